@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
+from providers.bitrise import action_ids
 from providers.bitrise.artifacts import buttons as artifact_buttons
 from providers.bitrise.builds import (
     abort_submission,
@@ -44,12 +45,12 @@ INTERACTIONS = Interactions(
     open_to_external_users=frozenset(
         {
             ABOUT,
-            action_ids.BUILD_SHOW,
+            shared_action_ids.BUILD_SHOW,
             action_ids.BUILD_REFRESH,
             action_ids.BUILD_COMPARE,
-            action_ids.BUILDS_NEXT,
-            action_ids.PIPELINE_SHOW,
-            action_ids.PIPELINE_REFRESH,
+            shared_action_ids.BUILDS_NEXT,
+            shared_action_ids.PIPELINE_SHOW,
+            shared_action_ids.PIPELINE_REFRESH,
         }
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.apps import buttons as app_buttons
 from providers.buildio.apps import create_submission
 from providers.buildio.config_vars import buttons as config_var_buttons
@@ -46,7 +46,7 @@ INTERACTIONS = Interactions(
         **domain_submissions.FORMS,
         **namespace_forms.FORMS,
     },
-    options={action_ids.BUILDIO_PICK_APP: offer_apps, action_ids.BUILDIO_PICK_TEAM: offer_teams},
+    options={action_ids.PICK_APP: offer_apps, action_ids.PICK_TEAM: offer_teams},
     # They show no more than the channel's subscriptions do.
-    open_to_external_users=frozenset({action_ids.BUILDIO_APP, action_ids.BUILDIO_REFRESH}),
+    open_to_external_users=frozenset({action_ids.APP, action_ids.REFRESH}),
 )

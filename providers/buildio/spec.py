@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.access_policy import Permission
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.action_execution import ACTIONS
 from providers.buildio.apps.commands import card
 from providers.buildio.command_handlers import COMMAND_HANDLERS
@@ -25,9 +25,9 @@ SPEC = ProviderSpec(
     token_pattern=None,
     secret_forms=frozenset(
         {
-            action_ids.BUILDIO_VARS_MODAL,
-            action_ids.BUILDIO_DOMAIN_MODAL,
-            action_ids.BUILDIO_CERTIFICATE_MODAL,
+            action_ids.VARS_MODAL,
+            action_ids.DOMAIN_MODAL,
+            action_ids.CERTIFICATE_MODAL,
         }
     ),
     list_deploy_links=deploy_link_messages.list_below_subscriptions,

@@ -16,6 +16,7 @@ from handlers import listeners
 from providers.bitrise.links import HOSTS
 from services.metrics import Metrics
 from services.request.request_tracker import RequestTracker
+from tests.support.action_ids import ALL_ACTION_IDS
 from tests.support.commands import PARSERS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -169,10 +170,7 @@ def test_buttons_and_forms_need_interactivity(registered: dict[str, list[str]]) 
 
 
 def test_every_button_has_a_listener(registered: dict[str, list[str]]) -> None:
-    from messages.kit import action_ids
-
-    names = [value for name, value in vars(action_ids).items() if name.isupper()]
-    for name in names:
+    for name in ALL_ACTION_IDS:
         listeners = registered["view"] + registered["action"] + registered["options"]
         assert any(re.fullmatch(pattern, name) or re.match(pattern, name) for pattern in listeners), name
 

@@ -22,7 +22,6 @@ from bot.manifest import manifest
 from bot.providers_setup import ACTIONS
 from bot.settings import Settings
 from domain.access_policy import Permission, read_policy
-from messages.kit import action_ids
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
@@ -38,6 +37,7 @@ from tests.compatibility.recorded_release import (
     read_json,
     write_database,
 )
+from tests.support.action_ids import ALL_ACTION_IDS
 from tests.support.bot_harness import SECRET_KEY
 from tests.support.repositories import make_repositories
 
@@ -223,7 +223,7 @@ def test_no_stored_or_public_name_is_removed() -> None:
     now = {
         "acts": {spec.action_class.model_fields["act"].default for spec in ACTIONS},
         "permissions": {permission.value for permission in Permission},
-        "ids": {value for name, value in vars(action_ids).items() if name.isupper()},
+        "ids": set(ALL_ACTION_IDS),
         "settings": {name.upper() for name in Settings.model_fields},
         "shortcuts": {shortcut["callback_id"] for shortcut in manifest()["features"]["shortcuts"]},
         "commands": {command["command"] for command in manifest()["features"]["slash_commands"]},

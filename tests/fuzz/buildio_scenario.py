@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from sandbox.bitrise.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
@@ -139,20 +139,20 @@ class PlantedSecrets:
         """Return the values to fill in, by form."""
         pem = {"certificate": self.certificate, "private": self.private}
         return {
-            action_ids.BUILDIO_CREATE_MODAL: {"name": "made-by-form", "region": "eu"},
-            action_ids.BUILDIO_DEPLOY_MODAL: {"branch": "main", "message": "Try it"},
-            action_ids.BUILDIO_RUN_MODAL: {"dyno": "web.1", "typed": "ls"},
-            action_ids.BUILDIO_VARS_MODAL: {
+            action_ids.CREATE_MODAL: {"name": "made-by-form", "region": "eu"},
+            action_ids.DEPLOY_MODAL: {"branch": "main", "message": "Try it"},
+            action_ids.RUN_MODAL: {"dyno": "web.1", "typed": "ls"},
+            action_ids.VARS_MODAL: {
                 "key": "TYPED",
                 "value": TYPED_VALUES[0],
                 "more": f"MORE={TYPED_VALUES[1]}",
             },
-            action_ids.BUILDIO_UNSET_MODAL: {"keys": ["OLD_KEY"]},
-            action_ids.BUILDIO_DOMAIN_MODAL: {"host": f"new.{HOST}", **pem},
-            action_ids.BUILDIO_CERTIFICATE_MODAL: pem,
-            action_ids.BUILDIO_CLEAR_DOMAINS_MODAL: {"typed_name": "shop"},
-            action_ids.BUILDIO_NAMESPACE_MODAL: {"name": "made-by-form", "description": "Try it"},
-            action_ids.BUILDIO_DELETE_NAMESPACE_MODAL: {
+            action_ids.UNSET_MODAL: {"keys": ["OLD_KEY"]},
+            action_ids.DOMAIN_MODAL: {"host": f"new.{HOST}", **pem},
+            action_ids.CERTIFICATE_MODAL: pem,
+            action_ids.CLEAR_DOMAINS_MODAL: {"typed_name": "shop"},
+            action_ids.NAMESPACE_MODAL: {"name": "made-by-form", "description": "Try it"},
+            action_ids.DELETE_NAMESPACE_MODAL: {
                 "namespace": "acme-internal",
                 "typed_name": "acme-internal",
             },

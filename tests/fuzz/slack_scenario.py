@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from messages.kit import action_ids
+from providers.bitrise import action_ids as bitrise_action_ids
 from sandbox.bitrise.members import Role
 from sandbox.slack.input_values import Block, iterate_elements
 from sandbox.slack.models import OpenView, Post
@@ -27,15 +28,20 @@ _LAST_ACTIONS = (
     action_ids.WIPE_TOKEN,
     action_ids.UNSUBSCRIBE,
     action_ids.POLICY_REMOVE,
-    action_ids.REQUEST_DECLINE,
+    bitrise_action_ids.REQUEST_DECLINE,
 )
 _FORM_VALUES: Mapping[str, Mapping[str, Any]] = {
-    action_ids.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known to fail"},
-    action_ids.START_MODAL: {"tag": "v1", "commit": "c0ffee", "message": "Try it", "variable_1": "A=b"},
+    bitrise_action_ids.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known to fail"},
+    bitrise_action_ids.START_MODAL: {
+        "tag": "v1",
+        "commit": "c0ffee",
+        "message": "Try it",
+        "variable_1": "A=b",
+    },
     action_ids.SUBSCRIPTION_MODAL: {"more": "by:@me -by:bot", "results": ["Every failure"]},
-    action_ids.FIND_MODAL: {"words": "#1"},
+    bitrise_action_ids.FIND_MODAL: {"words": "#1"},
     action_ids.CHOOSE_APP_MODAL: {},
-    action_ids.LOG_SEARCH_MODAL: {"word": "exception"},
+    bitrise_action_ids.LOG_SEARCH_MODAL: {"word": "exception"},
     action_ids.SETTINGS_MODAL: {"name": "octo", "told": ["Mention me where my build fails"]},
     action_ids.CONNECT_MODAL: {"token": "bitpat_of-nobody-at-all"},
     action_ids.POLICY_MODAL: {
@@ -100,7 +106,7 @@ class ScenarioPlayer:
         await self._decide_pending_actions()
         await self._use_all_elements(last=False)
         # Commands whose results have become available.
-        self._pressed -= {action_ids.ARTIFACT_LINK}
+        self._pressed -= {bitrise_action_ids.ARTIFACT_LINK}
         for text in ("log android #7", "policy android", "subscriptions", "artifacts android #1"):
             await self._type(text)
         for text in (
@@ -322,9 +328,9 @@ class ScenarioPlayer:
 
     async def _fill_in(self, user: str, opened: OpenView) -> None:
         users = self.harness.users
-        if opened.view.get("callback_id") == action_ids.START_MODAL:
+        if opened.view.get("callback_id") == bitrise_action_ids.START_MODAL:
             for _ in range(2):
-                await users.set_value(user, action_ids.START_ADD_VARIABLE)
+                await users.set_value(user, bitrise_action_ids.START_ADD_VARIABLE)
                 await self.wait_until_idle()
         if opened.view.get("callback_id") == action_ids.POLICY_MODAL:
             await users.set_value(user, action_ids.POLICY_KIND, "Needs a second person")
@@ -364,7 +370,10 @@ class ScenarioPlayer:
         present = [(block, item.get("action_id")) for block, item in iterate_elements(blocks)]
         if f"pane {name}" in self._pressed or (block_id, name) not in present or name in _LAST_ACTIONS:
             return
-        if element["type"] not in ("button", "external_select") or name == action_ids.START_ADD_VARIABLE:
+        if (
+            element["type"] not in ("button", "external_select")
+            or name == bitrise_action_ids.START_ADD_VARIABLE
+        ):
             return
         self._pressed.add(f"pane {name}")
         option = None

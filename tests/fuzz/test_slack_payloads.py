@@ -14,19 +14,21 @@ import pytest
 from hypothesis import strategies as st
 
 from messages.kit import action_ids
+from providers.bitrise import action_ids as bitrise_action_ids
 from tests.fuzz.fuzz_harness import FuzzHarness, OutcomeCounter, fuzz_harness
 from tests.fuzz.fuzz_runner import TIMEOUT, ReadableExample, fuzz, report
 from tests.fuzz.mutations import differences, mutated, rewritten
 from tests.fuzz.request_sender import content_type, encode_body
 from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
+from tests.support.action_ids import ALL_ACTION_IDS
 
 HEALTH_CHECK_EVERY = 25
 STORAGE_CHECK_EVERY = 20
 # The ids that the bot handles; a complete scenario must have used all of them.
 HANDLED_IDS = [
     name
-    for key, name in vars(action_ids).items()
-    if key.isupper() and key not in ("PICK_WORKFLOW", "ARTIFACTS_PICK", "PICK_GROUPS")
+    for name in ALL_ACTION_IDS
+    if name not in (action_ids.PICK_WORKFLOW, action_ids.PICK_GROUPS, bitrise_action_ids.ARTIFACTS_PICK)
 ]
 
 

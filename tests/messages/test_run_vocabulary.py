@@ -17,6 +17,7 @@ from messages.kit import action_ids
 from messages.notifications import NotificationContent
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from providers.bitrise.provider import BITRISE
+from providers.buildio import action_ids as buildio_action_ids
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import BuildioButton
 from tests.support.factories import ANDROID, NOON, make_build
@@ -106,10 +107,10 @@ def test_a_build_io_card_has_the_buttons_of_build_io() -> None:
         make_deployment(12, BuildState.FAILED), SHOP, presentation=AT_BUILDIO, now=NOON
     )
     assert {label: block["action_id"] for label, block in buttons(card).items()} == {
-        "Processes": action_ids.BUILDIO_PS,
-        "Restart…": action_ids.BUILDIO_RESTART,
-        "Refresh": action_ids.BUILDIO_REFRESH,
-        "Deploy again…": action_ids.BUILDIO_DEPLOY,
+        "Processes": buildio_action_ids.PS,
+        "Restart…": buildio_action_ids.RESTART,
+        "Refresh": buildio_action_ids.REFRESH,
+        "Deploy again…": buildio_action_ids.DEPLOY,
         "Open the app": action_ids.OPEN_LINK,
     }
     assert buttons(card)["Open the app"]["url"] == "https://shop.example/"

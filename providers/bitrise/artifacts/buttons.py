@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
 from messages.kit.button_values import ArtifactButton
+from providers.bitrise import action_ids
 from providers.bitrise.artifacts import commands
 from providers.bitrise.artifacts.messages import artifacts_of_block, read_picked
 from providers.bitrise.builds.build_button import find_pressed_build

@@ -9,11 +9,12 @@ from typing import Any
 from domain.build import App, Build
 from domain.message import Block, Message
 from messages import build_text
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, confirm, context, link_button, plain_text, row, section
 from messages.kit.button_values import ArtifactButton, BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import escape, link, mention, plain, size
 from messages.kit.views import FormValues, is_pickable, option
+from providers.bitrise import action_ids
 from providers.bitrise.api.models import ArtifactLinks
 
 MINUTES = "ten minutes"
@@ -83,14 +84,14 @@ def artifact_link(artifact: ArtifactLinks, button_value: ArtifactButton, *, may_
         lines.append(
             "Bitrise gives no link for it. It may have been deleted: artifacts are kept for a time only."
         )
-    download = link_button("Download", artifact.download_url, action_ids.OPEN_LINK)
+    download = link_button("Download", artifact.download_url, shared_action_ids.OPEN_LINK)
     # A signed link can be longer than Slack allows for a button's URL.
     if artifact.download_url and download is None:
         lines.append("The link is too long for Slack: open the build in Bitrise to download it.")
     value = button_value.encode()
     buttons = row(
         download,
-        link_button("Install page", artifact.install_page_url, f"{action_ids.OPEN_LINK}_page"),
+        link_button("Install page", artifact.install_page_url, f"{shared_action_ids.OPEN_LINK}_page"),
         button(
             "QR code",
             action_ids.ARTIFACT_QR,
@@ -113,7 +114,7 @@ def artifact_links(build: Build, app: App, links: Sequence[ArtifactLinks]) -> Me
         )
     ]
     for number, artifact in enumerate(links):
-        download = link_button("Download", artifact.download_url, f"{action_ids.OPEN_LINK}_{number}")
+        download = link_button("Download", artifact.download_url, f"{shared_action_ids.OPEN_LINK}_{number}")
         note = "" if download else "\n_Bitrise gives no link for it that Slack would take._"
         facts = _format_facts(artifact.kind, artifact.size, before=" · ")
         blocks.append(section(f"*{escape(artifact.title, 200)}*{facts}{note}", download))

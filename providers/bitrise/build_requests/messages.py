@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from domain.build import App
 from domain.build_request import BuildRequest
 from domain.message import Block, Message
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, confirm, context, link_button, row, section
 from messages.kit.button_values import RequestButton
 from messages.kit.mrkdwn import code, escape, link, mention, plain, when
+from providers.bitrise import action_ids
 
 MOST_REQUESTS = 10
 
@@ -87,7 +88,7 @@ def _buttons(request: BuildRequest, app: App) -> Block:
     return row(
         button("Approve", action_ids.REQUEST_APPROVE, value, style="primary", confirm=confirm_approve),
         button("Decline", action_ids.REQUEST_DECLINE, value, confirm=confirm_decline),
-        link_button("Pull request", request.pull_request_url, action_ids.OPEN_LINK),
+        link_button("Pull request", request.pull_request_url, shared_action_ids.OPEN_LINK),
     )
 
 

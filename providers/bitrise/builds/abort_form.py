@@ -7,11 +7,11 @@ from typing import Any
 
 from domain.abort_kind import NO_CHANGES, PHRASES, SUPERSEDED, TIMEOUT
 from domain.message import Block
-from messages.kit.action_ids import ABORT_MODAL
 from messages.kit.blocks import plain_text, section
 from messages.kit.button_values import BuildButton
 from messages.kit.mrkdwn import escape
 from messages.kit.views import FormValues, field, modal, option, text_element, warning
+from providers.bitrise.action_ids import ABORT_MODAL
 from providers.bitrise.api.requests import AbortRequest
 
 SUGGESTION = "suggestion"

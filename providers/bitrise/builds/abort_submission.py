@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from domain.message import Message
 from domain.provider_errors import ProviderError
-from messages.kit import action_ids
+from providers.bitrise import action_ids
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import abort_form, commands
 from providers.bitrise.builds.abort_form import REASON

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from domain.commands.command_line import parse
 from domain.commands.shared_commands import ListApps, ListBuilds
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
+from providers.bitrise import action_ids
 from providers.bitrise.builds import commands, diff, open_forms
 from providers.bitrise.builds.build_button import find_pressed_build
 from providers.bitrise.command_parser import PARSER
@@ -75,16 +76,16 @@ async def _open_find_form(press: ButtonPress) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILD_SHOW: _show,
+    shared_action_ids.BUILD_SHOW: _show,
     action_ids.BUILD_REFRESH: _refresh,
     action_ids.BUILD_COMPARE: _compare,
     action_ids.BUILD_REBUILD: _rebuild,
-    action_ids.BUILDS_NEXT: _list_older_builds,
-    action_ids.APPS_PAGE: _list_apps,
+    shared_action_ids.BUILDS_NEXT: _list_older_builds,
+    shared_action_ids.APPS_PAGE: _list_apps,
     action_ids.BUILD_TELL_ME: _notify_me,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILD_ABORT: _open_abort_form,
-    action_ids.START_BUILD: _open_start_form,
-    action_ids.FIND_BUILD: _open_find_form,
+    shared_action_ids.BUILD_ABORT: _open_abort_form,
+    shared_action_ids.START_BUILD: _open_start_form,
+    shared_action_ids.FIND_BUILD: _open_find_form,
 }

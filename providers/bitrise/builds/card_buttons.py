@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from domain.build import App, Build, BuildState
 from domain.message import Block
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, confirm
 from messages.kit.button_values import BuildButton
 from messages.kit.mrkdwn import plain
+from providers.bitrise import action_ids
 
 
 def card_buttons(build: Build, app: App) -> list[Block | None]:
@@ -23,7 +24,7 @@ def card_buttons(build: Build, app: App) -> list[Block | None]:
         else None,
         _rebuild_button(build, app, value)
         if build.ended
-        else button("Abort", action_ids.BUILD_ABORT, value, style="danger"),
+        else button("Abort", shared_action_ids.BUILD_ABORT, value, style="danger"),
     ]
 
 
@@ -36,7 +37,7 @@ def streak_buttons(build: Build, app: App) -> list[Block | None]:
 def details_button(build: Build, app: App) -> Block:
     """Return the button that shows the card of a build in a list."""
     label = f"Details of {app.title} {build.label}"
-    return button("Details", action_ids.BUILD_SHOW, BuildButton.of(build, app).encode(), label=label)
+    return button("Details", shared_action_ids.BUILD_SHOW, BuildButton.of(build, app).encode(), label=label)
 
 
 def _rebuild_button(build: Build, app: App, value: str) -> Block:

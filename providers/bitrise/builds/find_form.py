@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
@@ -20,6 +20,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from providers.bitrise import action_ids
 from providers.bitrise.provider import BITRISE
 
 APP = "app"
@@ -44,7 +45,9 @@ def find_modal(search: BuildSearch, *, origin: ViewMetadata, problem: str | None
             field(
                 APP,
                 "App",
-                search_select(action_ids.PICK_APP, "None picked: the channel's own", _app_option(search)),
+                search_select(
+                    shared_action_ids.PICK_APP, "None picked: the channel's own", _app_option(search)
+                ),
             ),
             field(
                 WORDS,

@@ -9,8 +9,8 @@ from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Message
 from messages import notices
-from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
+from providers.bitrise import action_ids
 from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.builds import find_form
 from providers.bitrise.builds.find_form import APP, WORDS, BuildSearch

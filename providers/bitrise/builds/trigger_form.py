@@ -9,7 +9,7 @@ from typing import Any
 from domain.build import App
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, context, plain_text, row, section
 from messages.kit.mrkdwn import escape
 from messages.kit.view_metadata import ViewMetadata
@@ -25,6 +25,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from providers.bitrise import action_ids
 
 START_TITLE = "Start a build"
 APP = "app"
@@ -94,14 +95,16 @@ def start_modal(
         field(
             APP,
             "App",
-            search_select(action_ids.PICK_APP, "Type a part of its name", initial_app),
+            search_select(shared_action_ids.PICK_APP, "Type a part of its name", initial_app),
             optional=False,
             dispatch=True,
         ),
         field(
             BRANCH,
             "Branch",
-            search_select(action_ids.PICK_BRANCH, "Type a part of its name", _branch_option(form.branch)),
+            search_select(
+                shared_action_ids.PICK_BRANCH, "Type a part of its name", _branch_option(form.branch)
+            ),
         ),
         field(
             BUILDABLE,

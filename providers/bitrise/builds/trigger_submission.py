@@ -9,8 +9,8 @@ from domain.build import App
 from domain.commands.arguments import parse_variable
 from domain.commands.trigger_build import TriggerBuild
 from domain.provider_errors import RequestRejected
-from messages.kit import action_ids
 from messages.kit.views import FormValues
+from providers.bitrise import action_ids
 from providers.bitrise.builds import commands, trigger_form
 from providers.bitrise.builds.open_forms import main_branch
 from providers.bitrise.builds.trigger_form import (

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_as_direct_message
+from providers.bitrise import action_ids
 from providers.bitrise.api.access import own_client
 from providers.bitrise.builds.build_button import find_pressed_build
 from providers.bitrise.logs import commands, search_form

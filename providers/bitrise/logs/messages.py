@@ -11,7 +11,7 @@ from domain.build import App, Build
 from domain.log.log_parser import MOST_COUNTED, ParsedLog, Step, StepResult
 from domain.message import Block, Message
 from messages import build_text
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import (
     SECTION_TEXT,
     button,
@@ -36,6 +36,7 @@ from messages.kit.mrkdwn import (
     size,
 )
 from messages.kit.views import FormValues, field, modal, option, text_element
+from providers.bitrise import action_ids
 from providers.bitrise.provider import BITRISE
 
 LOG_LINES = 40
@@ -267,8 +268,8 @@ def _buttons(build: Build, view: LogView) -> list[Block]:
         ]
     else:
         elements += [button("Follow", action_ids.LOG_FOLLOW, value, label="Follow the log as it is written")]
-    whole = link_button("Whole log", view.whole_url, action_ids.OPEN_LINK)
-    page = link_button("Log in Bitrise", f"{build.url}?tab=log", action_ids.OPEN_LINK)
+    whole = link_button("Whole log", view.whole_url, shared_action_ids.OPEN_LINK)
+    page = link_button("Log in Bitrise", f"{build.url}?tab=log", shared_action_ids.OPEN_LINK)
     block = row(*elements, whole or page)
     block["block_id"] = f"log {button_value.app} {button_value.build} {button_value.thread or '-'}"
     return [block, *_size_note(view)]

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 
 from domain.message import Message
 from messages import notices
-from messages.kit import action_ids, views
+from messages.kit import views
 from messages.kit.button_values import LogButton
+from providers.bitrise import action_ids
 from providers.bitrise.logs import commands, messages
 from providers.bitrise.logs.messages import WORD
 from services.request.context import RequestContext

@@ -9,8 +9,9 @@ import structlog
 from domain.provider_errors import ProviderError
 from domain.recipient import Recipient
 from messages import pipeline_card
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import PipelineButton, RequestButton
+from providers.bitrise import action_ids
 from providers.bitrise.action_execution import PIPELINE
 from providers.bitrise.build_requests import commands
 from providers.bitrise.pipelines import commands as pipeline_commands
@@ -88,10 +89,10 @@ async def _update_list(press: ButtonPress, button: RequestButton) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.PIPELINE_SHOW: _show,
+    shared_action_ids.PIPELINE_SHOW: _show,
     action_ids.REQUEST_APPROVE: _approve,
     action_ids.REQUEST_DECLINE: _decline,
-    action_ids.PIPELINE_REFRESH: _refresh,
-    action_ids.PIPELINE_REBUILD: _rebuild_all,
-    action_ids.PIPELINE_REBUILD_FAILED: _rebuild_failed,
+    shared_action_ids.PIPELINE_REFRESH: _refresh,
+    shared_action_ids.PIPELINE_REBUILD: _rebuild_all,
+    shared_action_ids.PIPELINE_REBUILD_FAILED: _rebuild_failed,
 }

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.build import App
-from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
+from providers.buildio import action_ids
 from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import Deploy
@@ -55,10 +55,10 @@ async def _find_app(press: ButtonPress) -> App:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_APP: _show_app,
-    action_ids.BUILDIO_REFRESH: _refresh,
+    action_ids.APP: _show_app,
+    action_ids.REFRESH: _refresh,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_CREATE: _create,
-    action_ids.BUILDIO_DEPLOY: _deploy,
+    action_ids.CREATE: _create,
+    action_ids.DEPLOY: _deploy,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.message import Block
 from messages import notices
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.actions import CreateAppAction
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import CreateForm
@@ -43,7 +43,7 @@ async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:
     """Open the form, or reply with a button if none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
     if not context.trigger_id:
         prompt = "What is the app called?"
-        return Reply(notices.open_form_prompt(prompt, "Create an app…", action_ids.BUILDIO_CREATE, "create"))
+        return Reply(notices.open_form_prompt(prompt, "Create an app…", action_ids.CREATE, "create"))
     await open_in_time(_form(form, context), context, "Create an app")
     return None
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from domain.message import Block
-from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
@@ -19,6 +18,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from providers.buildio import action_ids
 from providers.buildio.api.models import Team
 from providers.buildio.commands import CreateApp, CreateNamespace
 
@@ -57,7 +57,7 @@ def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None 
             _name_field(form.name, "shop-staging"),
             *_location_fields(form.team, form.team_title, form.region),
         ],
-        callback_id=action_ids.BUILDIO_CREATE_MODAL,
+        callback_id=action_ids.CREATE_MODAL,
         private_metadata=origin.encode(),
         submit="Create",
         close="Cancel",
@@ -80,7 +80,7 @@ def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str |
             *_location_fields(form.team, form.team_title, form.region),
             field(DESCRIPTION, "Description", description),
         ],
-        callback_id=action_ids.BUILDIO_NAMESPACE_MODAL,
+        callback_id=action_ids.NAMESPACE_MODAL,
         private_metadata=origin.encode(),
         submit="Create",
         close="Cancel",
@@ -107,7 +107,7 @@ def _name_field(name: str | None, placeholder: str) -> Block:
 def _location_fields(team: str | None, title: str | None, region: str | None) -> list[Block]:
     chosen = option(title or team, team) if team and is_pickable(team) else None
     return [
-        field(TEAM, "Team", search_select(action_ids.BUILDIO_PICK_TEAM, "None: your own", chosen)),
+        field(TEAM, "Team", search_select(action_ids.PICK_TEAM, "None: your own", chosen)),
         field(
             REGION, "Region", text_element(region, most=100, placeholder="None given: Build.io's own choice")
         ),

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
+from providers.buildio import action_ids
 from providers.buildio.apps import create, create_form
 from providers.buildio.apps.create_form import NAME
 from services.request.form_submission import FormHandler, FormSubmission, submission_flow
@@ -24,4 +24,4 @@ async def _create(sent: FormSubmission) -> None:
     await sent.run_and_reply(create.make(form, sent.context), flow)
 
 
-FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_CREATE_MODAL: _create}
+FORMS: Mapping[str, FormHandler] = {action_ids.CREATE_MODAL: _create}

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from domain.message import Block, Message
 from messages.build_text import state_symbol
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import context, link_button, paragraphs, section
 from messages.kit.button_values import AppButton
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, when
+from providers.buildio import action_ids
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno, ProcessFormation
 from providers.buildio.processes.messages import dyno_summary
 from providers.buildio.processes.restart_form import restart_all_button
@@ -42,10 +43,8 @@ def app_list(
     title += f", page {page} of {pages}" if pages > 1 else ""
     blocks = [section(title), *fit_rows([[_row(app)] for app in apps[:size]])]
     blocks += button_row(
-        _page_button("Previous page", action_ids.BUILDIO_APPS_PAGE, page - 1, team) if page > 1 else None,
-        _page_button("Next page", f"{action_ids.BUILDIO_APPS_PAGE}_next", page + 1, team)
-        if page < pages
-        else None,
+        _page_button("Previous page", action_ids.APPS_PAGE, page - 1, team) if page > 1 else None,
+        _page_button("Next page", f"{action_ids.APPS_PAGE}_next", page + 1, team) if page < pages else None,
     )
     blocks.append(context(f"`{COMMAND} use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.name for app in apps)}", 2000), blocks)
@@ -67,12 +66,12 @@ def app_created(app: BuildioApp, *, by: str) -> Message:
     text = f"{mention(by)} created the app {app_name(app)} at Build.io"
     details = join_facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
     said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {details}".rstrip()
-    deploy = optional_button("Deploy…", action_ids.BUILDIO_DEPLOY, app_button_value(app), style="primary")
+    deploy = optional_button("Deploy…", action_ids.DEPLOY, app_button_value(app), style="primary")
     return Message(
         text,
         [
             section(said),
-            *button_row(deploy, optional_button("Config", action_ids.BUILDIO_VARS, _config_vars_value(app))),
+            *button_row(deploy, optional_button("Config", action_ids.VARS, _config_vars_value(app))),
         ],
     )
 
@@ -85,7 +84,7 @@ def describe_deployment(deployment: Deployment) -> str:
 
 def _row(app: BuildioApp) -> Block:
     details = optional_button(
-        "Details", action_ids.BUILDIO_APP, app_button_value(app), label=f"Details of {app.name}"
+        "Details", action_ids.APP, app_button_value(app), label=f"Details of {app.name}"
     )
     return section(_line(app), details)
 
@@ -155,14 +154,14 @@ def _details(app: BuildioApp) -> list[Block]:
 def _buttons(app: BuildioApp) -> list[Block]:
     value = app_button_value(app)
     return button_row(
-        optional_button("Deploy…", action_ids.BUILDIO_DEPLOY, value, style="primary"),
-        optional_button("Processes", action_ids.BUILDIO_PS, value),
-        optional_button("Config", action_ids.BUILDIO_VARS, _config_vars_value(app)),
-        optional_button("Domains", action_ids.BUILDIO_DOMAINS, value),
+        optional_button("Deploy…", action_ids.DEPLOY, value, style="primary"),
+        optional_button("Processes", action_ids.PS, value),
+        optional_button("Config", action_ids.VARS, _config_vars_value(app)),
+        optional_button("Domains", action_ids.DOMAINS, value),
         restart_all_button(app),
-        optional_button("Subscribe…", action_ids.SUBSCRIBE, _subscribe_value(app)),
-        optional_button("Refresh", action_ids.BUILDIO_REFRESH, value),
-        link_button("Open", app.web_url, action_ids.OPEN_LINK),
+        optional_button("Subscribe…", shared_action_ids.SUBSCRIBE, _subscribe_value(app)),
+        optional_button("Refresh", action_ids.REFRESH, value),
+        link_button("Open", app.web_url, shared_action_ids.OPEN_LINK),
     )
 
 
@@ -179,7 +178,7 @@ def _page_button(text: str, action_id: str, page: int, team: str | None) -> Bloc
 
 
 def _create_buttons() -> list[Block]:
-    return button_row(optional_button("Create an app…", action_ids.BUILDIO_CREATE, "create"))
+    return button_row(optional_button("Create an app…", action_ids.CREATE, "create"))
 
 
 def _summary(app: BuildioApp) -> str:

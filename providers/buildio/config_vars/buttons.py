@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars import commands, reveal
 from providers.buildio.config_vars.scope import AppScope, ConfigVarScope, EnvironmentScope
@@ -62,13 +62,13 @@ async def _find_scope(button: ConfigVarsButton, context: RequestContext) -> Conf
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_VARS: _list,
-    action_ids.BUILDIO_VARS_REFRESH: _refresh,
-    action_ids.BUILDIO_VARS_REMOVE: _remove,
+    action_ids.VARS: _list,
+    action_ids.VARS_REFRESH: _refresh,
+    action_ids.VARS_REMOVE: _remove,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_REVEAL: _reveal,
-    action_ids.BUILDIO_REVEAL_GRANTED: _reveal_granted,
-    action_ids.BUILDIO_VARS_SET: _set,
-    action_ids.BUILDIO_VARS_UNSET: _unset,
+    action_ids.REVEAL: _reveal,
+    action_ids.REVEAL_GRANTED: _reveal_granted,
+    action_ids.VARS_SET: _set,
+    action_ids.VARS_UNSET: _unset,
 }

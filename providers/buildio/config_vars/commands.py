@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from domain.message import Block, Message
 from messages import notices
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.commands import GetConfig, ListConfig, SetConfig, UnsetConfig
 from providers.buildio.config_vars import forms, reveal
 from providers.buildio.config_vars import messages as config_var_messages
@@ -73,7 +73,7 @@ async def reveal_typed(scope: ConfigVarScope, key: str, context: RequestContext)
         await check_access(scope, context)
         await check_keys_exist(scope, [key], context)
         prompt = "Press this, and I show you the value in a dialog, for a minute."
-        return _button_reply(prompt, "Reveal", action_ids.BUILDIO_REVEAL, scope.owner.value(key))
+        return _button_reply(prompt, "Reveal", action_ids.REVEAL, scope.owner.value(key))
     await reveal.reveal_in_dialog(scope, key, context)
     return None
 
@@ -83,7 +83,7 @@ async def ask_for_values(scope: ConfigVarScope, key: str | None, context: Reques
     if not context.trigger_id:
         await check_access(scope, context)
         return _button_reply(
-            "Values are typed into a form.", "Set…", action_ids.BUILDIO_VARS_SET, scope.owner.value(key)
+            "Values are typed into a form.", "Set…", action_ids.VARS_SET, scope.owner.value(key)
         )
     await open_in_time(build_values_form(scope, key, context), context, SET)
     return None

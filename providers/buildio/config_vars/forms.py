@@ -10,7 +10,6 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import FrozenModel
 from domain.message import Block
-from messages.kit import action_ids
 from messages.kit.blocks import plain_text, section
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
@@ -25,6 +24,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from providers.buildio import action_ids
 from providers.buildio.config_vars.messages import ConfigVarOwner, restart_note
 from providers.buildio.shared.arguments import is_key
 from providers.buildio.shared.button_values import LONGEST_TITLE
@@ -150,7 +150,7 @@ def vars_modal(
                 " with #, count for nothing.",
             ),
         ],
-        callback_id=action_ids.BUILDIO_VARS_MODAL,
+        callback_id=action_ids.VARS_MODAL,
         private_metadata=origin.encode(),
         submit="Set",
         close="Cancel",
@@ -194,7 +194,7 @@ def unset_modal(
             ),
             field(KEYS, "Keys", picker if names else typed, optional=False),
         ],
-        callback_id=action_ids.BUILDIO_UNSET_MODAL,
+        callback_id=action_ids.UNSET_MODAL,
         private_metadata=origin.encode(),
         submit="Remove",
         close="Cancel",

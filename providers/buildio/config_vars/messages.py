@@ -8,9 +8,9 @@ from itertools import takewhile
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import SECTION_TEXT, context, paragraphs, section
 from messages.kit.mrkdwn import beginning_of_code, code, escape, mention, plain, visible_text, when
+from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.mask import describe_length, mask_value
@@ -70,7 +70,7 @@ def vars_list(
         blocks.append(
             section(
                 lines[key],
-                optional_button("Reveal", action_ids.BUILDIO_REVEAL, owner.value(key), label=label),
+                optional_button("Reveal", action_ids.REVEAL, owner.value(key), label=label),
             )
         )
     blocks += paragraphs([lines[key] for key in keys[ROWS_WITH_BUTTONS:]], most_blocks=2)
@@ -96,15 +96,15 @@ def vars_revealed(owner: ConfigVarOwner, key: str, value: str) -> Message:
 def vars_hidden(owner: ConfigVarOwner, key: str) -> Message:
     """The replacement for a revealed value after a minute."""
     text = f"🙈 {code(key)} of {owner.display_name} was shown here for {GONE_AFTER}."
-    reveal = optional_button("Reveal again", action_ids.BUILDIO_REVEAL, owner.value(key))
-    show_all = optional_button("All config vars", action_ids.BUILDIO_VARS_REFRESH, owner.value())
+    reveal = optional_button("Reveal again", action_ids.REVEAL, owner.value(key))
+    show_all = optional_button("All config vars", action_ids.VARS_REFRESH, owner.value())
     return Message(text, [section(text), *button_row(reveal, show_all)])
 
 
 def vars_granted(owner: ConfigVarOwner, key: str, *, by: str, value: str | None) -> Message:
     """Channel message after an approval: the requester may reveal the value. The button works only for them."""
     text = f"👁️ {mention(by)} may look at {code(key)} of {owner.display_name} now, for some minutes."
-    reveal = optional_button("Reveal", action_ids.BUILDIO_REVEAL_GRANTED, value)
+    reveal = optional_button("Reveal", action_ids.REVEAL_GRANTED, value)
     return Message(text, [section(text), *button_row(reveal)])
 
 
@@ -120,9 +120,7 @@ def restart_note(owner: ConfigVarOwner) -> str:
 def unset_question(owner: ConfigVarOwner, keys: Sequence[str]) -> Message:
     """The confirmation before named config vars are removed: what will be deleted, and the button."""
     text = _unset_text(owner, keys)
-    remove = optional_button(
-        "Remove", action_ids.BUILDIO_VARS_REMOVE, _unset_value(owner, keys), style="danger"
-    )
+    remove = optional_button("Remove", action_ids.VARS_REMOVE, _unset_value(owner, keys), style="danger")
     return Message(text, [section(text), *button_row(remove)])
 
 
@@ -182,7 +180,7 @@ def _line(key: str, value: str, changed: datetime | None) -> str:
 def _buttons(owner: ConfigVarOwner, *, can_remove: bool) -> list[Block]:
     value = owner.value()
     return button_row(
-        optional_button("Set…", action_ids.BUILDIO_VARS_SET, value, style="primary"),
-        optional_button("Remove…", action_ids.BUILDIO_VARS_UNSET, value) if can_remove else None,
-        optional_button("Refresh", action_ids.BUILDIO_VARS_REFRESH, value),
+        optional_button("Set…", action_ids.VARS_SET, value, style="primary"),
+        optional_button("Remove…", action_ids.VARS_UNSET, value) if can_remove else None,
+        optional_button("Refresh", action_ids.VARS_REFRESH, value),
     )

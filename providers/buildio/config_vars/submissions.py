@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.message import Block
-from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
+from providers.buildio import action_ids
 from providers.buildio.config_vars import commands, forms
 from providers.buildio.config_vars.forms import KEY, KEYS, SetConfigVarsForm, UnsetConfigVarsForm, VarsOrigin
 from providers.buildio.config_vars.scope import AppScope, ConfigVarScope
@@ -73,6 +73,6 @@ async def _find_scope(origin: VarsOrigin, context: RequestContext) -> ConfigVarS
 
 
 FORMS: Mapping[str, FormHandler] = {
-    action_ids.BUILDIO_VARS_MODAL: _set,
-    action_ids.BUILDIO_UNSET_MODAL: _unset,
+    action_ids.VARS_MODAL: _set,
+    action_ids.UNSET_MODAL: _unset,
 }

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messages.deploy_buttons import read_deploy_button
-from messages.kit import action_ids
+from messages.kit import action_ids as shared_action_ids
+from providers.buildio import action_ids
 from providers.buildio.deploy_links import commands
 from services.request.button_press import ButtonHandler, ButtonPress, read_numbers
 from services.request.context import Reply
@@ -20,6 +21,6 @@ async def _remove(press: ButtonPress) -> Reply:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.DEPLOY_BUILD: _deploy,
-    action_ids.BUILDIO_UNTIE: _remove,
+    shared_action_ids.DEPLOY_BUILD: _deploy,
+    action_ids.DEPLOY_LINK_REMOVE: _remove,
 }

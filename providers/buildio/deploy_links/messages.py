@@ -9,9 +9,9 @@ from domain.message import Block, Message
 from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import build_text
-from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, context, row, section
 from messages.kit.mrkdwn import code, cut_markup, link, mention, plain
+from providers.buildio import action_ids
 from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.shared.blocks import COMMAND, app_name, fit_rows
@@ -43,7 +43,7 @@ def remove_links_question(links: Sequence[DeployLink]) -> Message:
     more = f" and {len(links) - 5} more" if len(links) > 5 else ""
     text = f"{text}{more}? Builds are offered there no longer."
     numbers = " ".join(str(deploy_link.number) for deploy_link in links)
-    remove = button("Untie", action_ids.BUILDIO_UNTIE, numbers, style="danger")
+    remove = button("Untie", action_ids.DEPLOY_LINK_REMOVE, numbers, style="danger")
     return Message(text, [section(text), row(remove)])
 
 
@@ -83,7 +83,11 @@ def _row(deploy_link: DeployLink) -> Block:
     title = plain(deploy_link.app.title, 80)
     question = confirm("Untie it?", f"Builds of Bitrise are offered to {title} no longer.", "Untie it")
     remove = button(
-        "Untie", action_ids.BUILDIO_UNTIE, str(deploy_link.number), confirm=question, label=f"Untie {title}"
+        "Untie",
+        action_ids.DEPLOY_LINK_REMOVE,
+        str(deploy_link.number),
+        confirm=question,
+        label=f"Untie {title}",
     )
     return section(f"🔗 {_describe_link(deploy_link)}, by {mention(deploy_link.set_by)}", remove)
 

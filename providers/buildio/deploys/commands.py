@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.build import App
 from domain.message import Block
 from messages import notices
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.actions import DeployAction
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
@@ -44,7 +44,7 @@ async def open_form(
     if not context.trigger_id:
         button = OptionalAppButton().encode()
         return Reply(
-            notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.BUILDIO_DEPLOY, button)
+            notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.DEPLOY, button)
         )
     await open_in_time(_form(app, context, previous), context, "Deploy")
     return None

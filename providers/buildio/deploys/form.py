@@ -9,11 +9,11 @@ from domain.build import App
 from domain.git_refs import InvalidBranch, branch_name
 from domain.message import Block
 from domain.message_state import RunNote
-from messages.kit import action_ids
 from messages.kit.blocks import context
 from messages.kit.mrkdwn import code, escape, link
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, app_option, field, modal, search_select, text_element, warning
+from providers.buildio import action_ids
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.commands import Deploy
 from providers.buildio.shared.blocks import button_row, join_facts, optional_button
@@ -54,7 +54,7 @@ def deployment_requested(app: App, command: Deploy, started: StartedBuild, *, by
 
 def deployment_row(app: App) -> list[Block]:
     """Return the buttons below a deployment that was just requested."""
-    return button_row(optional_button("How it stands", action_ids.BUILDIO_APP, app_button_value(app)))
+    return button_row(optional_button("How it stands", action_ids.APP, app_button_value(app)))
 
 
 def deploy_modal(
@@ -78,7 +78,7 @@ def deploy_modal(
             field(
                 APP,
                 "App",
-                search_select(action_ids.BUILDIO_PICK_APP, "Type a part of its name", app_option(app)),
+                search_select(action_ids.PICK_APP, "Type a part of its name", app_option(app)),
                 optional=False,
             ),
             field(BRANCH, "Branch", text_element(form.branch, most=200, placeholder="main")),
@@ -92,7 +92,7 @@ def deploy_modal(
                 MESSAGE, "Description", text_element(form.message, most=300, placeholder="What this is for")
             ),
         ],
-        callback_id=action_ids.BUILDIO_DEPLOY_MODAL,
+        callback_id=action_ids.DEPLOY_MODAL,
         private_metadata=origin.encode(),
         submit="Deploy",
         close="Cancel",

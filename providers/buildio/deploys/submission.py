@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.build import App
-from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues
+from providers.buildio import action_ids
 from providers.buildio.deploys import commands
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import APP, DeployForm
@@ -36,4 +36,4 @@ async def _start(form: DeployForm, context: RequestContext) -> Reply | None:
     return await commands.start(await app_by_slug(context, form.app or "", BUILDIO), form, context)
 
 
-FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_DEPLOY_MODAL: _deploy}
+FORMS: Mapping[str, FormHandler] = {action_ids.DEPLOY_MODAL: _deploy}

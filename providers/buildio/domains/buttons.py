@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.domains import commands
 from providers.buildio.shared.button_values import DomainButton
 from providers.buildio.shared.named_buttons import find_button_app
@@ -42,12 +42,12 @@ async def _clear(press: ButtonPress) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_DOMAINS: _list,
-    action_ids.BUILDIO_DOMAINS_REFRESH: _refresh,
-    action_ids.BUILDIO_DOMAIN_REMOVE: _remove,
+    action_ids.DOMAINS: _list,
+    action_ids.DOMAINS_REFRESH: _refresh,
+    action_ids.DOMAIN_REMOVE: _remove,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_DOMAIN_ADD: _add,
-    action_ids.BUILDIO_DOMAIN_CERTIFICATE: _certificate,
-    action_ids.BUILDIO_DOMAINS_CLEAR: _clear,
+    action_ids.DOMAIN_ADD: _add,
+    action_ids.DOMAIN_CERTIFICATE: _certificate,
+    action_ids.DOMAINS_CLEAR: _clear,
 }

@@ -10,8 +10,8 @@ from domain.build import App
 from domain.message import Block, Message
 from domain.provider_errors import ProviderError
 from messages import notices
-from messages.kit import action_ids
 from messages.kit.mrkdwn import plain
+from providers.buildio import action_ids
 from providers.buildio.actions import (
     AddDomainAction,
     RemoveAllDomainsAction,
@@ -69,7 +69,7 @@ async def add(command: AddDomain, context: RequestContext) -> Reply | None:
 async def open_add(app: App, context: RequestContext) -> Reply | None:
     """Open the form for a domain, or reply with a button if no form can be opened. Raises SlackCallFailed."""
     if not context.trigger_id:
-        return _button_reply("Which host name?", "Add a domain…", action_ids.BUILDIO_DOMAIN_ADD, app)
+        return _button_reply("Which host name?", "Add a domain…", action_ids.DOMAIN_ADD, app)
     origin = form_metadata(context).model_copy(update={"app": app.slug})
     await context.open_view(forms.domain_modal(app, origin=origin))
     return None
@@ -128,7 +128,7 @@ async def clear(command: ClearDomains, context: RequestContext) -> Reply | None:
     app = await _find_app(command.app, context)
     if not context.trigger_id:
         prompt = f"{CLEAR}: the app's name is typed in a form."
-        return _button_reply(prompt, "Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, app)
+        return _button_reply(prompt, "Remove all…", action_ids.DOMAINS_CLEAR, app)
     await open_clear(app, context)
     return None
 

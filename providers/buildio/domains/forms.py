@@ -11,11 +11,11 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import App, FrozenModel
 from domain.message import Block
-from messages.kit import action_ids
 from messages.kit.blocks import paragraphs, section
 from messages.kit.mrkdwn import code
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import LONGEST_TEXT, FormValues, field, modal, text_element, warning
+from providers.buildio import action_ids
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import app_name, truncate_lines
@@ -119,7 +119,7 @@ def domain_modal(
             ),
             *_certificate_fields("Without one Build.io gets one by itself."),
         ],
-        callback_id=action_ids.BUILDIO_DOMAIN_MODAL,
+        callback_id=action_ids.DOMAIN_MODAL,
         private_metadata=origin.encode(),
         submit="Add",
         close="Cancel",
@@ -140,7 +140,7 @@ def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = N
             section(f"For {code(origin.host, 260)} of *{app_name(app)}*."),
             *_certificate_fields(None),
         ],
-        callback_id=action_ids.BUILDIO_CERTIFICATE_MODAL,
+        callback_id=action_ids.CERTIFICATE_MODAL,
         private_metadata=origin.encode(),
         submit="Update",
         close="Cancel",
@@ -167,7 +167,7 @@ def clear_domains_modal(
             *paragraphs(lines, most_blocks=1),
             typed_name("Type the app's name"),
         ],
-        callback_id=action_ids.BUILDIO_CLEAR_DOMAINS_MODAL,
+        callback_id=action_ids.CLEAR_DOMAINS_MODAL,
         private_metadata=origin.encode(),
         submit="Remove all",
         close="Keep them",

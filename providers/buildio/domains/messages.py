@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from domain.build import App
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import confirm, context, paragraphs, section
 from messages.kit.mrkdwn import code, escape, link, mention, plain, when
+from providers.buildio import action_ids
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import app_name, button_row, fit_rows, join_facts, optional_button
@@ -45,7 +45,7 @@ def domain_question(app: App, domain: Domain) -> Message:
     """The confirmation before a named domain is removed: what will be removed, and the button."""
     text = f"Remove {code(domain.hostname, 260)} from {app_name(app)}? It leads there no longer then."
     value, _ = _button_value(app, domain)
-    remove = optional_button("Remove it", action_ids.BUILDIO_DOMAIN_REMOVE, value, style="danger")
+    remove = optional_button("Remove it", action_ids.DOMAIN_REMOVE, value, style="danger")
     return Message(text, [section(text), *button_row(remove)])
 
 
@@ -53,7 +53,7 @@ def domain_added(app: App, domain: Domain, *, by: str) -> Message:
     """Channel message: a domain was added, and where its DNS record must point."""
     text = f"{mention(by)} added the domain {escape(domain.hostname, 260)} to {app_name(app)}"
     target = f"\nIts DNS record must point to {code(domain.target, 260)}." if domain.target else ""
-    show_domains = optional_button("Domains", action_ids.BUILDIO_DOMAINS, app_button_value(app))
+    show_domains = optional_button("Domains", action_ids.DOMAINS, app_button_value(app))
     return Message(text, [section(f"🌐 {text}{target}"), *button_row(show_domains)])
 
 
@@ -116,12 +116,8 @@ def _domain_buttons(app: App, domain: Domain) -> list[Block]:
     host = plain(domain.hostname, 200)
     question = confirm("Remove it?", f"{host} leads to {title} no longer.", "Remove it")
     return button_row(
-        optional_button(
-            "Certificate…", action_ids.BUILDIO_DOMAIN_CERTIFICATE, value, label=f"Certificate of {host}"
-        ),
-        optional_button(
-            "Remove", action_ids.BUILDIO_DOMAIN_REMOVE, value, confirm=question, label=f"Remove {host}"
-        ),
+        optional_button("Certificate…", action_ids.DOMAIN_CERTIFICATE, value, label=f"Certificate of {host}"),
+        optional_button("Remove", action_ids.DOMAIN_REMOVE, value, confirm=question, label=f"Remove {host}"),
     )
 
 
@@ -133,9 +129,9 @@ def _button_value(app: App, domain: Domain) -> tuple[str | None, str]:
 def _buttons(app: App, *, can_clear: bool) -> list[Block]:
     value = app_button_value(app)
     row = button_row(
-        optional_button("Add…", action_ids.BUILDIO_DOMAIN_ADD, value, style="primary"),
-        optional_button("Refresh", action_ids.BUILDIO_DOMAINS_REFRESH, value),
-        optional_button("Remove all…", action_ids.BUILDIO_DOMAINS_CLEAR, value, style="danger")
+        optional_button("Add…", action_ids.DOMAIN_ADD, value, style="primary"),
+        optional_button("Refresh", action_ids.DOMAINS_REFRESH, value),
+        optional_button("Remove all…", action_ids.DOMAINS_CLEAR, value, style="danger")
         if can_clear
         else None,
     )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from domain.build import App
 from domain.message import Block
 from messages import notices
-from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
+from providers.buildio import action_ids
 from providers.buildio.domains import commands, forms
 from providers.buildio.domains.forms import CERTIFICATE, HOST, ClearOrigin, DomainOrigin
 from providers.buildio.provider import BUILDIO
@@ -79,7 +79,7 @@ def _notice_builder(title: str) -> Callable[[str], Block]:
 
 
 FORMS: Mapping[str, FormHandler] = {
-    action_ids.BUILDIO_DOMAIN_MODAL: _add,
-    action_ids.BUILDIO_CERTIFICATE_MODAL: _certificate,
-    action_ids.BUILDIO_CLEAR_DOMAINS_MODAL: _clear,
+    action_ids.DOMAIN_MODAL: _add,
+    action_ids.CERTIFICATE_MODAL: _certificate,
+    action_ids.CLEAR_DOMAINS_MODAL: _clear,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.message import Block
 from messages import notices
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace
@@ -73,9 +73,7 @@ async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | N
     if not context.trigger_id:
         prompt = "What is the namespace called?"
         return Reply(
-            notices.open_form_prompt(
-                prompt, "Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"
-            )
+            notices.open_form_prompt(prompt, "Create a namespace…", action_ids.NAMESPACE_CREATE, "create")
         )
     await open_in_time(_form(form, context), context, "Create a namespace")
     return None
@@ -87,7 +85,7 @@ async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | N
         value = ResourceButton.fitting(name=command.name) if command.name else None
         prompt = f"{DELETE}: its name is typed in a form."
         return Reply(
-            notices.open_form_prompt(prompt, "Delete…", action_ids.BUILDIO_NAMESPACE_DELETE, value or "which")
+            notices.open_form_prompt(prompt, "Delete…", action_ids.NAMESPACE_DELETE, value or "which")
         )
     await open_delete(command.name, context)
     return None

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
+from providers.buildio import action_ids
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import NAME
 from providers.buildio.namespaces import commands, messages
@@ -39,6 +39,6 @@ async def _delete(sent: FormSubmission) -> None:
 
 
 FORMS: Mapping[str, FormHandler] = {
-    action_ids.BUILDIO_NAMESPACE_MODAL: _create,
-    action_ids.BUILDIO_DELETE_NAMESPACE_MODAL: _delete,
+    action_ids.NAMESPACE_MODAL: _create,
+    action_ids.DELETE_NAMESPACE_MODAL: _delete,
 }

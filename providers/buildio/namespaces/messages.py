@@ -8,11 +8,11 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, field, modal, text_element, warning
+from providers.buildio import action_ids
 from providers.buildio.api.models import Namespace
 from providers.buildio.shared.blocks import COMMAND, button_row, fit_rows, join_facts, optional_button
 from providers.buildio.shared.button_values import ResourceButton
@@ -41,7 +41,7 @@ class DeleteForm(ConfirmationName):
 
 def namespace_list(namespaces: Sequence[Namespace]) -> Message:
     """The namespaces, each with its team and region."""
-    create = button_row(optional_button("Create a namespace…", action_ids.BUILDIO_NAMESPACE_CREATE, "create"))
+    create = button_row(optional_button("Create a namespace…", action_ids.NAMESPACE_CREATE, "create"))
     if not namespaces:
         text = "There are no namespaces that you can see at Build.io."
         return Message(text, [section(text), *create])
@@ -58,7 +58,7 @@ def namespace_card(namespace: Namespace) -> Message:
     """One namespace, with the button that deletes it."""
     delete = optional_button(
         "Delete…",
-        action_ids.BUILDIO_NAMESPACE_DELETE,
+        action_ids.NAMESPACE_DELETE,
         ResourceButton.fitting(name=namespace.name),
         style="danger",
     )
@@ -97,7 +97,7 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
             *intro,
             typed_name("Type its name" if origin.name else "Type its name once more"),
         ],
-        callback_id=action_ids.BUILDIO_DELETE_NAMESPACE_MODAL,
+        callback_id=action_ids.DELETE_NAMESPACE_MODAL,
         private_metadata=origin.encode(),
         submit="Delete",
         close="Keep it",

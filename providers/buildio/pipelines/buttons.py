@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from domain.commands.shared_commands import ListApps
-from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
+from providers.buildio import action_ids
 from providers.buildio.apps import commands
 from providers.buildio.apps.create_form import NamespaceForm
 from providers.buildio.commands import ShowPipeline
@@ -41,10 +41,10 @@ async def _delete_namespace(press: ButtonPress) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_PIPELINE_SHOW: _pipeline,
-    action_ids.BUILDIO_APPS_PAGE: _apps_of_team,
+    action_ids.PIPELINE_SHOW: _pipeline,
+    action_ids.APPS_PAGE: _apps_of_team,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_NAMESPACE_CREATE: _create_namespace,
-    action_ids.BUILDIO_NAMESPACE_DELETE: _delete_namespace,
+    action_ids.NAMESPACE_CREATE: _create_namespace,
+    action_ids.NAMESPACE_DELETE: _delete_namespace,
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, escape
+from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.shared.blocks import COMMAND, fit_rows, optional_button
@@ -33,9 +33,7 @@ def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message
 def environment_row(environment: Environment, before: str) -> Block:
     """One environment with a button for its config vars; `before` is trusted markup."""
     value = ConfigVarOwner.of_environment(environment).value()
-    show_config = optional_button(
-        "Config", action_ids.BUILDIO_VARS, value, label=f"Config of {environment.name}"
-    )
+    show_config = optional_button("Config", action_ids.VARS, value, label=f"Config of {environment.name}")
     return section(
         f"{before}*{escape(environment.name, 100) or '…'}* · {code(environment.id, 80)}", show_config
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import context, mrkdwn, section
 from messages.kit.mrkdwn import escape
+from providers.buildio import action_ids
 from providers.buildio.api.models import Pipeline, PipelineApp
 from providers.buildio.pipelines.environment_messages import environment_row
 from providers.buildio.shared.blocks import COMMAND, fit_rows, join_facts, optional_button, truncate_lines
@@ -66,7 +66,7 @@ def pipeline_card(pipeline: Pipeline, apps: Sequence[PipelineApp]) -> Message:
 def _row(pipeline: Pipeline) -> Block:
     show_stages = optional_button(
         "Stages",
-        action_ids.BUILDIO_PIPELINE_SHOW,
+        action_ids.PIPELINE_SHOW,
         ResourceButton.fitting(name=pipeline.id),
         label=f"Stages of {pipeline.name}",
     )

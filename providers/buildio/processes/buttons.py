@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.processes import commands
 from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.shared.button_values import DynoButton, OptionalAppButton
@@ -38,11 +38,11 @@ async def _open_restart_form(press: ButtonPress) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_PS: _list,
-    action_ids.BUILDIO_PS_REFRESH: _refresh,
-    action_ids.BUILDIO_RESTART_ONE: _restart_one,
-    action_ids.BUILDIO_RESTART_ALL: _restart_all,
+    action_ids.PS: _list,
+    action_ids.PS_REFRESH: _refresh,
+    action_ids.RESTART_ONE: _restart_one,
+    action_ids.RESTART_ALL: _restart_all,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILDIO_RESTART: _open_restart_form,
+    action_ids.RESTART: _open_restart_form,
 }

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 
 from domain.build import App
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import confirm, section
 from messages.kit.mrkdwn import code, escape, format_duration, mention, plain
+from providers.buildio import action_ids
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes.restart_form import restart_all_button
 from providers.buildio.shared.blocks import app_name, button_row, fit_rows, join_facts, optional_button
@@ -47,7 +47,7 @@ def dynos_restarted(app: App, dyno: str | None, *, by: str) -> Message:
     """Channel message: one process or all of them were restarted."""
     target = f"{code(dyno)} of {app_name(app)}" if dyno else f"all processes of {app_name(app)}"
     text = f"{mention(by)} restarted {target}"
-    show_processes = optional_button("Processes", action_ids.BUILDIO_PS, app_button_value(app))
+    show_processes = optional_button("Processes", action_ids.PS, app_button_value(app))
     return Message(text, [section(f"🔁 {text}"), *button_row(show_processes)])
 
 
@@ -71,13 +71,13 @@ def _restart(app: App, dyno: Dyno) -> Block | None:
         "Restart it?", f"{plain(dyno.name, 100)} of {title} stops and starts again.", "Restart it"
     )
     label = f"Restart {dyno.name}"
-    return optional_button("Restart", action_ids.BUILDIO_RESTART_ONE, value, confirm=question, label=label)
+    return optional_button("Restart", action_ids.RESTART_ONE, value, confirm=question, label=label)
 
 
 def _buttons(app: App) -> list[Block]:
     value = app_button_value(app)
     return button_row(
-        optional_button("Refresh", action_ids.BUILDIO_PS_REFRESH, value),
+        optional_button("Refresh", action_ids.PS_REFRESH, value),
         restart_all_button(app),
-        optional_button("Run a command…", action_ids.BUILDIO_RUN, value),
+        optional_button("Run a command…", action_ids.RUN, value),
     )

@@ -7,11 +7,11 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
-from messages.kit import action_ids
 from messages.kit.blocks import confirm, plain_text, section
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import MOST_OPTIONS, FormValues, field, is_pickable, modal, option, warning
+from providers.buildio import action_ids
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.blocks import app_name, button_row, optional_button
@@ -60,7 +60,7 @@ def restart_modal(
             section(f"Processes of *{app_name(app)}* stop and start again. What they are doing is cut off."),
             field(DYNO, "Which", select, optional=False),
         ],
-        callback_id=action_ids.BUILDIO_RESTART_MODAL,
+        callback_id=action_ids.RESTART_MODAL,
         private_metadata=origin.encode(),
         submit="Restart",
         close="Not now",
@@ -78,7 +78,7 @@ def restart_all_button(app: App | BuildioApp) -> Block | None:
     title = plain(app.title if isinstance(app, App) else app.name, 100)
     question = confirm("Restart all processes?", f"All of {title} restarts at once.", "Restart all")
     return optional_button(
-        "Restart all", action_ids.BUILDIO_RESTART_ALL, app_button_value(app), style="danger", confirm=question
+        "Restart all", action_ids.RESTART_ALL, app_button_value(app), style="danger", confirm=question
     )
 
 

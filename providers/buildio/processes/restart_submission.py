@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.processes import commands, restart_form
 from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
 from providers.buildio.provider import BUILDIO
@@ -34,4 +34,4 @@ async def _carry_out(form: RestartForm, origin: RestartOrigin, context: RequestC
     return await commands.restart_one(app, form.dyno, context)
 
 
-FORMS: Mapping[str, FormHandler] = {action_ids.BUILDIO_RESTART_MODAL: _restart}
+FORMS: Mapping[str, FormHandler] = {action_ids.RESTART_MODAL: _restart}

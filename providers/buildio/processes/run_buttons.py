@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from messages.kit import action_ids
+from providers.buildio import action_ids
 from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_commands
 from providers.buildio.provider import BUILDIO
@@ -28,5 +28,5 @@ async def _share(press: ButtonPress) -> Reply:
     return await run_commands.share(app, button, press.shown, press.context)
 
 
-BUTTONS: Mapping[str, ButtonHandler] = {action_ids.BUILDIO_RUN_SHARE: _share}
-FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.BUILDIO_RUN: _run}
+BUTTONS: Mapping[str, ButtonHandler] = {action_ids.RUN_SHARE: _share}
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.RUN: _run}

@@ -12,7 +12,6 @@ from domain.commands.errors import CommandError
 from domain.commands.tokenizer import split_shell_words
 from domain.message import Block, Message
 from domain.redaction.redactor import redact
-from messages.kit import action_ids
 from messages.kit.blocks import confirm, context, letter_by_letter, plain_text, section
 from messages.kit.mrkdwn import block_of_code, code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
@@ -26,6 +25,7 @@ from messages.kit.views import (
     text_element,
     warning,
 )
+from providers.buildio import action_ids
 from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.commands import RunCommand
 from providers.buildio.provider import BUILDIO
@@ -105,7 +105,7 @@ def run_modal(
                 optional=False,
             ),
         ],
-        callback_id=action_ids.BUILDIO_RUN_MODAL,
+        callback_id=action_ids.RUN_MODAL,
         private_metadata=origin.encode(),
         submit="Look at it",
         close="Cancel",
@@ -133,7 +133,7 @@ def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Blo
             *array_blocks(origin.command),
             context("It runs once, with a time limit. What ran is noted; what it says only you see."),
         ],
-        callback_id=action_ids.BUILDIO_RUN_CHECK,
+        callback_id=action_ids.RUN_CHECK,
         private_metadata=origin.encode(),
         submit="Run it",
         close="Cancel",
@@ -184,7 +184,7 @@ def _share_buttons(app: App, dyno: str, channel: str | None) -> list[Block]:
     )
     value = ShareButton.fitting(channel=channel, app=app.slug, dyno=dyno)
     return button_row(
-        optional_button("Show it in the channel…", action_ids.BUILDIO_RUN_SHARE, value, confirm=question)
+        optional_button("Show it in the channel…", action_ids.RUN_SHARE, value, confirm=question)
     )
 
 
@@ -218,9 +218,7 @@ def run_button(app: App, command: RunCommand) -> Message:
         app=app.slug, title=app.title[:100], dyno=command.dyno or "", command=command.command
     )
     value = with_command or RunButton.fitting(app=app.slug, title=app.title[:100])
-    return Message(
-        text, [section(text), *button_row(optional_button("Look at it…", action_ids.BUILDIO_RUN, value))]
-    )
+    return Message(text, [section(text), *button_row(optional_button("Look at it…", action_ids.RUN, value))])
 
 
 def _describe_end(exit_code: int | None) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 from domain.message import Block
 from messages import notices
-from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue
+from providers.buildio import action_ids
 from providers.buildio.processes import run_commands, run_form
 from providers.buildio.processes.run_form import TYPED, RunForm, RunOrigin
 from providers.buildio.provider import BUILDIO
@@ -60,6 +60,6 @@ async def _carry_out(origin: RunOrigin, context: RequestContext) -> Reply | None
 
 
 FORMS: Mapping[str, FormHandler] = {
-    action_ids.BUILDIO_RUN_MODAL: _review_command,
-    action_ids.BUILDIO_RUN_CHECK: _run_reviewed,
+    action_ids.RUN_MODAL: _review_command,
+    action_ids.RUN_CHECK: _run_reviewed,
 }

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Message
-from messages.kit import action_ids
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import code, escape
+from providers.buildio import action_ids
 from providers.buildio.api.models import Team
 from providers.buildio.shared.blocks import COMMAND, button_row, optional_button
 from providers.buildio.shared.button_values import BuildioAppListButton
@@ -29,7 +29,7 @@ def team_list(teams: Sequence[Team]) -> Message:
 def team_card(team: Team) -> Message:
     """One team."""
     show_apps = optional_button(
-        "Its apps", action_ids.BUILDIO_APPS_PAGE, BuildioAppListButton.fitting(page=1, team=team.id)
+        "Its apps", action_ids.APPS_PAGE, BuildioAppListButton.fitting(page=1, team=team.id)
     )
     return Message(escape(f"Team {team.name}", 300), [section(_line(team)), *button_row(show_apps)])
 

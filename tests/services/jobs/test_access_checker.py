@@ -10,7 +10,7 @@ import pytest
 import sqlite_utils
 
 from bot.app import utc_now
-from messages.kit import action_ids
+from providers.bitrise import action_ids
 from sandbox.bitrise.members import BEN_TOKEN
 from storage.encryption import SecretBox
 from storage.personal_data import erase_everywhere
