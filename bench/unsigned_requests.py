@@ -18,7 +18,7 @@ SECONDS = 4.0
 BODY = 1024 * 1024 - 1024
 SLOW_PIECE, SLOW_PAUSE = 4096, 0.1
 FAST_PIECE = 64 * 1024
-MOST_SLOW_MB, MOST_FAST_MB = 20, 64
+MAX_SLOW_MB, MAX_FAST_MB = 20, 64
 
 
 async def measure(
@@ -39,9 +39,9 @@ async def measure(
     async with _running_baseline() as (bare_pid, bare_port):
         bare_fast = await _measure_growth(bare_pid, bare_port, connections, seconds, _send_fast, signed=True)
     return [
-        _make_result(f"memory for {connections} wrongly signed, slow", slow, bare_slow, MOST_SLOW_MB),
-        _make_result(f"memory for {connections} unsigned, full speed", unsigned, bare_fast, MOST_FAST_MB),
-        _make_result(f"memory for {connections} wrongly signed, full speed", fast, bare_fast, MOST_FAST_MB),
+        _make_result(f"memory for {connections} wrongly signed, slow", slow, bare_slow, MAX_SLOW_MB),
+        _make_result(f"memory for {connections} unsigned, full speed", unsigned, bare_fast, MAX_FAST_MB),
+        _make_result(f"memory for {connections} wrongly signed, full speed", fast, bare_fast, MAX_FAST_MB),
     ]
 
 

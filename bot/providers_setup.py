@@ -166,7 +166,7 @@ def make_pollers(
             token=_fingerprint(source.provider, connection.api_url, connection.config.token),
             clock=clock,
             provider_clock=provider_clients.provider_clock,
-            most_apps=connection.apps_per_poll,
+            max_apps=connection.apps_per_poll,
         )
         poller = Poller(
             source.provider,

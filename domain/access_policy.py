@@ -29,7 +29,7 @@ from domain.redaction.redactor import redact
 from domain.slack_ids import ChannelId, GroupId, PersonId, WorkspaceId, is_slack_id
 
 DEFAULT_MINUTES = 60
-MOST_MINUTES = 24 * 60
+MAX_MINUTES = 24 * 60
 
 Glob = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -169,7 +169,7 @@ class ApprovalRule(_RuleBase):
     branches: tuple[Glob, ...] = ()
     workflows: tuple[Glob, ...] = ()
     stages: tuple[Glob, ...] = ()
-    minutes: int = Field(default=DEFAULT_MINUTES, ge=1, le=MOST_MINUTES)
+    minutes: int = Field(default=DEFAULT_MINUTES, ge=1, le=MAX_MINUTES)
 
     @model_validator(mode="after")
     def _check_permissions(self) -> ApprovalRule:

@@ -9,7 +9,7 @@ from statistics import median
 from domain.build import Build, BuildState
 
 # How many of the latest successes count, and how few are too few for an estimate.
-MOST_SUCCESSES = 10
+MAX_SUCCESSES = 10
 FEWEST_SUCCESSES = 2
 
 

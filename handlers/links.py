@@ -18,7 +18,7 @@ from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
-MOST_LINKS = 5
+MAX_LINKS = 5
 # The source of a preview in the message composer: the channel, and so the audience, is not known yet.
 COMPOSER = "composer"
 
@@ -35,7 +35,7 @@ def register(app: AsyncApp, interactions: Interactions, services: Services, trac
             context = RequestContext(
                 services=services, person=event["user"], team=workspace_id(body), channel=event["channel"]
             )
-            urls = [str(link["url"]) for link in event.get("links") or []][:MOST_LINKS]
+            urls = [str(link["url"]) for link in event.get("links") or []][:MAX_LINKS]
             is_shared_outside = bool(body.get("is_ext_shared_channel"))
             await _unfurl(
                 urls, event["message_ts"], context, interactions, is_shared_outside=is_shared_outside

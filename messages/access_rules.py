@@ -42,10 +42,10 @@ PROVIDERS, WHO, PEOPLE, GROUPS = "providers", "who", "people", "groups"
 BRANCHES, WORKFLOWS, STAGES, MINUTES = "branches", "workflows", "stages", "minutes"
 # The option that stands for all actions.
 EVERYTHING = "everything"
-MOST_RULES = 12
+MAX_RULES = 12
 # A rule names at most this many; the number of the others is shown.
-MOST_NAMED = 20
-MOST_CLAUSES = 10
+MAX_NAMED = 20
+MAX_CLAUSES = 10
 EVERYONE_LINKED = "everyone with a linked account"
 _ACTS = {
     Permission.ABORT: "abort builds",
@@ -143,17 +143,17 @@ def access_rule_list(
     ]
     blocks = [
         section(f"*Who may do what{of} at {provider.label} in this channel*"),
-        *paragraphs(lines, most_blocks=10),
+        *paragraphs(lines, max_blocks=10),
         *(context(note) for note in _notes(app, provider, verdicts.values())),
         context(escape(you, 1000)),
     ]
     if operators:
         blocks += [section("*Rules of whoever runs Buildbell*; admins can narrow them, not widen them")]
-        blocks += paragraphs([_rule_line(rule) for rule in operators[:MOST_RULES]], most_blocks=4)
+        blocks += paragraphs([_rule_line(rule) for rule in operators[:MAX_RULES]], max_blocks=4)
         blocks += _count_left_out(operators)
     if admins:
         blocks += [section("*Rules of this workspace*")]
-        for rule in admins[:MOST_RULES]:
+        for rule in admins[:MAX_RULES]:
             question = confirm(
                 "Take the rule away?", "What it says counts no longer, from now on.", "Take it away"
             )
@@ -177,9 +177,9 @@ def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     """Describe who may do something and who must approve it, as markup; `names` are those of the principals."""
     parts = [_describe_principals(verdict, names)]
     clauses = [_describe_approval(rule, names) for rule in dict.fromkeys(verdict.protections)]
-    parts += clauses[:MOST_CLAUSES]
-    if len(clauses) > MOST_CLAUSES:
-        parts.append(f"needs a second person for {len(clauses) - MOST_CLAUSES} more reasons, see the rules")
+    parts += clauses[:MAX_CLAUSES]
+    if len(clauses) > MAX_CLAUSES:
+        parts.append(f"needs a second person for {len(clauses) - MAX_CLAUSES} more reasons, see the rules")
     parts += [f"_depends on the {part}_" for part in (Part.APP, Part.CHANNEL) if part in verdict.unknown]
     return "; ".join(parts)
 
@@ -196,7 +196,7 @@ def _describe_principals(verdict: Verdict, names: Mapping[Principals, str]) -> s
         return EVERYONE_LINKED
     if len(restrictions) == 1:
         return f"only {escape(names[restrictions[0]], 500)}"
-    groups = [f"[{escape(names[who], 300)}]" for who in restrictions[:MOST_CLAUSES]]
+    groups = [f"[{escape(names[who], 300)}]" for who in restrictions[:MAX_CLAUSES]]
     left = len(restrictions) - len(groups)
     more = f" and {left} more" if left else ""
     return f"only who is in each of {' '.join(groups)}{more}"
@@ -232,7 +232,7 @@ def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> 
 
 
 def _count_left_out(rules: Sequence[ShownRule]) -> list[Block]:
-    left = len(rules) - MOST_RULES
+    left = len(rules) - MAX_RULES
     return [context(f"…and {left} more {'rule' if left == 1 else 'rules'}.")] if left > 0 else []
 
 
@@ -424,7 +424,7 @@ def _describe_rule(shown: ShownRule) -> str:
         if rule.providers
         else ""
     )
-    where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MOST_NAMED])
+    where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MAX_NAMED])
     where += _and_more(rule.channels)
     if isinstance(rule, AllowRule):
         acts = _describe_permissions(rule, _ACTS, "do anything")
@@ -456,11 +456,11 @@ def _describe_scope(rule: ApprovalRule) -> str:
 def _describe_globs(words: str, globs: Sequence[str]) -> str:
     if not globs:
         return ""
-    return f"{words} {' or '.join(code(glob, 200) for glob in globs[:MOST_NAMED])}{_and_more(globs)}"
+    return f"{words} {' or '.join(code(glob, 200) for glob in globs[:MAX_NAMED])}{_and_more(globs)}"
 
 
 def _and_more(things: Sequence[str]) -> str:
-    left = len(things) - MOST_NAMED
+    left = len(things) - MAX_NAMED
     return f" or {left} more" if left > 0 else ""
 
 

@@ -19,7 +19,7 @@ from messages.provider_presentation import ProviderPresentation
 
 TOKEN = "token"  # noqa: S105 - the field's name
 LONGEST_TOKEN = 2000
-MOST_CHANNELS = 20
+MAX_CHANNELS = 20
 
 
 class ConnectedAccount(FrozenModel):
@@ -97,9 +97,9 @@ def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, in
     lines = [
         f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'your direct messages'}:"
         f" {count} subscription{'s' if count > 1 else ''}"
-        for channel, count in list(stopping.items())[:MOST_CHANNELS]
+        for channel, count in list(stopping.items())[:MAX_CHANNELS]
     ]
-    if (left := len(stopping) - MOST_CHANNELS) > 0:
+    if (left := len(stopping) - MAX_CHANNELS) > 0:
         lines.append(f"and {left} more channels")
     warning = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
     note = context(f"At {provider.label} the token stays valid until you revoke it there.")

@@ -80,7 +80,7 @@ def app_status(
         )
     if last_by_branch:
         lines = [f"{build_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
-        blocks += [section("*Last result of each branch*"), *paragraphs(lines, most_blocks=2)]
+        blocks += [section("*Last result of each branch*"), *paragraphs(lines, max_blocks=2)]
     elif not running:
         blocks.append(context("It has no builds yet."))
     blocks.append(_app_buttons(app, presentation))

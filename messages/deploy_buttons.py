@@ -16,10 +16,10 @@ from messages.kit import action_ids
 from messages.kit.blocks import button, confirm, plain_text, row
 from messages.kit.button_values import BuildButton, InvalidButtonValue, OptionalButtonValue, Slug
 from messages.kit.mrkdwn import plain
-from messages.kit.views import LONGEST_OPTION, MOST_OPTIONS, option
+from messages.kit.views import LONGEST_OPTION, MAX_OPTIONS, option
 
 # Up to this many links are buttons; more are a select menu.
-MOST_BUTTONS = 2
+MAX_BUTTONS = 2
 _NAME = "offer"
 
 
@@ -34,7 +34,7 @@ class DeployButton(OptionalButtonValue):
 def deploy_row(build: Build, app: App, links: Sequence[DeployLink]) -> list[Block]:
     """Return a button for each app that the build can be deployed to, or a list of them; empty if there is none."""
     offered = links_offered(links, build)
-    if len(offered) > MOST_BUTTONS:
+    if len(offered) > MAX_BUTTONS:
         return _deploy_select(build, app, offered)
     buttons = [
         _deploy_button(build, app, link, "_next" if index else "") for index, link in enumerate(offered)
@@ -77,7 +77,7 @@ def _deploy_select(build: Build, app: App, links: Sequence[DeployLink]) -> list[
         "action_id": action_ids.DEPLOY_BUILD,
         "placeholder": plain_text(f"Deploy on {provider} to…", 150),
         "options": [
-            option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in links[:MOST_OPTIONS]
+            option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in links[:MAX_OPTIONS]
         ],
         "confirm": _deploy_question(build, app, f"the app at {provider} that you picked"),
     }

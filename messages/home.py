@@ -15,7 +15,7 @@ from messages.kit import action_ids
 from messages.kit.blocks import button, context, header, row, section
 from messages.kit.button_values import AppButton, BuildButton
 from messages.kit.mrkdwn import code, escape, when
-from messages.kit.views import MOST_BLOCKS, search_select, warning
+from messages.kit.views import MAX_BLOCKS, search_select, warning
 from messages.profile_form import ProfileForm
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import (
@@ -30,9 +30,9 @@ from messages.subscriptions import (
 
 HOME = "home"
 SEARCH = "search"
-MOST_RUNNING = 10
-MOST_OF_MINE = 5
-MOST_SUBSCRIPTIONS = 15
+MAX_RUNNING_BUILDS = 10
+MAX_OWN_BUILDS = 5
+MAX_SUBSCRIPTIONS = 15
 LONGEST_SENTENCE = 400
 Builds = Sequence[tuple[Build, App]]
 
@@ -141,7 +141,7 @@ def render_closed_home(problem: str, *, now: datetime) -> Block:
 
 def _view(blocks: list[Block], now: datetime) -> Block:
     drawn = context(f"As of {when(now)}. It keeps itself up to date while you look.")
-    return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MOST_BLOCKS - 1], drawn]}
+    return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MAX_BLOCKS - 1], drawn]}
 
 
 def _first_steps(content: HomeContent) -> list[Block]:
@@ -200,7 +200,7 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
         where = "" if content.covers_all_apps else " in the apps that somebody here follows"
         return [section(f"Nothing is running{where}.")]
     blocks: list[Block] = []
-    for build, app in content.running[:MOST_RUNNING]:
+    for build, app in content.running[:MAX_RUNNING_BUILDS]:
         value = BuildButton.of(build, app).encode()
         label = f"{app.title} {build.label}"
         blocks += [
@@ -214,7 +214,7 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
                 else None,
             ),
         ]
-    left = content.running_count - len(content.running[:MOST_RUNNING])
+    left = content.running_count - len(content.running[:MAX_RUNNING_BUILDS])
     return [*blocks, *([context(f"and {left} more")] if left > 0 else [])]
 
 
@@ -223,7 +223,7 @@ def _own_builds(content: HomeContent, presentation: ProviderPresentation, now: d
         usual = content.usual_durations
         return [
             build_row(build, app, presentation=presentation, now=now, usual_duration=usual.get(build.slug))
-            for build, app in content.mine[:MOST_OF_MINE]
+            for build, app in content.mine[:MAX_OWN_BUILDS]
         ]
     if content.profile.name:
         return [
@@ -240,13 +240,13 @@ def _subscriptions(content: HomeContent) -> list[Block]:
         return missing or [section("There are none. *Subscribe…* above makes one.")]
     blocks: list[Block] = missing
     several = has_several_providers(placed.row for placed in content.subscriptions)
-    for placed in content.subscriptions[:MOST_SUBSCRIPTIONS]:
+    for placed in content.subscriptions[:MAX_SUBSCRIPTIONS]:
         subscription = placed.row
         where = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
         description = describe_row(subscription, LONGEST_SENTENCE, with_provider=several)
         text = f"{description}, {where}{stopped_text(subscription)}"
         blocks += [section(text), subscription_buttons(subscription)]
-    left = len(content.subscriptions) - MOST_SUBSCRIPTIONS
+    left = len(content.subscriptions) - MAX_SUBSCRIPTIONS
     more = f"and {left} more: `{content.default_provider.command} subscriptions` lists those of a channel"
     return [*blocks, *([context(more)] if left > 0 else [])]
 

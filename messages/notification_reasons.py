@@ -16,8 +16,8 @@ from messages.kit.mrkdwn import escape, mention, sentence
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import describe_subscription
 
-MOST_LINES = 15
-MOST_REASONS = 6
+MAX_LINES = 15
+MAX_REASONS = 6
 # Beside a reason, the rule only identifies the subscription.
 LONGEST_TERMS = 400
 
@@ -81,10 +81,10 @@ def subscription_preview(
         f"*{len(notified)} of the last {looked_at} builds would have been told*\n"
         f"{describe_subscription(app, terms, presentation)}"
     )
-    lines = [build_line(build, app) for build in notified[:MOST_LINES]]
-    if len(notified) > MOST_LINES:
-        lines.append(f"_and {len(notified) - MOST_LINES} more_")
-    reasons = Counter(reason for _, reason in not_notified).most_common(MOST_REASONS)
+    lines = [build_line(build, app) for build in notified[:MAX_LINES]]
+    if len(notified) > MAX_LINES:
+        lines.append(f"_and {len(notified) - MAX_LINES} more_")
+    reasons = Counter(reason for _, reason in not_notified).most_common(MAX_REASONS)
     quiet = "\n".join(f"🔕 {count} since {sentence(reason, 200)}" for reason, count in reasons)
     blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]
     note = "Nothing was subscribed. The oldest of these builds count as the first of their series."

@@ -136,7 +136,7 @@ def build_digest(contents: Sequence[NotificationContent], *, title: str) -> Mess
     mentioned = sorted(
         {person for content in contents for person in content.mentioned if _has_failed(content)}
     )
-    blocks = [section(f"*{title}*\n{sums}"), *paragraphs(lines, most_blocks=len(lines))]
+    blocks = [section(f"*{title}*\n{sums}"), *paragraphs(lines, max_blocks=len(lines))]
     return Message(cut_markup(f"{title}: {spoken}", 3500), [*blocks, *_mentions(mentioned)])
 
 

@@ -15,9 +15,9 @@ from messages.kit.mrkdwn import escape, literal, mention, mention_group, plain, 
 
 LONGEST = 600
 # This many characters fit beside the rest of the message (Slack's rules: 13,200 characters of blocks).
-MOST_DETAILS = 8_000
+MAX_DETAILS = 8_000
 # A request notifies at most this many approvers.
-MOST_MENTIONED = 10
+MAX_MENTIONED = 10
 # Marks a block that continues the one before: otherwise the rest of a long value could look like a name and value.
 CONTINUED = "… "
 # Free text in any language. A title may be ambiguous, so the id is shown beside it.
@@ -75,7 +75,7 @@ def _mentions(notified: Sequence[Principals], by: str) -> str:
     ]
     groups = dict.fromkeys(group for who in named for group in who.groups)
     mentions = [*(mention(user) for user in people), *(mention_group(group) for group in groups)]
-    return " ".join(mentions[:MOST_MENTIONED])
+    return " ".join(mentions[:MAX_MENTIONED])
 
 
 def approval_details(details: Sequence[tuple[str, str]]) -> str | None:
@@ -87,7 +87,7 @@ def approval_details(details: Sequence[tuple[str, str]]) -> str | None:
         f"{literal(name, prose=True)}: {_describe_value(name, value)}" for name, value in details
     )
     length = sum(len(block["text"]["text"]) for block in letter_by_letter(lines, continued=CONTINUED))
-    return lines if length <= MOST_DETAILS else None
+    return lines if length <= MAX_DETAILS else None
 
 
 def _describe_value(name: str, value: str) -> str:

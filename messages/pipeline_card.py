@@ -28,9 +28,9 @@ from messages.kit.mrkdwn import (
 from messages.notifications import NotificationContent, failure_blocks
 from messages.provider_presentation import ProviderPresentation
 
-MOST_STAGES = 12
-MOST_FAILURES = 2
-MOST_WORKFLOWS = 12
+MAX_STAGES = 12
+MAX_FAILURES = 2
+MAX_WORKFLOWS = 12
 
 
 def pipeline_card(
@@ -60,7 +60,7 @@ def pipeline_notification(
     card = pipeline_card(pipeline, app, now=now, presentation=contents[-1].presentation)
     failed = [content for content in contents if content.build.state is BuildState.FAILED]
     why: list[Block] = []
-    for content in failed[:MOST_FAILURES]:
+    for content in failed[:MAX_FAILURES]:
         name = content.build.workflow or content.build.label
         failure = failure_blocks(content, with_history=False)
         why += [context(f"*{code(name)}*"), *failure] if failure else []
@@ -137,7 +137,7 @@ def plain_summary(pipeline: Pipeline, app: App) -> str:
     attempt = f", attempt {pipeline.attempt}" if pipeline.attempt > 1 else ""
     ended = [f"{workflow.name} {build_text.state_text(workflow.state)}" for workflow in pipeline.workflows]
     text = f"{app.title} {pipeline.name} {pipeline.label} {build_text.state_text(pipeline.state)}{where}{attempt}. "
-    return escape(text + ", ".join(ended[:MOST_WORKFLOWS]) + ".", 900)
+    return escape(text + ", ".join(ended[:MAX_WORKFLOWS]) + ".", 900)
 
 
 def _describe_pipeline(pipeline: Pipeline, app: App, now: datetime) -> list[str]:
@@ -181,13 +181,13 @@ def _source(pipeline: Pipeline) -> str:
 
 def _stages(pipeline: Pipeline, presentation: ProviderPresentation) -> list[Block]:
     lines = []
-    for stage in pipeline.stages[:MOST_STAGES]:
-        shown = " · ".join(_workflow(workflow, presentation) for workflow in stage.workflows[:MOST_WORKFLOWS])
-        more = len(stage.workflows) - MOST_WORKFLOWS
+    for stage in pipeline.stages[:MAX_STAGES]:
+        shown = " · ".join(_workflow(workflow, presentation) for workflow in stage.workflows[:MAX_WORKFLOWS])
+        more = len(stage.workflows) - MAX_WORKFLOWS
         lines.append(f"*{escape(stage.name, 60)}*  {shown}{f' and {more} more' if more > 0 else ''}")
-    if len(pipeline.stages) > MOST_STAGES:
-        lines.append(f"_and {len(pipeline.stages) - MOST_STAGES} more stages_")
-    return paragraphs(lines, most_blocks=2)
+    if len(pipeline.stages) > MAX_STAGES:
+        lines.append(f"_and {len(pipeline.stages) - MAX_STAGES} more stages_")
+    return paragraphs(lines, max_blocks=2)
 
 
 def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) -> str:

@@ -14,7 +14,7 @@ from messages.kit.blocks import context, section
 from messages.kit.mrkdwn import code, cut_markup, escape
 from messages.provider_presentation import ProviderPresentation
 
-MOST_BUILDS = 15
+MAX_BUILDS = 15
 
 
 def own_builds(
@@ -44,9 +44,9 @@ def own_builds(
         return Message(words, [section(words), *below])
     blocks = [section(f"*Your builds* among the last {looked_at}")]
     blocks += [
-        build_row(build, app, presentation=presentation, now=now) for build, app in builds[:MOST_BUILDS]
+        build_row(build, app, presentation=presentation, now=now) for build, app in builds[:MAX_BUILDS]
     ]
-    spoken = " ".join(plain_summary(build, app) for build, app in builds[:MOST_BUILDS])
+    spoken = " ".join(plain_summary(build, app) for build, app in builds[:MAX_BUILDS])
     return Message(cut_markup(f"Your builds: {spoken}", 3500), [*blocks, *below])
 
 

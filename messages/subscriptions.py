@@ -18,14 +18,14 @@ from messages.kit.blocks import button, confirm, context, paragraphs, row, secti
 from messages.kit.mrkdwn import code, cut_markup, escape, mention, plain, when
 from messages.provider_presentation import PresentationOf, ProviderPresentation
 
-MOST_ROWS = 15
+MAX_ROWS = 15
 # This many ids fit into a button.
-MOST_AT_ONCE = 100
+MAX_IDS = 100
 # The `stopped` of a subscription that a person has paused.
 PAUSED = "paused"
 # The total length of the sentences in a list, and of one of them (Slack's rules: 13,200 characters of blocks).
-MOST_IN_A_LIST = 9000
-MOST_IN_A_ROW = 2500
+MAX_LIST_LENGTH = 9000
+MAX_ROW_LENGTH = 2500
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _REMEDIES = {
     "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
@@ -87,7 +87,7 @@ def subscription_added(
 
 def subscription_exists(row: SubscriptionRow) -> Message:
     """Say that the channel has this subscription already."""
-    text = f"🔔 This channel already has this subscription: {describe_row(row, MOST_IN_A_ROW, with_provider=False)}."
+    text = f"🔔 This channel already has this subscription: {describe_row(row, MAX_ROW_LENGTH, with_provider=False)}."
     return Message(text, [section(text)])
 
 
@@ -157,7 +157,7 @@ def subscriptions_stopped(
     channel_mention = f"<#{channel}>"
     lines = [
         f"• {describe_subscription(app, terms, presentation_of(app.provider) if app is not None else None)}"
-        for app, terms in what[:MOST_ROWS]
+        for app, terms in what[:MAX_ROWS]
     ]
     text = f"⚠️ I can't post in {channel_mention} any more, so your subscriptions there have stopped. {_remedy(reason)}"
     return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
@@ -176,7 +176,7 @@ def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider:
         f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
         f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
     )
-    ids = " ".join(str(row.id) for row in rows[:MOST_AT_ONCE])
+    ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
     resume = button("Resume as me", action_ids.SUBSCRIPTION_RESUME, ids, style="primary")
     return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
 
@@ -190,14 +190,14 @@ def subscriptions_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Messag
 def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
     """Ask before several subscriptions end: list them, with a button that ends them."""
     text = f"End {len(rows)} subscriptions of this channel?"
-    ids = " ".join(str(row.id) for row in rows[:MOST_AT_ONCE])
+    ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
     end = button("Unsubscribe", action_ids.UNSUBSCRIBE, ids, style="danger")
     return Message(text, [section(text), *paragraphs(_list_rows(rows)), row(end)])
 
 
 def _list_rows(rows: Sequence[SubscriptionRow]) -> list[str]:
-    lines = [f"• {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows[:MOST_ROWS]]
-    more = len(rows) - MOST_ROWS
+    lines = [f"• {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows[:MAX_ROWS]]
+    more = len(rows) - MAX_ROWS
     return [*lines, *([f"and {more} more"] if more > 0 else [])]
 
 
@@ -220,13 +220,13 @@ def subscription_list(
         section(f"{outage_text(outage)} What happens meanwhile is told afterwards.") for outage in outages
     ]
     several = has_several_providers(rows)
-    most = min(MOST_IN_A_ROW, MOST_IN_A_LIST // len(rows[:MOST_ROWS]))
-    for subscription in rows[:MOST_ROWS]:
+    most = min(MAX_ROW_LENGTH, MAX_LIST_LENGTH // len(rows[:MAX_ROWS]))
+    for subscription in rows[:MAX_ROWS]:
         creator = mention(subscription.created_by)
         text = f"{describe_row(subscription, most, with_provider=several)}, since {creator} asked"
         blocks += [section(text + stopped_text(subscription)), subscription_buttons(subscription)]
-    if len(rows) > MOST_ROWS:
-        blocks.append(context(f"and {len(rows) - MOST_ROWS} more"))
+    if len(rows) > MAX_ROWS:
+        blocks.append(context(f"and {len(rows) - MAX_ROWS} more"))
     blocks += deploy_links
     spoken = "; ".join(
         f"{row.number}: {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows

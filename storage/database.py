@@ -24,10 +24,10 @@ Work = Callable[[sqlite_utils.Database], T]
 
 BUSY_SECONDS = 60
 # While others read, the write-ahead log can't be emptied: the bot retries at this interval and logs a warning at the
-# first and every 60th retry; a command gives up after MOST_TRIES.
+# first and every 60th retry; a command gives up after MAX_TRIES.
 EMPTY_LOG_SECONDS = 5.0
 TRIES_TO_SAY = 60
-MOST_TRIES = 10
+MAX_TRIES = 10
 
 log = logging.getLogger(__name__)
 
@@ -160,11 +160,11 @@ class Database:
     async def rewrite(self) -> bool:
         """Rewrite the whole file, so that no trace of deleted data remains.
 
-        Returns whether the write-ahead log could be emptied as well, after up to MOST_TRIES tries. Raises
+        Returns whether the write-ahead log could be emptied as well, after up to MAX_TRIES tries. Raises
         sqlite3.OperationalError if the disk is full.
         """
         await self.read(rewrite_file)
-        for _ in range(MOST_TRIES):
+        for _ in range(MAX_TRIES):
             if await self.read(empty_log):
                 return True
         return False

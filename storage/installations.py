@@ -33,7 +33,7 @@ from storage.workspace_removal import WITH_TOKENS, wipe_workspace
 # Slack's page is opened at once, so a later response is not trusted.
 STATE_LIFETIME = timedelta(minutes=10)
 # Completing an installation calls Slack twice and writes; Slack allows an app about a hundred calls a minute.
-MOST_TAKEN, MOST_TAKEN_WITHIN = 60, timedelta(minutes=1)
+MAX_INSTALLATIONS, INSTALLATIONS_PERIOD = 60, timedelta(minutes=1)
 _INSTALL = "install"
 
 log = logging.getLogger(__name__)
@@ -237,8 +237,8 @@ class TooManyInstallations(Exception):
 class OAuthStates(AsyncOAuthStateStore):
     """OAuth states of installations in progress: each can be used once, within ten minutes.
 
-    Anybody can start an installation, so nothing is stored until it is completed, and at most MOST_TAKEN are completed
-    per minute.
+    Anybody can start an installation, so nothing is stored until it is completed, and at most MAX_INSTALLATIONS are
+    completed per minute.
     """
 
     def __init__(self, database: Database, vault: SecretBox, clock: Callable[[], datetime]) -> None:
@@ -261,9 +261,9 @@ class OAuthStates(AsyncOAuthStateStore):
         now = self._clock()
         if not is_issued(self._vault, _INSTALL, state, now):
             return False
-        while self._used_at and self._used_at[0] <= now - MOST_TAKEN_WITHIN:
+        while self._used_at and self._used_at[0] <= now - INSTALLATIONS_PERIOD:
             self._used_at.popleft()
-        if len(self._used_at) >= MOST_TAKEN:
+        if len(self._used_at) >= MAX_INSTALLATIONS:
             raise TooManyInstallations
         self._used_at.append(now)
         # Stored for as long as the state could be used again.

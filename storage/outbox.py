@@ -10,7 +10,7 @@ import sqlite_utils
 
 from domain.build import App, Build, BuildState
 from domain.build_author import people_behind
-from domain.duration_estimate import MOST_SUCCESSES, usual_time
+from domain.duration_estimate import MAX_SUCCESSES, usual_time
 from domain.failure_streak import StreakState
 from domain.log.failure import Failure
 from domain.message_state import MessageState
@@ -431,7 +431,7 @@ def _notifications(
                 mention=tuple(user for user in people_behind(build, people.names) if user in people.mentioned)
                 if people.mentioned
                 else (),
-                usual=None if build.ended else usual_time(successes_like(db, build, MOST_SUCCESSES)),
+                usual=None if build.ended else usual_time(successes_like(db, build, MAX_SUCCESSES)),
                 pipeline=pipeline_of(db, build.provider, build.pipeline),
                 ties=_deploy_links(db, team, channel, build),
                 due_at=from_text(due),

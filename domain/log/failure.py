@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from domain.build import FrozenModel
 from domain.log import step_boxes
 
-MOST_LINES = 12
+MAX_LINES = 12
 LONGEST_LINE = 300
 # A tool's failure message is near the line's beginning; searching more of it would take quadratic time.
 SEARCHED_LENGTH = 1000
@@ -95,7 +95,7 @@ _NO_PROBLEM = re.compile(r"(?i)\b(?:0|no) (?:errors?|failures?|failed)\b|\berror
 def failure_from_text(text: str) -> Failure:
     """Make a failure from the provider's own text; only the last lines if it is long."""
     lines = [line.rstrip()[:LONGEST_LINE] for line in text.splitlines() if line.strip()]
-    return Failure(lines=tuple(lines[-MOST_LINES:]))
+    return Failure(lines=tuple(lines[-MAX_LINES:]))
 
 
 def find_failure(log: str) -> Failure:
@@ -127,7 +127,7 @@ def _select_lines(lines: Sequence[str]) -> list[str]:
     if not best:
         best = [line for line in lines if line.strip()][-8:]
     selected = list(dict.fromkeys(line[:LONGEST_LINE] for line in best if line.strip()))
-    return selected[-MOST_LINES:]
+    return selected[-MAX_LINES:]
 
 
 def _lines_of_tool(tool: BuildToolPattern, lines: Sequence[str]) -> Iterator[str]:

@@ -16,10 +16,10 @@ from domain.log.log_text import LONGEST_LINE, LineCutter
 from domain.redaction.private_keys import REDACTED, SIGN, PrivateKeys
 
 KEPT_LINES = 60
-MOST_HITS = 15
+MAX_HITS = 15
 # Limits the time for a word that is in nearly every line of a huge log.
-MOST_COUNTED = 1000
-MOST_STEPS = 300
+MAX_COUNTED_HITS = 1000
+MAX_STEPS = 300
 # Fewer lines are held if they are very long: nobody is shown more than some thousand characters.
 KEPT_BYTES = 64 * 1024
 
@@ -144,7 +144,7 @@ class LogParser:
         self._in_box = False
         if line.startswith((b"|", b"+-")) and not self._past_steps:
             self._read_box(self._clean(line.decode("utf-8", "replace")).rstrip())
-        if self._word is not None and self._hit_count < MOST_COUNTED and self._ascii_word in line.lower():
+        if self._word is not None and self._hit_count < MAX_COUNTED_HITS and self._ascii_word in line.lower():
             self._search_line(line, self._word)
         if not self._past_steps and not self._in_box:
             self._keep_line(line)
@@ -167,7 +167,7 @@ class LogParser:
         ):
             return
         self._hit_count += 1
-        if len(self._hits) < MOST_HITS:
+        if len(self._hits) < MAX_HITS:
             self._hits.append(SearchHit(line=self._lines, step=self._current_step(), text=text))
 
     def _redact_after(self, before: bytes, text: str) -> str:
@@ -187,7 +187,7 @@ class LogParser:
             self._past_steps = True
         elif (title := step_boxes.header(line)) is not None:
             self._close_step(StepResult.OTHER, None)
-            if len(self._steps) < MOST_STEPS:
+            if len(self._steps) < MAX_STEPS:
                 number = len(self._steps) + 1
                 self._steps.append(Step(number=number, title=title, result=StepResult.RUNNING))
             self._last_lines.clear()

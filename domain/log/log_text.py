@@ -28,7 +28,7 @@ SEAM = 2 * 1024
 # occur in secrets, or within a bar of dots or dashes.
 _BETWEEN_WORDS = re.compile(rb"[ \t,;](?=[A-Za-z0-9\"'{\[])")
 _BETWEEN_LETTERS = re.compile(rb"[\x80-\xff](?=[\xc2-\xf4\r\x1b])|([.=\-_*#])\1{7}(?=\1{8})")
-MOST_TRIES = 16
+MAX_TRIES = 16
 _WORD = bytes(range(0x21, 0x7F))
 
 
@@ -184,8 +184,8 @@ def _find_cut(line: bytes) -> int:
     """Return where to cut a line that is too long: near its end, and not within a secret; 0 if that is impossible."""
     window = len(line) - 2 * SEAM, len(line) - SEAM
     cuts = chain(
-        islice(_BETWEEN_WORDS.finditer(line, *window), MOST_TRIES),
-        islice(_BETWEEN_LETTERS.finditer(line, *window), MOST_TRIES),
+        islice(_BETWEEN_WORDS.finditer(line, *window), MAX_TRIES),
+        islice(_BETWEEN_LETTERS.finditer(line, *window), MAX_TRIES),
     )
     return next((position for found in cuts if _is_safe_cut(line, position := found.end())), 0)
 

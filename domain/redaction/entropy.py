@@ -26,7 +26,7 @@ from domain.redaction.private_keys import REDACTED
 SHORTEST = 20
 LONGEST_PART = 12
 LEAST_ENTROPY = 3.5
-MOST_EXPLAINED = 0.6
+MAX_EXPLAINED_SHARE = 0.6
 
 _WORD = re.compile(r"[A-Za-z0-9+/\-_.~@$%#\\]{20,}(?:={1,2}(?![A-Za-z0-9]))?", re.ASCII)
 _ALPHABET = re.compile(r"[A-Za-z0-9+/\-_]+={0,2}", re.ASCII)
@@ -84,7 +84,7 @@ def looks_random(word: str) -> bool:
     if "/" in letters and not _is_base64(letters.split("/")):
         return False
     explained = sum(map(_count_explained, _BETWEEN.split(letters)))
-    return explained <= MOST_EXPLAINED * len(letters) and entropy(letters) >= LEAST_ENTROPY
+    return explained <= MAX_EXPLAINED_SHARE * len(letters) and entropy(letters) >= LEAST_ENTROPY
 
 
 def _is_base64(parts: list[str]) -> bool:

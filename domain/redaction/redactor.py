@@ -14,7 +14,7 @@ from domain.redaction.token_patterns import redact_token_patterns
 from domain.redaction.urls import redact_url_credentials
 
 # Redacting a secret may expose another beside it, but never many.
-_MOST_ROUNDS = 4
+_MAX_ROUNDS = 4
 _WORD_CHARACTERS = "".join(map(chr, range(0x21, 0x7F)))
 # How much more of a text is searched than is shown: redaction makes it shorter.
 _EXTRA_SEARCHED = 256
@@ -84,7 +84,7 @@ class StreamRedactor:
 
 def _redact_until_stable(line: str) -> str:
     """Redact the line until nothing changes, so that redacting it again finds nothing more."""
-    for _ in range(_MOST_ROUNDS):
+    for _ in range(_MAX_ROUNDS):
         before, line = line, _redact_once(line)
         if line == before:
             return line

@@ -12,7 +12,7 @@ from domain.message import Block
 from domain.redaction.redactor import redact_beginning
 from messages.kit.mrkdwn import address, block_of_code, cut, cut_markup, visible_text
 
-MOST_BLOCKS = 50
+MAX_BLOCKS = 50
 SECTION_TEXT = 3000
 CONTEXT_TEXT = 2000
 BUTTON_TEXT = 75
@@ -119,13 +119,13 @@ def letter_by_letter(text: str, *, continued: str = "") -> list[Block]:
     return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces]
 
 
-def paragraphs(lines: Sequence[str], most_blocks: int = 3) -> list[Block]:
+def paragraphs(lines: Sequence[str], max_blocks: int = 3) -> list[Block]:
     """Put lines into as few sections as possible; the message says how many lines did not fit."""
     texts: list[str] = []
     for position, line in enumerate(lines):
         if texts and len(texts[-1]) + 1 + len(line) <= SECTION_TEXT - 100:
             texts[-1] += "\n" + line
-        elif len(texts) < most_blocks:
+        elif len(texts) < max_blocks:
             texts.append(line)
         else:
             texts[-1] += f"\n_and {len(lines) - position} more_"

@@ -13,8 +13,8 @@ from messages.kit.mrkdwn import cut, escape, replace_surrogates, visible_text
 
 # Slack accepts longer ones, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75
-MOST_OPTIONS = 100
-MOST_BLOCKS = 100
+MAX_OPTIONS = 100
+MAX_BLOCKS = 100
 LONGEST_TEXT = 3000
 # The callback id of a modal that only shows something and is never submitted.
 READING = "reading"
@@ -36,7 +36,7 @@ def modal(
         "title": plain_text(title, 24),
         "close": plain_text(close, 24),
         "private_metadata": private_metadata,
-        "blocks": list(blocks)[:MOST_BLOCKS],
+        "blocks": list(blocks)[:MAX_BLOCKS],
     }
     return view | {"submit": plain_text(submit, 24)} if submit else view
 
@@ -115,7 +115,7 @@ def option(text: str, value: str, description: str | None = None) -> Block:
     return block | {"description": plain_text(about, LONGEST_OPTION)} if about else block
 
 
-def matching_names(typed: str, names: Iterable[str], *, most: int = MOST_OPTIONS) -> list[str]:
+def matching_names(typed: str, names: Iterable[str], *, most: int = MAX_OPTIONS) -> list[str]:
     """Return the names that contain the typed text: those that begin with it first, otherwise in the given order."""
     query = typed.strip().casefold()
     matches = [name for name in names if query in name.casefold()]

@@ -45,7 +45,7 @@ log = structlog.get_logger()
 DEADLINE = timedelta(seconds=20)
 TRIES = 4
 FIRST_PAUSE = 0.3
-MOST_REDIRECTS = 3
+MAX_REDIRECTS = 3
 # A gateway says that the API did not answer, not that it did nothing (RFC 9110, 15.6.3 and 15.6.5).
 GATEWAYS = (502, 504)
 
@@ -103,23 +103,23 @@ class ApiClient:
         return urljoin(self.base_url, "/")
 
     async def read(
-        self, path: str, params: Mapping[str, str] | None = None, *, most_tries: int = TRIES
+        self, path: str, params: Mapping[str, str] | None = None, *, max_tries: int = TRIES
     ) -> ApiResponse:
         """GET a path or a full URL of the API's own host; retry within the deadline where that may help.
 
         Raises ProviderError.
         """
         deadline = self._clock() + self._deadline
-        for attempt in range(1, most_tries + 1):
+        for attempt in range(1, max_tries + 1):
             try:
                 return await self._request("GET", path, params=params)
             except RateLimited as limit:
-                if attempt == most_tries or limit.until is None or limit.until >= deadline:
+                if attempt == max_tries or limit.until is None or limit.until >= deadline:
                     raise
                 await self._sleep((limit.until - self._clock()).total_seconds())
             except ProviderDown:
                 pause = FIRST_PAUSE * 2**attempt * self._randomness.uniform(0.5, 1.0)
-                if attempt == most_tries or self._clock() + timedelta(seconds=pause) >= deadline:
+                if attempt == max_tries or self._clock() + timedelta(seconds=pause) >= deadline:
                     raise
                 await self._sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -160,7 +160,7 @@ class ApiClient:
         self._check_pause(token)
         has_retried = False
         url = path if path.startswith(("http://", "https://")) else self.base_url + path
-        for _ in range(MOST_REDIRECTS):
+        for _ in range(MAX_REDIRECTS):
             # The token is sent to the API's own host only.
             if not self._is_own_origin(url):
                 raise ProviderDown("it sent the request elsewhere")

@@ -22,7 +22,7 @@ from domain.provider_errors import (
 from domain.url import Url, read_address, resolve_redirect
 from providers.http.transport import Busy, ConnectionLost, HttpTransport, ResponseTooLarge, StreamedResponse
 
-MOST_REDIRECTS = 3
+MAX_REDIRECTS = 3
 # Nobody reads a log of a gigabyte, and an endless file would be read forever.
 LARGEST_FILE = 1024 * 1024 * 1024
 FILE_SECONDS = 900.0
@@ -111,7 +111,7 @@ class Downloads:
     async def _open_following_redirects(self, url: str) -> AsyncIterator[AsyncIterator[bytes]]:
         try:
             async with asyncio.timeout(FILE_SECONDS):
-                for _ in range(MOST_REDIRECTS):
+                for _ in range(MAX_REDIRECTS):
                     if not self.may_fetch(url):
                         raise DownloadRefused(_host_of(url))
                     async with self._http.stream(url, requester=self._requester) as response:

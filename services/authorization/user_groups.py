@@ -20,7 +20,7 @@ _Key = tuple[str, str]  # the workspace, and the user or group
 MEMBERS_FRESH = timedelta(minutes=1)
 NAMES_FRESH = timedelta(minutes=10)
 MAX_CACHED = 1000
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 class UserGroups:
@@ -75,8 +75,8 @@ class UserGroups:
         if who.nobody:
             return "nobody"
         handles = await self.handles(team) if who.groups else {}
-        names = [await self.user_name(team, user) for user in who.people[:MOST_NAMED]]
-        names += [f"the group {handles.get(group, group)}" for group in who.groups[:MOST_NAMED]]
+        names = [await self.user_name(team, user) for user in who.people[:MAX_NAMED]]
+        names += [f"the group {handles.get(group, group)}" for group in who.groups[:MAX_NAMED]]
         left = len(who.people) + len(who.groups) - len(names)
         names += [f"{left} more"] if left else []
         return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -19,7 +19,7 @@ from domain.provider import Provider
 from domain.provider_errors import NotConnected, ProviderError
 from domain.subscription import Subscription
 from messages import home
-from messages.home import MOST_OF_MINE, MOST_RUNNING, HomeContent, PlacedSubscription
+from messages.home import MAX_OWN_BUILDS, MAX_RUNNING_BUILDS, HomeContent, PlacedSubscription
 from messages.profile_form import ProfileForm
 from services.accounts.provider_clients import Clients
 from services.events import BuildsChanged, EventBus, UserActed
@@ -43,7 +43,7 @@ OPEN_FOR = timedelta(minutes=15)
 # A Home that shows a running build is updated until the build has ended, but no longer than this.
 OPEN_FOR_PROGRESS = timedelta(hours=4)
 PLACES_FRESH = timedelta(minutes=5)
-MOST_OPEN = 500
+MAX_OPEN_HOMES = 500
 # Slack allows a hundred views.publish calls a minute per workspace (Slack's rules, "Pace": tier 4), and modals take
 # from nothing else; half is left for people who open their Home.
 PUBLISHED_A_MINUTE = 50
@@ -110,7 +110,7 @@ class HomeRefresher(BackgroundJob):
         """Render the Home that a person has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)
         opened = self._open[key] = OpenHome(context, self._clock())
-        if len(self._open) > MOST_OPEN:
+        if len(self._open) > MAX_OPEN_HOMES:
             del self._open[next(iter(self._open))]
         await self._publish(opened)
         if opened.running and self._progress_at is None:
@@ -220,7 +220,7 @@ class HomeRefresher(BackgroundJob):
             if _is_visible(build, visible) and is_author(context.person, build, names)
         ]
         all_running = [build for build in snapshot.running if _is_visible(build, visible)]
-        running = all_running[:MOST_RUNNING]
+        running = all_running[:MAX_RUNNING_BUILDS]
         return HomeContent(
             profile=ProfileForm(
                 name=person.name,
@@ -236,7 +236,7 @@ class HomeRefresher(BackgroundJob):
             service_acts=self._clients.at(provider).service_acts,
             running=[(build, await self._load_app(build)) for build in running],
             running_count=len(all_running),
-            mine=[(build, await self._load_app(build)) for build in mine[:MOST_OF_MINE]],
+            mine=[(build, await self._load_app(build)) for build in mine[:MAX_OWN_BUILDS]],
             usual_durations=await self._durations.estimate_each(running),
             subscriptions=[
                 PlacedSubscription(

@@ -28,7 +28,7 @@ EVERY_SECONDS = 1.0
 QUIET = timedelta(minutes=10)
 SEND_SECONDS = 5.0
 # Lines per batch, and bytes read from a file's end to find the last line.
-MOST_AT_ONCE = 500
+MAX_BATCH = 500
 _TAIL_BYTES = 64 * 1024
 # Facility 13, "log audit", severity 6, "informational" (RFC 5424, 6.2.1).
 _PRIORITY = 13 * 8 + 6
@@ -207,7 +207,7 @@ class AnchorWriter(BackgroundJob):
     async def write_waiting(self) -> None:
         """Write all waiting lines; a failure is logged and tried again at the next call."""
         written = 0
-        while lines := await self._database.read(lambda db: waiting_lines(db, MOST_AT_ONCE)):
+        while lines := await self._database.read(lambda db: waiting_lines(db, MAX_BATCH)):
             try:
                 await asyncio.to_thread(self._sink.write, [line for _, line in lines])
             except OSError as problem:

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 SHOWN_SECONDS = 60.0
 # A response_url takes five responses (Slack's rules, "Answering"): one has shown the message, the others may hide it.
-MOST_TRIES = 4
+MAX_TRIES = 4
 AGAIN_SECONDS = 5.0
 
 # Hides a message; returns whether Slack has hidden it.
@@ -55,12 +55,12 @@ class MessageExpiry(BackgroundJob):
 
     async def _hide(self, hide: HideMessage) -> None:
         await self.pause(self._seconds)
-        for number in range(1, MOST_TRIES + 1):
+        for number in range(1, MAX_TRIES + 1):
             try:
                 if await hide():
                     return
             except Exception as problem:  # noqa: BLE001 - any failure is tried again
                 log.info("vanish.later", reason=type(problem).__name__)
-            if number < MOST_TRIES:
+            if number < MAX_TRIES:
                 await self.pause(self._again_seconds)
         log.warning("vanish.not_taken_away")

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.build import Build, BuildState
-from domain.duration_estimate import MOST_SUCCESSES, usual_time
+from domain.duration_estimate import MAX_SUCCESSES, usual_time
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
 from domain.provider_errors import ProviderError
@@ -47,7 +47,7 @@ class DurationEstimates:
         """Return the usual time on a worker of builds like this one; None if it has ended, or the time is unknown."""
         if build.ended:
             return None
-        recorded = await self._storage.watched_builds.successes_like(build, MOST_SUCCESSES)
+        recorded = await self._storage.watched_builds.successes_like(build, MAX_SUCCESSES)
         if (known := usual_time(recorded)) is not None:
             return known
         key = (build.provider, build.app_slug, build.workflow, build.branch)
@@ -63,7 +63,7 @@ class DurationEstimates:
             return None
         query = BuildQuery(states=_SUCCEEDED, workflow=build.workflow, branch=build.branch)
         try:
-            async for page in client.builds(build.app_slug, query, limit=MOST_SUCCESSES).pages():
+            async for page in client.builds(build.app_slug, query, limit=MAX_SUCCESSES).pages():
                 # checked, since a server that ignores the filters would return any builds
                 similar = [
                     candidate

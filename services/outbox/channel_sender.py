@@ -46,7 +46,7 @@ from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 
 log = structlog.get_logger()
 
-MOST_AT_A_TIME = 100
+MAX_BATCH = 100
 # One message a second a channel, short bursts pass (Slack's rules, "Pace").
 BURST = 4
 SHORT_PAUSE = 1.0
@@ -113,7 +113,7 @@ class ChannelSender:
                 return await self._post(
                     NewMessage(**message.model_dump()), (), Message.decode(message.content)
                 )
-        due = await self._storage.outbox.due(to, MOST_AT_A_TIME, self._clock())
+        due = await self._storage.outbox.due(to, MAX_BATCH, self._clock())
         if due:
             return await self._execute(to, plan(due, await self._plan_context(to, due)))
         for message in unfinished:

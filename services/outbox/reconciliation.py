@@ -10,7 +10,7 @@ from slack_sdk.web.async_slack_response import AsyncSlackResponse
 from services.outbox.delivery import METADATA_TYPE, NOT_THERE, SLACK_TROUBLE, Destination, RetryLater
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
-MOST_PAGES = 20
+MAX_PAGES = 20
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ async def find_posted(
     Needs a history scope for the channel's kind; without one the result is Unreadable.
     """
     cursor = None
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         try:
             response = await _read_page(slack, destination, after, cursor)
         except SlackCallFailed as error:

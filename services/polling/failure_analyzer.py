@@ -21,8 +21,8 @@ log = structlog.get_logger()
 
 # A log is archived a little after its build has ended; until then the end of it may be missing.
 FIRST_PAUSE = timedelta(seconds=3)
-MOST_TRIES = 8
-MOST_LOG = 256 * 1024
+MAX_TRIES = 8
+MAX_LOG_BYTES = 256 * 1024
 AGAIN_SECONDS = 60.0
 
 
@@ -71,9 +71,9 @@ class FailureAnalyzer(BackgroundJob):
 
     async def analyze(self, pending: PendingAnalysis) -> None:
         """Read the build's log and store the result, or postpone it."""
-        last_try = pending.tries + 1 >= MOST_TRIES
+        last_try = pending.tries + 1 >= MAX_TRIES
         try:
-            tail = await self._logs.log_tail(pending.app_slug, pending.build_slug, most=MOST_LOG)
+            tail = await self._logs.log_tail(pending.app_slug, pending.build_slug, most=MAX_LOG_BYTES)
             failure = await self._runner.run(find_failure, tail.framed)
         except Forbidden as reason:
             log.info("investigate.not_allowed", build=pending.build_slug, reason=str(reason))

@@ -32,7 +32,7 @@ class PollOutcome:
 class Poll:
     """Polls a provider with one token; each call is one poll, and calls never overlap.
 
-    `most_apps`: the number of apps that one poll reads individually; the others take turns.
+    `max_apps`: the number of apps that one poll reads individually; the others take turns.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Poll:
         token: str,
         clock: Callable[[], datetime],
         provider_clock: Callable[[], datetime] | None = None,
-        most_apps: int = 100,
+        max_apps: int = 100,
     ) -> None:
         self._source = reader
         self._provider = reader.provider
@@ -60,7 +60,7 @@ class Poll:
         self._responses: dict[str, CachedResponse] = {}
         self._duration_limits: list[Subscription] = []
         self._notified_overdue: set[tuple[int, str, str]] = set()
-        self._most_apps = most_apps
+        self._max_apps = max_apps
         self._last_read = ""
 
     async def __call__(self) -> PollOutcome:
@@ -114,8 +114,8 @@ class Poll:
         ordered = sorted(slugs)
         start = bisect_right(ordered, self._last_read)
         in_turn = [*ordered[start:], *ordered[:start]]
-        preferred = [slug for slug in in_turn if slug in first][: self._most_apps // 2]
-        chosen = [slug for slug in in_turn if slug not in preferred][: self._most_apps - len(preferred)]
+        preferred = [slug for slug in in_turn if slug in first][: self._max_apps // 2]
+        chosen = [slug for slug in in_turn if slug not in preferred][: self._max_apps - len(preferred)]
         if chosen:
             self._last_read = chosen[-1]
         return [*preferred, *chosen]

@@ -26,8 +26,6 @@ from services.slack.workspace_members import MembershipUnknown
 from storage.repositories import WorkspaceRepositories
 
 _ADMINS = ("is_admin", "is_owner", "is_primary_owner")
-# Slack's limit of stacked modals (Slack's rules, "Modals").
-MOST_MODALS = 3
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from services.request.errors import UserError
 # searched,
 PAGES_SEARCHED = 4
 # and then up to this many of the other apps that the user may see, this many at a time.
-MOST_APPS_ASKED = 50
+MAX_APPS_ASKED = 50
 APPS_ASKED_AT_ONCE = 5
 # The preview of a shared link is unsolicited: it searches fewer apps, with at most this many requests for all links of
 # a message together.
@@ -32,9 +32,9 @@ REQUESTS_FOR_LINKS = 25
 class SearchLimits:
     """Limits of searches for builds whose app is not named; `requests` is what is left for all of them together."""
 
-    near: int = MOST_APPS_ASKED
+    near: int = MAX_APPS_ASKED
     pages: int = PAGES_SEARCHED
-    others: int = MOST_APPS_ASKED
+    others: int = MAX_APPS_ASKED
     requests: int | None = None
 
     @classmethod
@@ -247,7 +247,7 @@ class _BuildSearch:
         for slug in self._subscribed_apps(await storage.subscriptions.of_all_channels()):
             if slug in visible:
                 near.setdefault(slug, visible[slug])
-        return list(near.values())[:MOST_APPS_ASKED]
+        return list(near.values())[:MAX_APPS_ASKED]
 
     def _subscribed_apps(self, subscriptions: Iterable[Subscription]) -> list[str]:
         apps = (subscription.app for subscription in subscriptions)

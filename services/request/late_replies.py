@@ -20,8 +20,8 @@ LASTS_SECONDS = 600.0
 FIRST_PAUSE_SECONDS = 2.0
 LONGEST_PAUSE_SECONDS = 30.0
 # Limits of waiting replies: in total, and per user.
-MOST = 200
-MOST_EACH = 5
+MAX_REPLIES = 200
+MAX_REPLIES_PER_PERSON = 5
 # Slack's own failures, after which it may accept the same reply (Slack's rules, "Failures"). A call without any
 # response is not retried: Slack may have shown the message.
 _OUTAGE_ERRORS = frozenset(
@@ -73,8 +73,8 @@ class LateReplies(BackgroundJob):
         """Retry the reply until Slack accepts it; return False if too many are waiting already."""
         if (
             self._stopping.is_set()
-            or len(self._tasks) >= MOST
-            or self._tasks.count(team, person) >= MOST_EACH
+            or len(self._tasks) >= MAX_REPLIES
+            or self._tasks.count(team, person) >= MAX_REPLIES_PER_PERSON
         ):
             return False
         self._tasks.start((team, person), self._retry(send), name="late reply")

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 # The user waits for both calls when they open the Home tab.
 PATIENCE_SECONDS = 10.0
-MOST_PAGES = 5
+MAX_PAGES = 5
 PAGE_SIZE = 200
 
 
@@ -76,7 +76,7 @@ async def list_channels(context: RequestContext) -> list[str]:
 async def _read_pages(context: RequestContext) -> AsyncIterator[list[str]]:
     """Read the pages of the user's channels; private ones only if the bot is in them too ("users.conversations")."""
     cursor: str | None = None
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         answer = await context.slack.users_conversations(
             user=context.person,
             types="public_channel,private_channel",

@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 ResultT = TypeVar("ResultT")
 
-MOST_AT_ONCE = 2
+MAX_PROCESSES = 2
 # A worker ends itself if a call takes too much processor time (`services.worker_processes.worker`); this limit is for
 # calls that hang.
 SECONDS_EACH = 60.0
@@ -67,7 +67,7 @@ class InProcessRunner:
 class WorkerPool:
     """The pool. `most` is the number of processes, `seconds` the limit of one call."""
 
-    def __init__(self, *, most: int = MOST_AT_ONCE, seconds: float = SECONDS_EACH) -> None:
+    def __init__(self, *, most: int = MAX_PROCESSES, seconds: float = SECONDS_EACH) -> None:
         self._slots = asyncio.Semaphore(most)
         self._seconds = seconds
         self._idle: list[_Process] = []

@@ -13,12 +13,12 @@ from contextlib import suppress
 from typing import BinaryIO
 
 # Processor time of one call: a piece takes a tenth of a second, the largest bitrise.yml two seconds.
-MOST_SECONDS = 5.0
+MAX_SECONDS = 5.0
 LENGTH = struct.Struct(">Q")
 # Acknowledgements in the bot's process come first.
 NICENESS = 10
 # Some hundred times the need of the largest text; a few kilobytes of YAML can expand to fill all memory.
-MOST_MEMORY = 2 * 1024**3
+MAX_MEMORY_BYTES = 2 * 1024**3
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
 def _execute(request: bytes) -> bytes:
     try:
         function, arguments = pickle.loads(request)  # noqa: S301 - from the bot, over a pipe of its own
-        signal.setitimer(signal.ITIMER_PROF, MOST_SECONDS)  # its signal ends the process
+        signal.setitimer(signal.ITIMER_PROF, MAX_SECONDS)  # its signal ends the process
         try:
             return pickle.dumps((True, function(*arguments)))
         finally:
@@ -67,7 +67,7 @@ def _limit_memory() -> None:
     try:
         import resource  # noqa: PLC0415 - not every system has it
 
-        resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
+        resource.setrlimit(resource.RLIMIT_AS, (MAX_MEMORY_BYTES, MAX_MEMORY_BYTES))
     except (ImportError, OSError, ValueError):
         return
 

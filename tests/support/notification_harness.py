@@ -49,12 +49,10 @@ class NotificationHarness:
         )
         self.restart()
 
-    def restart(self, *, most_apps: int = 100) -> None:
+    def restart(self, *, max_apps: int = 100) -> None:
         self.reader = self._reader()
         recorder = make_poll_recorder(self.storage.database)
-        self.poll = Poll(
-            self.reader, self.storage, recorder, token="t", clock=self.clock, most_apps=most_apps
-        )
+        self.poll = Poll(self.reader, self.storage, recorder, token="t", clock=self.clock, max_apps=max_apps)
 
     async def subscribe(self, app: App, rule: NotificationRule = NotificationRule()) -> None:
         await self.storage.of("T1").subscriptions.add(

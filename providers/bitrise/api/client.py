@@ -50,7 +50,7 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
     async def probe(self) -> None:
         """Send one minimal request to check that the API accepts this token. Raises ProviderError."""
         with suppress(NotFound, Forbidden):  # not every token may list all builds, but the API has answered
-            await self._api.read("/builds", {"limit": "1"}, most_tries=1)
+            await self._api.read("/builds", {"limit": "1"}, max_tries=1)
 
     def apps(self, *, limit: int = 50) -> PageIterator[App]:
         """List the apps that the token can see."""

@@ -13,7 +13,7 @@ from providers.http.api_client import ApiResponse
 from providers.http.field_parsing import parse_json
 from services.worker_processes.pool import WorkFailed
 
-MOST_YML = 1024 * 1024
+MAX_YML_BYTES = 1024 * 1024
 
 
 class ConfigurationApi(Connection):
@@ -62,7 +62,7 @@ class ConfigurationApi(Connection):
 
 
 def _decode_yml(reply: ApiResponse) -> str:
-    if len(reply.body) > MOST_YML:
+    if len(reply.body) > MAX_YML_BYTES:
         raise UnexpectedResponse("the bitrise.yml is too long", provider=BITRISE)
     return reply.body.decode("utf-8", "replace")
 

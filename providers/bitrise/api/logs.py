@@ -33,11 +33,11 @@ from services.worker_processes.log_tasks import (
     step_log_end,
 )
 
-MOST_LOG = 64 * 1024
-MOST_STEP_LOG = 8 * 1024 * 1024
+MAX_LOG_BYTES = 64 * 1024
+MAX_STEP_LOG_BYTES = 8 * 1024 * 1024
 # A longer response is not a summary.
-MOST_STEPS = 2 * 1024 * 1024
-MOST_SUMMARY = 256 * 1024
+MAX_STEPS_BYTES = 2 * 1024 * 1024
+MAX_SUMMARY_BYTES = 256 * 1024
 # If the archive can't be read, the chunks still show the end.
 UNREADABLE = (DownloadRefused, DownloadExpired, ProviderDown, TooLarge)
 
@@ -68,7 +68,7 @@ class LogsApi(Connection):
             raise NoLog from error
         return parse_log(reply.body)
 
-    async def log_tail(self, app_slug: str, build_slug: str, *, most: int = MOST_LOG) -> LogTail:
+    async def log_tail(self, app_slug: str, build_slug: str, *, most: int = MAX_LOG_BYTES) -> LogTail:
         """Return the end of the log: from the archive if there is one, else from the chunks. Raises NoLog."""
         log = await self.log(app_slug, build_slug)
         if log.raw_url is not None:
@@ -113,7 +113,7 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log", "summary"))
         except (NotFound, Forbidden, RequestRejected):
             return ()
-        return parse_steps(reply.body) if len(reply.body) <= MOST_STEPS else ()
+        return parse_steps(reply.body) if len(reply.body) <= MAX_STEPS_BYTES else ()
 
     async def step_end(self, app_slug: str, build_slug: str, uuid: str) -> str | None:
         """Return the end of one step's own log, with secrets redacted; None if it can't be read."""
@@ -121,7 +121,7 @@ class LogsApi(Connection):
         try:
             content = parse_json((await self._api.read(path)).body, provider=BITRISE)
             url = content.get("expiring_raw_log_url") if isinstance(content, dict) else None
-            tail = await self._downloads.tail(str(url), MOST_STEP_LOG)
+            tail = await self._downloads.tail(str(url), MAX_STEP_LOG_BYTES)
         except ProviderError:
             return None
         return await self._runner.run(step_log_end, tail.content) if tail.whole else None
@@ -132,7 +132,7 @@ class LogsApi(Connection):
             reply = await self._api.read(path_of("builds", build_slug, "ai-summary"))
         except (NotFound, Forbidden, RequestRejected):
             return None
-        summary = parse_ai_summary(reply.body) if len(reply.body) <= MOST_SUMMARY else None
+        summary = parse_ai_summary(reply.body) if len(reply.body) <= MAX_SUMMARY_BYTES else None
         return await redact_text(self._runner, summary) if summary else None
 
     @asynccontextmanager

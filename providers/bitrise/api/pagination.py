@@ -17,7 +17,7 @@ T = TypeVar("T")
 ItemT = TypeVar("ItemT", bound=BaseModel)
 
 # Fifty thousand builds. A server that always has one more page would be read forever.
-MOST_PAGES = 1_000
+MAX_PAGES = 1_000
 
 
 class Page(Generic[T]):
@@ -81,7 +81,7 @@ class PageIterator(Generic[T]):
         """
         anchors = set()
         anchor = start
-        for _ in range(MOST_PAGES):
+        for _ in range(MAX_PAGES):
             params = self._params | ({"next": anchor} if anchor else {})
             page = self._make_page((await self._api.read(self._path, params)).body)
             yield page
@@ -91,7 +91,7 @@ class PageIterator(Generic[T]):
             if anchor in anchors:
                 raise UnexpectedResponse("its pages lead round in circles", provider=BITRISE)
             anchors.add(anchor)
-        raise TooLarge(f"more than {MOST_PAGES} pages in one list")
+        raise TooLarge(f"more than {MAX_PAGES} pages in one list")
 
     async def __aiter__(self) -> AsyncIterator[T]:
         async for page in self.pages():

@@ -18,7 +18,7 @@ from providers.bitrise.actions import SetPublicInstallPageAction
 from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
-from providers.bitrise.artifacts.messages import MOST_AT_ONCE, ArtifactLine
+from providers.bitrise.artifacts.messages import MAX_SELECTED_ARTIFACTS, ArtifactLine
 from providers.bitrise.commands import ListArtifacts
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
@@ -29,7 +29,7 @@ from services.request.finder import app_by_slug, build_by_slugs, find_build
 from services.slack import file_upload
 from services.slack.errors import SlackCallFailed
 
-MOST_ARTIFACTS = 100
+MAX_ARTIFACTS = 100
 TITLE = "Artifacts"
 
 
@@ -50,10 +50,10 @@ async def list_build_artifacts(app: App, build: Build, context: RequestContext) 
             ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
             for artifact in page.items
         )
-        if len(lines) >= MOST_ARTIFACTS:
+        if len(lines) >= MAX_ARTIFACTS:
             break
     state_of(context).artifact_index.add(app.slug, build.slug, (line.slug for line in lines))
-    return Reply(artifact_messages.artifacts(build, app, lines[:MOST_ARTIFACTS], total=total), title=TITLE)
+    return Reply(artifact_messages.artifacts(build, app, lines[:MAX_ARTIFACTS], total=total), title=TITLE)
 
 
 async def artifact_card(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
@@ -78,7 +78,7 @@ async def fetch_artifact_links(button: BuildButton, picked: Sequence[str], conte
     app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     artifacts = [
         ArtifactButton.read({"app": button.app, "build": button.build, "artifact": slug})
-        for slug in picked[:MOST_AT_ONCE]
+        for slug in picked[:MAX_SELECTED_ARTIFACTS]
     ]
     links = await asyncio.gather(*(_fetch_artifact(artifact, context) for artifact in artifacts))
     return Reply(artifact_messages.artifact_links(build, app, links), Visibility.ONE_PERSON, title=TITLE)

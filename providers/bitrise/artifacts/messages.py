@@ -18,10 +18,10 @@ from providers.bitrise import action_ids
 from providers.bitrise.api.models import ArtifactLinks
 
 MINUTES = "ten minutes"
-MOST_AT_ONCE = 10
-MOST_TO_PICK = 100
+MAX_SELECTED_ARTIFACTS = 10
+MAX_TO_PICK = 100
 # This many rows leave room for the other blocks (Slack's rules: 50 blocks a message).
-MOST_ROWS = 35
+MAX_ROWS = 35
 _TYPES = {
     "android-apk": "Android apps",
     "android-aab": "Android app bundles",
@@ -54,7 +54,7 @@ def artifacts(build: Build, app: App, lines: Sequence[ArtifactLine], *, total: i
     sizes = [line.size for line in lines if line.size is not None]
     total_size = f", {size(sum(sizes))} in all" if len(sizes) == total and total > 1 else ""
     blocks = [section(f"{name} left {total} artifact{'s' if total != 1 else ''} behind{total_size}")]
-    shown = sorted(lines, key=lambda line: _ORDER.index(_type(line)))[:MOST_ROWS]
+    shown = sorted(lines, key=lambda line: _ORDER.index(_type(line)))[:MAX_ROWS]
     kind = None
     for line in shown:
         if _type(line) != kind:
@@ -159,7 +159,7 @@ def artifacts_of_block(block_id: str) -> BuildButton:
 def _picker_row(build: Build, lines: Sequence[ArtifactLine]) -> Block:
     options = [
         option(line.title, line.slug)
-        for line in lines[:MOST_TO_PICK]
+        for line in lines[:MAX_TO_PICK]
         if is_pickable(line.title) and is_pickable(line.slug)
     ]
     menu: Block = {
@@ -167,7 +167,7 @@ def _picker_row(build: Build, lines: Sequence[ArtifactLine]) -> Block:
         "action_id": action_ids.ARTIFACTS_PICK,
         "placeholder": plain_text("Several at once", 150),
         "options": options,
-        "max_selected_items": MOST_AT_ONCE,
+        "max_selected_items": MAX_SELECTED_ARTIFACTS,
     }
     value = BuildButton(app=build.app_slug, build=build.slug).encode()
     block = row(menu if options else None, button("Get their links", action_ids.ARTIFACT_LINKS, value))

@@ -13,7 +13,7 @@ from messages.kit.button_values import RequestButton
 from messages.kit.mrkdwn import code, escape, link, mention, plain, when
 from providers.bitrise import action_ids
 
-MOST_REQUESTS = 10
+MAX_REQUESTS = 10
 
 
 def request_card(request: BuildRequest, app: App) -> Message:
@@ -53,14 +53,14 @@ def request_list(requests: Sequence[BuildRequest], app: App) -> Message:
         text = f"No build of {_title(app)} waits for approval."
         return Message(text, [section(text)])
     blocks: list[Block] = [section(f"*{_title(app)}*: builds that wait for approval")]
-    for request in requests[:MOST_REQUESTS]:
+    for request in requests[:MAX_REQUESTS]:
         blocks += [
             section("\n".join([_headline(request, app), *_details(request)])),
             _buttons(request, app),
         ]
-    hidden = len(requests) - MOST_REQUESTS
+    hidden = len(requests) - MAX_REQUESTS
     note = [context(f"and {hidden} more")] if hidden > 0 else []
-    text = "; ".join(_describe(request, app) for request in requests[:MOST_REQUESTS])
+    text = "; ".join(_describe(request, app) for request in requests[:MAX_REQUESTS])
     return Message(escape(f"These wait for approval: {text}", 2000), [*blocks, *note])
 
 

@@ -17,7 +17,7 @@ from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 
 # Blocks in one message (Slack's rules, "Sizes").
-MOST_BLOCKS = 50
+MAX_BLOCKS = 50
 
 
 def build_aborted(build: Build, app: App, *, by: str, order: AbortRequest) -> Message:
@@ -78,7 +78,7 @@ def run_row(app: App, slug: str, run: TriggeredBuild) -> list[Block]:
 def combine_messages(messages: Sequence[Message]) -> Message:
     """Combine several messages into one."""
     blocks = [block for message in messages for block in message.blocks]
-    return Message(cut_markup(" ".join(message.text for message in messages), 3500), blocks[:MOST_BLOCKS])
+    return Message(cut_markup(" ".join(message.text for message in messages), 3500), blocks[:MAX_BLOCKS])
 
 
 def builds_not_started(app: App, refused: Sequence[TriggeredBuild]) -> Message:

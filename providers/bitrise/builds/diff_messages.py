@@ -14,8 +14,8 @@ from messages.kit.button_values import BuildButton
 from messages.kit.mrkdwn import code, escape, format_duration, when
 from providers.bitrise.logs.messages import step_line
 
-MOST_STEPS = 15
-MOST_PARAMS = 15
+MAX_STEPS = 15
+MAX_PARAMS = 15
 
 
 def no_successful_build(build: Build, app: App) -> Message:
@@ -44,8 +44,8 @@ def build_comparison(app: App, diff: BuildDiff) -> Message:
     if facts := _summarize_facts(diff):
         blocks.append(section("\n".join(facts)))
     if diff.steps:
-        changed = [_format_step_change(change) for change in diff.steps[:MOST_STEPS]]
-        blocks += [section("*Steps that went differently*"), *paragraphs(changed, most_blocks=2)]
+        changed = [_format_step_change(change) for change in diff.steps[:MAX_STEPS]]
+        blocks += [section("*Steps that went differently*"), *paragraphs(changed, max_blocks=2)]
     else:
         blocks.append(context("I see no step that went differently in what both logs say of their steps."))
     value = BuildButton.of(success, app).encode()
@@ -67,7 +67,7 @@ def _summarize_facts(diff: BuildDiff) -> list[str]:
             f"It took {format_duration(abs(slower))} {'longer' if slower > timedelta(0) else 'less'}"
         )
     if diff.params:
-        names = ", ".join(code(name) for name in diff.params[:MOST_PARAMS])
+        names = ", ".join(code(name) for name in diff.params[:MAX_PARAMS])
         facts.append(f"It was started with other {names}")
     return facts
 
@@ -83,5 +83,5 @@ def _format_step_change(change: StepChange) -> str:
 
 
 def _summarize_steps(diff: BuildDiff) -> str:
-    titles = ", ".join(change.title for change in diff.steps[:MOST_STEPS])
+    titles = ", ".join(change.title for change in diff.steps[:MAX_STEPS])
     return f"These went differently: {titles}." if titles else "No step is known to have gone differently."

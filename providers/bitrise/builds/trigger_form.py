@@ -36,10 +36,10 @@ COMMIT = "commit"
 MESSAGE = "message"
 VARIABLE = "variable_"
 _ROW = re.compile(VARIABLE + r"(\d{1,4})")
-MOST_VARIABLES = 20
+MAX_VARIABLES = 20
 LONGEST_VARIABLE = 3000
 _WORKFLOW, _PIPELINE = "w:", "p:"
-MOST_OF_A_KIND = 50
+MAX_NAMES_PER_KIND = 50
 
 
 class StartOrigin(ViewMetadata):
@@ -55,7 +55,7 @@ class StartOrigin(ViewMetadata):
         if self.rows:
             return self
         numbers = sorted(int(match[1]) for name in values if (match := _ROW.fullmatch(name)))
-        return self.model_copy(update={"rows": tuple(numbers[:MOST_VARIABLES])})
+        return self.model_copy(update={"rows": tuple(numbers[:MAX_VARIABLES])})
 
     def with_row(self) -> StartOrigin:
         """Return the metadata with one more row."""
@@ -118,8 +118,8 @@ def start_modal(
         field(MESSAGE, "Message", text_element(form.message, most=300, placeholder="What this build is for")),
         *(block for number in origin.rows for block in _variable_row(number, form.variables.get(number))),
         row(button("Add a variable", action_ids.START_ADD_VARIABLE, "add"))
-        if len(origin.rows) < MOST_VARIABLES
-        else context(f"There is room for {MOST_VARIABLES} variables."),
+        if len(origin.rows) < MAX_VARIABLES
+        else context(f"There is room for {MAX_VARIABLES} variables."),
     ]
     return modal(
         START_TITLE,
@@ -155,14 +155,14 @@ def buildable_options(typed: str, workflows: Sequence[str], pipelines: Sequence[
             "Pipelines",
             [
                 _target_option(_PIPELINE, name)
-                for name in matching_names(typed, pipelines, most=MOST_OF_A_KIND)
+                for name in matching_names(typed, pipelines, most=MAX_NAMES_PER_KIND)
             ],
         ),
         (
             "Workflows",
             [
                 _target_option(_WORKFLOW, name)
-                for name in matching_names(typed, workflows, most=MOST_OF_A_KIND)
+                for name in matching_names(typed, workflows, most=MAX_NAMES_PER_KIND)
             ],
         ),
     ]

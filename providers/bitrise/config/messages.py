@@ -9,7 +9,7 @@ from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import escape
 from providers.bitrise.config.bitrise_yml import YmlValidation
 
-MOST_PROBLEMS = 10
+MAX_PROBLEMS = 10
 
 
 def yml_comment(app: App, build: Build | None, validation: YmlValidation | None) -> str:
@@ -22,7 +22,7 @@ def yml_message(app: App, build: Build | None, validation: YmlValidation | None)
     summary = _summarize_validation(validation)
     head = f"📨 The bitrise.yml of {_describe_source(app, build)} is in our direct messages. {summary}"
     problems = [] if validation is None else [*validation.errors, *validation.warnings]
-    lines = [f"• {escape(problem, 300)}" for problem in problems[:MOST_PROBLEMS]]
+    lines = [f"• {escape(problem, 300)}" for problem in problems[:MAX_PROBLEMS]]
     note = context("Secrets that I recognise are taken out of the file. It can be changed in Bitrise only.")
     return Message(
         escape(f"{app.title}: {summary}", 500),

@@ -18,16 +18,15 @@ from providers.bitrise.logs.messages import LOG_LINES
 from services.jobs.background_job import BackgroundJob
 from services.jobs.workspace_tasks import WorkspaceTasks
 from services.request.errors import UserError
-from services.request.finder import UserError
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
 
 log = structlog.get_logger()
 
 # Limits in each workspace, for each user there, and in all workspaces.
-MOST_AT_ONCE = 4
-MOST_EACH = 2
-MOST_IN_ALL = 40
+MAX_PER_WORKSPACE = 4
+MAX_PER_PERSON = 2
+MAX_TOTAL = 40
 LASTS = timedelta(minutes=10)
 # Slack allows fifty chat.update calls a minute in a workspace, and the dispatcher may need most of them (Slack's rules,
 # "Pace"): all followers of a workspace together make a dozen.
@@ -78,15 +77,15 @@ class LogFollowers(BackgroundJob):
         key = follower.key
         if key in self._tasks:
             raise CannotFollowLog("You follow this log already; it is in our direct messages.")
-        if self._tasks.count(follower.team) >= MOST_AT_ONCE:
+        if self._tasks.count(follower.team) >= MAX_PER_WORKSPACE:
             raise CannotFollowLog(
-                f"{MOST_AT_ONCE} logs are followed already, and Slack lets me write no faster."
+                f"{MAX_PER_WORKSPACE} logs are followed already, and Slack lets me write no faster."
             )
-        if self._tasks.count(*key[:2]) >= MOST_EACH:
+        if self._tasks.count(*key[:2]) >= MAX_PER_PERSON:
             raise CannotFollowLog(
-                f"You follow {MOST_EACH} logs already. Follow this one when one of them has ended."
+                f"You follow {MAX_PER_PERSON} logs already. Follow this one when one of them has ended."
             )
-        if len(self._tasks) >= MOST_IN_ALL:
+        if len(self._tasks) >= MAX_TOTAL:
             raise CannotFollowLog("As many logs are followed as I can at once. Try again in a few minutes.")
         await follower.post(self._clock() + LASTS)
         self._tasks.start(key, self._follow(follower), name="log follower")

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from domain.build import App, Build
-from domain.log.log_parser import MOST_COUNTED, ParsedLog, Step, StepResult
+from domain.log.log_parser import MAX_COUNTED_HITS, ParsedLog, Step, StepResult
 from domain.message import Block, Message
 from messages import build_text
 from messages.kit import action_ids as shared_action_ids
@@ -122,7 +122,7 @@ def log_hits(
 ) -> Message:
     """Render the lines of a log that contain a word; `complete` and `still_growing` as in LogView."""
     hits, count = reading.hits, reading.hit_count
-    times = "one line" if count == 1 else f"{count:,} lines{' or more' if count >= MOST_COUNTED else ''}"
+    times = "one line" if count == 1 else f"{count:,} lines{' or more' if count >= MAX_COUNTED_HITS else ''}"
     searched_lines = (
         f"the {reading.lines:,} lines" if complete else f"the last {reading.lines:,} lines, all I could read,"
     )
@@ -220,7 +220,7 @@ def _steps(view: LogView, *, ended: bool) -> list[Block]:
     lines = [step_line(step, ended=ended) for step in view.steps[:STEPS_SHOWN]]
     if len(view.steps) > STEPS_SHOWN:
         lines.append(f"_and {len(view.steps) - STEPS_SHOWN} more_")
-    return paragraphs(lines, most_blocks=1)
+    return paragraphs(lines, max_blocks=1)
 
 
 def _ai_summary(view: LogView) -> list[Block]:
@@ -234,8 +234,8 @@ def _end(view: LogView) -> list[Block]:
     if not lines.strip():
         return [section("It is still empty." if view.still_growing else "This step wrote nothing.")]
     heading = f"*The end of* {code(view.of)}" if view.of else "*The end of the log*"
-    most_characters = SECTION_TEXT - (1000 if view.ai_summary else 0)
-    return [section(heading), section(block_of_code(lines, most_characters))]
+    max_characters = SECTION_TEXT - (1000 if view.ai_summary else 0)
+    return [section(heading), section(block_of_code(lines, max_characters))]
 
 
 def _buttons(build: Build, view: LogView) -> list[Block]:

@@ -21,7 +21,7 @@ from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_app
 
-MOST = 10
+MAX_PIPELINES = 10
 
 
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
@@ -38,7 +38,7 @@ async def show(command: ShowPipeline, context: RequestContext) -> Reply:
 async def list_pipelines(command: ListPipelines, context: RequestContext) -> Reply:
     """List the app's latest pipelines."""
     app = await find_app(context, command.app, BITRISE)
-    ids = (await reading_client(context).pipelines(app.slug))[:MOST]
+    ids = (await reading_client(context).pipelines(app.slug))[:MAX_PIPELINES]
     pipelines = await asyncio.gather(*(reading_client(context).pipeline(app.slug, each) for each in ids))
     return Reply(
         pipeline_card.pipeline_list(pipelines, app, now=context.provider_now(app.provider)),

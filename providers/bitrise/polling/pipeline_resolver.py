@@ -21,18 +21,18 @@ log = structlog.get_logger()
 # The list of all apps' builds does not say which belong to pipelines (API v0.1, "build-list-all"), and an app without
 # pipelines may get some. So its pipelines are listed when it has a new build: at most this many times in a row, and
 # once more every few seconds. Until the next request is allowed, its new builds wait.
-MOST_PIPELINE_LISTS = 20
+MAX_PIPELINE_LISTS = 20
 PIPELINE_LIST_INTERVAL = timedelta(seconds=5)
 # If pipelines may not be read, or the server has no such endpoint, retry after this.
 RETRY_AFTER = timedelta(hours=1)
 MAX_CACHED = 5_000
 # The number of open pipelines read in one poll, in turn.
-MOST_OPEN_PER_POLL = 20
+MAX_OPEN_PER_POLL = 20
 # The list also contains builds outside of pipelines: its longest page is read, and only the first pipelines in it.
 LONGEST_PAGE = 50
-MOST_LISTED = 10
+MAX_LISTED = 10
 # After this many failures in a row, builds are notified without their pipeline rather than not at all.
-MOST_FAILURES = 3
+MAX_FAILURES = 3
 # The number of polls for which the pipeline that a build names may be missing: both are created at the same time.
 POLLS_UNTIL_LISTED = 3
 
@@ -56,12 +56,12 @@ class _RequestBudget:
     """The budget of requests for the pipelines of an app that has none: a token bucket."""
 
     def __init__(self, now: datetime) -> None:
-        self._remaining, self._updated_at = float(MOST_PIPELINE_LISTS), now
+        self._remaining, self._updated_at = float(MAX_PIPELINE_LISTS), now
 
     def take(self, now: datetime) -> bool:
         """Take one request from the budget; return whether there was one left."""
         more = max(now - self._updated_at, timedelta(0)) / PIPELINE_LIST_INTERVAL
-        self._remaining, self._updated_at = min(self._remaining + more, MOST_PIPELINE_LISTS), now
+        self._remaining, self._updated_at = min(self._remaining + more, MAX_PIPELINE_LISTS), now
         if self._remaining < 1:
             return False
         self._remaining -= 1
@@ -123,9 +123,9 @@ class PipelineResolver:
             if self._not_before.get(pipeline.id, now) <= now
         )
         waiting = list(due)
-        start = self._turn % len(waiting) if len(waiting) > MOST_OPEN_PER_POLL else 0
-        self._turn = start + MOST_OPEN_PER_POLL
-        return [*waiting[start:], *waiting[:start]][:MOST_OPEN_PER_POLL]
+        start = self._turn % len(waiting) if len(waiting) > MAX_OPEN_PER_POLL else 0
+        self._turn = start + MAX_OPEN_PER_POLL
+        return [*waiting[start:], *waiting[:start]][:MAX_OPEN_PER_POLL]
 
     async def _assign_builds_of(
         self, app: str, builds: Sequence[Build], assignment: PipelineAssignment
@@ -151,7 +151,7 @@ class PipelineResolver:
             self._with_pipelines.add(app)
         else:
             self._with_pipelines.discard(app)
-        for identity in listed[:MOST_LISTED]:
+        for identity in listed[:MAX_LISTED]:
             if not await self._read_pipeline(app, identity, assignment):
                 return
         self._failures.pop(app, None)
@@ -225,7 +225,7 @@ class PipelineResolver:
         assignment.failure = failure
 
     def _should_wait(self, app: str) -> bool:
-        return self._failures.get(app, 0) < MOST_FAILURES
+        return self._failures.get(app, 0) < MAX_FAILURES
 
     def _with_ref(self, build: Build) -> Build:
         ref = self._ref_of(build)

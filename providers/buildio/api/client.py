@@ -23,7 +23,7 @@ class BuildioClient(AppsApi, DomainsApi, DynosApi, PipelinesApi):
     async def probe(self) -> None:
         """Send one small request to see if the API responds to this token. Raises ProviderError."""
         with suppress(NotFound, Forbidden):  # the API responded
-            await self._api.read("/me", most_tries=1)
+            await self._api.read("/me", max_tries=1)
 
     async def cluster_login(self, region: str) -> ClusterLogin:
         """Fetch the credential for the Kubernetes cluster of a region, which is secret (reference, "OIDC Login")."""

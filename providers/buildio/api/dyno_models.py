@@ -33,7 +33,7 @@ _CRASHED = frozenset(
 )
 UNKNOWN_STATUS = "unknown"
 # 3,000 characters are shown; twice this size is searched for secrets in-process.
-MOST_OUTPUT = 8 * 1024
+MAX_OUTPUT = 8 * 1024
 _WITHIN = ("result", "data", "exec")
 _OUTPUT = ("output", "stdout", "lines", "result", "data", "stderr")
 
@@ -91,10 +91,10 @@ def _parse_output(value: Any) -> str | None:
 def _make_result(output: str, code: int | None) -> CommandResult:
     # The end shows how the command went. Cut at a line break, so that the text before a secret, by which it is found,
     # stays.
-    readable = plain_text(_keep_end(output.encode("utf-8", "replace").decode(), 2 * MOST_OUTPUT))
-    shown = _keep_end(redact(readable), MOST_OUTPUT)
+    readable = plain_text(_keep_end(output.encode("utf-8", "replace").decode(), 2 * MAX_OUTPUT))
+    shown = _keep_end(redact(readable), MAX_OUTPUT)
     return CommandResult(
-        output=shown, exit_code=code, cut=len(output) > 2 * MOST_OUTPUT or len(readable) > MOST_OUTPUT
+        output=shown, exit_code=code, cut=len(output) > 2 * MAX_OUTPUT or len(readable) > MAX_OUTPUT
     )
 
 

@@ -23,7 +23,7 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 # Lists have no pages (reference, "Request and Response Format"); nobody has 10,000 apps.
-MOST_ITEMS = 10_000
+MAX_ITEMS = 10_000
 LONGEST_TEXT = 2_000
 
 _text: TypeAdapter[str | None] = TypeAdapter(Text)
@@ -132,8 +132,8 @@ def parse_list(body: bytes, read: Callable[[Fields], T | None], *, resource: str
         )
     if not isinstance(content, list):
         raise UnexpectedResponse("it is no list", provider=BUILDIO)
-    if len(content) > MOST_ITEMS:
-        raise TooLarge(f"more than {MOST_ITEMS} items in one list", provider=BUILDIO)
+    if len(content) > MAX_ITEMS:
+        raise TooLarge(f"more than {MAX_ITEMS} items in one list", provider=BUILDIO)
     parsed = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
     things = [resource for resource in parsed if resource is not None]
     if len(things) < len(content):

@@ -26,8 +26,8 @@ from providers.buildio.shared.blocks import (
 )
 from providers.buildio.shared.button_values import BuildioAppListButton, ConfigVarsButton, app_button_value
 
-MOST_FORMATIONS = 12
-MOST_BUILDPACKS = 8
+MAX_FORMATIONS = 12
+MAX_BUILDPACKS = 8
 
 
 def app_list(
@@ -118,10 +118,10 @@ def _head(app: BuildioApp) -> list[str]:
 
 
 def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
-    lines = truncate_lines([_process(process) for process in app.formation], MOST_FORMATIONS)
+    lines = truncate_lines([_process(process) for process in app.formation], MAX_FORMATIONS)
     if dynos is not None:
         lines.append(dyno_summary(dynos))
-    return paragraphs(["*Processes*", *lines], most_blocks=1) if lines else []
+    return paragraphs(["*Processes*", *lines], max_blocks=1) if lines else []
 
 
 def _process(process: ProcessFormation) -> str:
@@ -136,7 +136,7 @@ def _process(process: ProcessFormation) -> str:
 
 
 def _details(app: BuildioApp) -> list[Block]:
-    buildpacks = truncate_lines([code(buildpack, 80) for buildpack in app.buildpacks], MOST_BUILDPACKS)
+    buildpacks = truncate_lines([code(buildpack, 80) for buildpack in app.buildpacks], MAX_BUILDPACKS)
     texts = [
         join_facts(
             app.team and f"Team {escape(app.team, 100)}",

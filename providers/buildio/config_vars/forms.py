@@ -15,7 +15,7 @@ from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     LONGEST_TEXT,
-    MOST_OPTIONS,
+    MAX_OPTIONS,
     FormValues,
     field,
     is_pickable,
@@ -176,7 +176,7 @@ def unset_modal(
     problem: str | None = None,
 ) -> Block:
     """Build the form that removes config vars; `keys` are the existing ones."""
-    names = [key for key in sorted(keys) if is_key(key) and is_pickable(key)][:MOST_OPTIONS]
+    names = [key for key in sorted(keys) if is_key(key) and is_pickable(key)][:MAX_OPTIONS]
     initial = [option(name, name) for name in names if name in chosen]
     picker: Block = {
         "type": "multi_static_select",

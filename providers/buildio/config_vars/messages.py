@@ -73,7 +73,7 @@ def vars_list(
                 optional_button("Reveal", action_ids.REVEAL, owner.value(key), label=label),
             )
         )
-    blocks += paragraphs([lines[key] for key in keys[ROWS_WITH_BUTTONS:]], most_blocks=2)
+    blocks += paragraphs([lines[key] for key in keys[ROWS_WITH_BUTTONS:]], max_blocks=2)
     blocks += _buttons(owner, can_remove=bool(keys))
     if keys:
         blocks.append(context(f"Reveal shows a value to you alone, for {GONE_AFTER}. Who looked is noted."))
@@ -168,7 +168,7 @@ def vars_changed(owner: ConfigVarOwner, diff: ConfigDiff, *, by: str) -> Message
         if keys
     )
     return Message(
-        f"{head}: {escape(summary, 2000)}", [section(f"🔧 {head}"), *paragraphs(lines, most_blocks=2), legend]
+        f"{head}: {escape(summary, 2000)}", [section(f"🔧 {head}"), *paragraphs(lines, max_blocks=2), legend]
     )
 
 

@@ -36,7 +36,7 @@ from services.request.context import RequestContext
 from services.request.errors import UserError
 
 # The number of audit log entries that are searched for last changes.
-MOST_ENTRIES = 300
+MAX_ENTRIES = 300
 _CHANGES = ("set_config", "unset_config", "set_environment", "unset_environment")
 
 
@@ -178,7 +178,7 @@ async def last_changes(scope: ConfigVarScope, context: RequestContext) -> dict[s
     """Return when each key was last changed through the bot, as far as the audit log was searched."""
     app = scope.app.slug if scope.app is not None else None
     changes: dict[str, datetime] = {}
-    for record in await context.storage.audit_log.latest(MOST_ENTRIES, app=app, acts=_CHANGES):
+    for record in await context.storage.audit_log.latest(MAX_ENTRIES, app=app, acts=_CHANGES):
         entry = record.entry
         if entry.event is Event.DONE and entry.about.get("environment") == scope.owner.environment:
             for key in entry.about.get("label", "").split():

@@ -25,7 +25,7 @@ from services.request.errors import UserError
 from services.request.finder import build_by_slugs, find_app
 
 # All of them fit into one list.
-MOST_LINKS = 30
+MAX_LINKS = 30
 
 
 async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
@@ -41,9 +41,9 @@ async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
     async with permitted_and_audited(context, "tie", BUILDIO, app, about=audit_fields):
         for linked_app in (app, bitrise):
             await check_app_access(linked_app, context)
-        if len(await links.of_channel(context.channel)) >= MOST_LINKS:
+        if len(await links.of_channel(context.channel)) >= MAX_LINKS:
             raise UserError(
-                f"{MOST_LINKS} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
+                f"{MAX_LINKS} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
             )
         added = await links.add(
             context.channel, app, bitrise, command.branches, by=context.person, at=context.now()

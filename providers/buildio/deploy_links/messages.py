@@ -16,7 +16,7 @@ from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.shared.blocks import COMMAND, app_name, fit_rows
 
-MOST_BELOW_SUBSCRIPTIONS = 5
+MAX_BELOW_SUBSCRIPTIONS = 5
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
 
 
@@ -58,9 +58,9 @@ def deploy_link_list(links: Sequence[DeployLink]) -> Message:
 
 def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
     """List a channel's deploy links below its subscriptions."""
-    more = len(links) - MOST_BELOW_SUBSCRIPTIONS
+    more = len(links) - MAX_BELOW_SUBSCRIPTIONS
     rest = [context(f"and {more} more: `{COMMAND} link`")] if more > 0 else []
-    return [*deploy_link_rows(links[:MOST_BELOW_SUBSCRIPTIONS]), *rest]
+    return [*deploy_link_rows(links[:MAX_BELOW_SUBSCRIPTIONS]), *rest]
 
 
 def deploy_link_rows(links: Sequence[DeployLink]) -> list[Block]:

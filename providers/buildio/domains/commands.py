@@ -40,7 +40,7 @@ from services.request.modals import open_in_time
 log = structlog.get_logger()
 
 # Each one costs a request.
-MOST_DETAILS = 20
+MAX_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
 
 
@@ -53,9 +53,9 @@ async def build_list(app: App, context: RequestContext) -> Message:
     """Build the current list of domains, each with its certificate. Raises ProviderError."""
     domains = await reading_client(context).domains(app.slug)
     detailed = await asyncio.gather(
-        *(_load_details(app, domain, context) for domain in domains[:MOST_DETAILS])
+        *(_load_details(app, domain, context) for domain in domains[:MAX_DETAILS])
     )
-    return domain_messages.domain_list(app, [*detailed, *domains[MOST_DETAILS:]])
+    return domain_messages.domain_list(app, [*detailed, *domains[MAX_DETAILS:]])
 
 
 async def add(command: AddDomain, context: RequestContext) -> Reply | None:

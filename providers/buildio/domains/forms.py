@@ -24,7 +24,7 @@ from providers.buildio.shared.type_to_confirm import typed_name
 HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
 MORE_OF_CHAIN, REST_OF_PRIVATE = "more_of_chain", "rest_of_private"
 LONGEST_HOST = 253
-MOST_HOSTS = 20
+MAX_HOSTS = 20
 _BEGINS, _KEY_BEGINS = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 
 
@@ -157,14 +157,14 @@ def clear_domains_modal(
 ) -> Block:
     """Build the confirmation before all custom domains are removed: the app's name must be typed."""
     lines = truncate_lines(
-        [f"− {code(domain.hostname, 120)}" for domain in domains if not domain.platform], MOST_HOSTS
+        [f"− {code(domain.hostname, 120)}" for domain in domains if not domain.platform], MAX_HOSTS
     )
     return modal(
         "Remove all domains",
         [
             *warning(problem),
             section(f"These lead to *{app_name(app)}* no longer. Build.io's own name stays."),
-            *paragraphs(lines, most_blocks=1),
+            *paragraphs(lines, max_blocks=1),
             typed_name("Type the app's name"),
         ],
         callback_id=action_ids.CLEAR_DOMAINS_MODAL,

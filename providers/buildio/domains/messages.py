@@ -76,7 +76,7 @@ def domains_cleared(app: App, hosts: Sequence[str], *, by: str) -> Message:
     """Channel message: all custom domains were removed."""
     text = f"{mention(by)} removed all domains from {app_name(app)}"
     lines = [f"− {code(host, 260)}" for host in hosts]
-    return Message(text, [section(f"🗑️ {text}"), *paragraphs(lines, most_blocks=1)])
+    return Message(text, [section(f"🗑️ {text}"), *paragraphs(lines, max_blocks=1)])
 
 
 def _describe_domain(domain: Domain) -> str:

@@ -17,7 +17,7 @@ from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.modals import open_in_time
 
-MOST_SAID = 5
+MAX_MATCHES = 5
 _ID = re.compile(r"[\w-]{1,64}")
 
 
@@ -50,7 +50,7 @@ async def find(name: str, context: RequestContext) -> EnvironmentScope:
     by_id = [pair for pair in pairs if pair[1].id == name]
     matches = by_id or [pair for pair in pairs if pair[1].name.casefold() == name.casefold()]
     if len(matches) > 1:
-        ids = ", ".join(f"{match.id} of {pipeline}" for pipeline, match in matches[:MOST_SAID])
+        ids = ", ".join(f"{match.id} of {pipeline}" for pipeline, match in matches[:MAX_MATCHES])
         raise UserError(f"{len(matches)} environments are called {name[:80]}. Give the id of one: {ids}.")
     for pipeline, environment in matches:
         return EnvironmentScope(Environment(id=environment.id, name=f"{environment.name} of {pipeline}"))

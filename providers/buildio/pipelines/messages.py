@@ -14,10 +14,10 @@ from providers.buildio.shared.blocks import COMMAND, fit_rows, join_facts, optio
 from providers.buildio.shared.button_values import ResourceButton
 
 # A section has room for ten columns of text (Slack's rules, "Sizes").
-MOST_STAGES = 10
-MOST_APPS = 15
-MOST_ENVIRONMENTS = 15
-MOST_SETTINGS = 10
+MAX_STAGES = 10
+MAX_APPS = 15
+MAX_ENVIRONMENTS = 15
+MAX_SETTINGS = 10
 _COLUMN = 900
 # The order in which an app passes through the stages (reference, "Pipelines").
 _ORDER = ("review", "ci", "test", "development", "staging", "production")
@@ -49,16 +49,16 @@ def pipeline_card(pipeline: Pipeline, apps: Sequence[PipelineApp]) -> Message:
     blocks = [section(head), *_columns(stages)]
     if not stages:
         blocks.append(context("There are no apps in it."))
-    shown = pipeline.environments[:MOST_ENVIRONMENTS]
+    shown = pipeline.environments[:MAX_ENVIRONMENTS]
     blocks += [environment_row(environment, "Environment ") for environment in shown]
-    if len(pipeline.environments) > MOST_ENVIRONMENTS:
-        blocks.append(context(f"and {len(pipeline.environments) - MOST_ENVIRONMENTS} more: `{COMMAND} envs`"))
+    if len(pipeline.environments) > MAX_ENVIRONMENTS:
+        blocks.append(context(f"and {len(pipeline.environments) - MAX_ENVIRONMENTS} more: `{COMMAND} envs`"))
     settings = [
         f"{escape(name, 60)}: {escape(str(value).lower() if isinstance(value, bool) else str(value), 100)}"
         for name, value in sorted(pipeline.review_settings.items())
     ]
     if settings:
-        blocks.append(context("Review apps · " + " · ".join(truncate_lines(settings, MOST_SETTINGS))))
+        blocks.append(context("Review apps · " + " · ".join(truncate_lines(settings, MAX_SETTINGS))))
     summary = "; ".join(f"{stage}: {', '.join(names)}" for stage, names in stages)
     return Message(escape(f"Pipeline {pipeline.name}. {summary}", 2000), blocks)
 
@@ -97,14 +97,14 @@ def _columns(stages: Sequence[tuple[str, list[str]]]) -> list[Block]:
             "\n".join(
                 [
                     f"*{escape(stage, 60) or '…'}*",
-                    *truncate_lines([escape(name, 60) or "…" for name in names], MOST_APPS),
+                    *truncate_lines([escape(name, 60) or "…" for name in names], MAX_APPS),
                 ]
             ),
             _COLUMN,
         )
-        for stage, names in stages[:MOST_STAGES]
+        for stage, names in stages[:MAX_STAGES]
     ]
-    more = [context(f"and {len(stages) - MOST_STAGES} more stages")] if len(stages) > MOST_STAGES else []
+    more = [context(f"and {len(stages) - MAX_STAGES} more stages")] if len(stages) > MAX_STAGES else []
     return [{"type": "section", "fields": columns}, *more]
 
 

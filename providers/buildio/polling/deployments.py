@@ -12,7 +12,7 @@ from providers.buildio.provider import BUILDIO
 WORKFLOW = "deploy"
 UNOBSERVED_END = "ended, and another one began before I saw how"
 # A delayed response may show one of these again.
-MOST_PAST = 8
+MAX_PAST_DEPLOYMENTS = 8
 
 Past = tuple[SnapshotFields, ...]
 
@@ -31,7 +31,7 @@ def compare_deployment(
         return last, past, []
     builds = []
     if last is not None:
-        past = (*past, last.marks)[-MOST_PAST:]
+        past = (*past, last.marks)[-MAX_PAST_DEPLOYMENTS:]
         if last.open:
             builds.append(_make_unobserved_end(app, last, min(current.created_at or now, now)))
     snapshot = _make_snapshot(app, current, fields, now)

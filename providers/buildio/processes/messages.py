@@ -15,7 +15,7 @@ from providers.buildio.processes.restart_form import restart_all_button
 from providers.buildio.shared.blocks import app_name, button_row, fit_rows, join_facts, optional_button
 from providers.buildio.shared.button_values import DynoButton, app_button_value
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 
 
 def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
@@ -38,7 +38,7 @@ def dyno_summary(dynos: Sequence[Dyno]) -> str:
     if not dynos:
         return "None is running now."
     crashed = [code(dyno.name, 60) for dyno in dynos if dyno.crashed]
-    names = f"{', '.join(crashed[:MOST_NAMED])}{' and others' if len(crashed) > MOST_NAMED else ''}"
+    names = f"{', '.join(crashed[:MAX_NAMED])}{' and others' if len(crashed) > MAX_NAMED else ''}"
     up = f"{sum(dyno.up is True for dyno in dynos)} of {len(dynos)} up"
     return join_facts(up, f"💥 crashed: {names}" if crashed else None)
 

@@ -10,7 +10,7 @@ from domain.message import Block, Message
 from messages.kit.blocks import confirm, plain_text, section
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import MOST_OPTIONS, FormValues, field, is_pickable, modal, option, warning
+from messages.kit.views import MAX_OPTIONS, FormValues, field, is_pickable, modal, option, warning
 from providers.buildio import action_ids
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.provider import BUILDIO
@@ -49,7 +49,7 @@ def restart_modal(
     chosen = next((item for item in options if item["value"] == form.dyno), options[0])
     select: Block = {
         "type": "static_select",
-        "options": options[:MOST_OPTIONS],
+        "options": options[:MAX_OPTIONS],
         "initial_option": chosen,
         "placeholder": plain_text("Pick a process", 150),
     }

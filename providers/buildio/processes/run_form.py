@@ -16,7 +16,7 @@ from messages.kit.blocks import confirm, context, letter_by_letter, plain_text, 
 from messages.kit.mrkdwn import block_of_code, code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    MOST_OPTIONS,
+    MAX_OPTIONS,
     FormValues,
     field,
     is_pickable,
@@ -82,7 +82,7 @@ def run_modal(
     form: RunForm, app: App, dynos: Sequence[Dyno], *, origin: RunOrigin, problem: str | None = None
 ) -> Block:
     """Build the form that asks for a command and a process."""
-    names = [dyno.name for dyno in dynos if is_pickable(dyno.name)][:MOST_OPTIONS]
+    names = [dyno.name for dyno in dynos if is_pickable(dyno.name)][:MAX_OPTIONS]
     options = [option(name, name) for name in names]
     chosen = next((item for item in options if item["value"] == form.dyno), None)
     select: Block = {

@@ -13,8 +13,8 @@ from providers.buildio.api.models import BuildioApp
 
 COMMAND = "/buildio"
 # Of the 50 blocks and 13,200 characters of a message (Slack's rules, "Sizes"), the rest is for what surrounds a list.
-_MOST_BLOCKS = 40
-_MOST_CHARACTERS = 11_000
+_MAX_BLOCKS = 40
+_MAX_CHARACTERS = 11_000
 
 
 def optional_button(text: str, action_id: str, value: str | None, **more: Any) -> Block | None:
@@ -46,10 +46,10 @@ def truncate_lines(lines: Sequence[str], most: int) -> list[str]:
 def fit_rows(rows: Sequence[Sequence[Block]], *, hint: str = "") -> list[Block]:
     """Return as many rows as fit into a message, each of one or more blocks; the number of omitted ones follows."""
     shown: list[Block] = []
-    left = _MOST_CHARACTERS
+    left = _MAX_CHARACTERS
     for position, blocks in enumerate(rows):
         left -= sum(_count_characters(block) for block in blocks)
-        if left < 0 or len(shown) + len(blocks) > _MOST_BLOCKS:
+        if left < 0 or len(shown) + len(blocks) > _MAX_BLOCKS:
             return [*shown, context(f"and {len(rows) - position} more{hint}")]
         shown += blocks
     return shown

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from domain.access_policy import (
-    MOST_MINUTES,
+    MAX_MINUTES,
     AccessRequest,
     AllowRule,
     ApprovalRule,
@@ -37,7 +37,7 @@ from services.request.finder import find_app, find_channel_app
 from services.request.modals import open_in_time
 
 TITLE = "Policy"
-MOST_RULES = 100
+MAX_RULES = 100
 # The form field of each part of a rule that holds Slack ids, if the names differ.
 _PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
@@ -126,8 +126,8 @@ async def add(filled: FilledRule, context: RequestContext, provider: Provider) -
     rule = build_rule(filled)
     if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
-    if len(await context.storage.access_rules.all()) >= MOST_RULES:
-        raise RuleProblem("kind", f"There are {MOST_RULES} rules already. Take some away first.")
+    if len(await context.storage.access_rules.all()) >= MAX_RULES:
+        raise RuleProblem("kind", f"There are {MAX_RULES} rules already. Take some away first.")
     shown = await _present_rule(rule, context, provider)
     async with audited(context, "policy_add", about={"rule": rule.model_dump_json()}):
         await context.storage.access_rules.add(rule, by=context.person, at=context.now())
@@ -180,9 +180,9 @@ def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
         if (
             not filled.minutes.isdecimal()
             or len(filled.minutes) > 4
-            or not 1 <= int(filled.minutes) <= MOST_MINUTES
+            or not 1 <= int(filled.minutes) <= MAX_MINUTES
         ):
-            raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MOST_MINUTES}.")
+            raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MAX_MINUTES}.")
         more = {
             "branches": filled.branches,
             "workflows": filled.workflows,

@@ -11,7 +11,7 @@ from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app
 
 TITLE = "Audit log"
-MOST_ENTRIES = 20
+MAX_ENTRIES = 20
 
 
 async def show(command: ShowAuditLog, context: RequestContext, provider: Provider) -> Reply:
@@ -26,7 +26,7 @@ async def show(command: ShowAuditLog, context: RequestContext, provider: Provide
         )
     app = await find_app(context, command.app, provider) if command.app is not None else None
     records = await context.storage.audit_log.latest(
-        MOST_ENTRIES,
+        MAX_ENTRIES,
         channel=None if command.everywhere else context.channel,
         app=app.slug if app is not None else None,
     )

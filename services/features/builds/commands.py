@@ -21,7 +21,7 @@ T = TypeVar("T")
 
 PAGE = 10
 # A filter that hardly any build passes must not make one answer read an app's whole history.
-MOST_PAGES = 10
+MAX_PAGES = 10
 
 
 async def status(command: ShowStatus, context: RequestContext, provider: Provider) -> Reply:
@@ -90,7 +90,7 @@ async def list_builds(
     async for page in builds.pages(start):
         matching += (build for build in page.items if command.filter.match(build))
         pages, next_ = pages + 1, page.next
-        if len(matching) * 2 >= PAGE or pages == MOST_PAGES:
+        if len(matching) * 2 >= PAGE or pages == MAX_PAGES:
             break
     presentation = context.services.registry.presentation_of(app.provider)
     listed = build_card.build_list(

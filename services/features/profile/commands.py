@@ -10,7 +10,7 @@ from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
 from domain.subscription import Subscription
 from messages import profile
-from messages.profile import MOST_BUILDS
+from messages.profile import MAX_BUILDS
 from services.features.subscriptions.commands import add, find_scope
 from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
@@ -44,7 +44,7 @@ async def list_my_builds(_command: ListMyBuilds, context: RequestContext, provid
         if pages == PAGES_SEARCHED:
             break
     own_builds.sort(key=lambda build: build.ended)
-    shown = [(build, await _find_app(build, apps)) for build in own_builds[:MOST_BUILDS]]
+    shown = [(build, await _find_app(build, apps)) for build in own_builds[:MAX_BUILDS]]
     ends = await is_notified_of_ends(context)
     return Reply(
         profile.own_builds(

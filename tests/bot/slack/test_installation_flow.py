@@ -14,7 +14,7 @@ from bot.slack.installation_flow import COOKIE
 from sandbox.slack.input_values import InvalidInteraction
 from sandbox.slack.models import TEAM
 from sandbox.slack.server import BOT_TOKEN
-from storage.installations import MOST_TAKEN
+from storage.installations import MAX_INSTALLATIONS
 from tests.sandbox.slack.installation_requests import REDIRECT_URL
 from tests.support.multi_workspace_harness import (
     TWIN,
@@ -348,11 +348,11 @@ async def test_at_most_sixty_redirects_a_minute_are_accepted(
     installation_visit: InstallationVisit, clock: OffsetClock
 ) -> None:
     statuses = []
-    for _ in range(MOST_TAKEN + 1):
+    for _ in range(MAX_INSTALLATIONS + 1):
         installation_visit.cookie = state = await installation_visit.start()
         statuses.append((await installation_visit.follow_redirect(state=state))[0])
-    assert statuses == [400] * MOST_TAKEN + [503]
-    assert len(await installation_visit.harness.rows("SELECT * FROM oauth_states")) == MOST_TAKEN
+    assert statuses == [400] * MAX_INSTALLATIONS + [503]
+    assert len(await installation_visit.harness.rows("SELECT * FROM oauth_states")) == MAX_INSTALLATIONS
     clock.passed += timedelta(minutes=1)
     assert (await installation_visit.follow_redirect(**await installation_visit.allow()))[0] == 200
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from domain.ansi import plain_text
-from domain.log.failure import MOST_LINES, find_failure
+from domain.log.failure import MAX_LINES, find_failure
 from sandbox.bitrise.log_text import render_log
 
 EDGE = f"+{'-' * 78}+"
@@ -111,7 +111,7 @@ def test_the_relevant_lines_of_the_failing_step_are_found(
         assert line in failure.lines
     assert unexpected not in "\n".join(failure.lines)
     assert "only a warning of an earlier step" not in "\n".join(failure.lines)
-    assert len(failure.lines) <= MOST_LINES
+    assert len(failure.lines) <= MAX_LINES
 
 
 def test_the_failure_in_a_simulated_log_is_found() -> None:

@@ -168,7 +168,7 @@ async def test_a_gateway_error_for_a_change_leaves_its_outcome_unknown(
         with pytest.raises(ResponseLost, match=f"it answered {status}"):
             await api(http, server.url, FakeClock()).change("POST", "/x", {})
         with pytest.raises(ProviderDown) as caught:
-            await api(http, server.url, FakeClock()).read("/x", most_tries=1)
+            await api(http, server.url, FakeClock()).read("/x", max_tries=1)
     assert not isinstance(caught.value, ResponseLost)
 
 
@@ -322,7 +322,7 @@ async def test_the_token_follows_no_ambiguous_redirect(http: HttpTransport, loca
             hosts = {"host": server.url.removeprefix("http://"), "other": other.url.removeprefix("http://")}
             target.headers["Location"] = location.format(**hosts)
             with pytest.raises(ProviderDown):
-                await api(http, server.url, FakeClock()).read("/x", most_tries=1)
+                await api(http, server.url, FakeClock()).read("/x", max_tries=1)
         assert other.requests == []
         assert len(server.requests) == 1
 

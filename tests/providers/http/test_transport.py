@@ -119,7 +119,7 @@ async def test_a_response_that_trickles_times_out(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(transport, "ANSWER_SECONDS", 0.05)
     async with HttpTransport() as http, endless_server(piece=b"\n") as (url, _):
         with pytest.raises(ProviderDown):
-            await api(http, url).read("/x", most_tries=1)
+            await api(http, url).read("/x", max_tries=1)
 
 
 async def test_an_endless_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import asyncio
 
 import aiohttp
 
-from services.request.late_replies import MOST_EACH, LateReplies, is_slack_outage
+from services.request.late_replies import MAX_REPLIES_PER_PERSON, LateReplies, is_slack_outage
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
 from tests.support.bot_harness import BotHarness
 
@@ -45,7 +45,10 @@ async def test_replies_are_retried_until_slack_accepts_them_and_few_wait_per_use
         await accepted.wait()
     assert attempts == 3
     await asyncio.sleep(0)
-    assert [late_replies.retry("T1", "U1", send_forever) for _ in range(MOST_EACH + 1)][-2:] == [True, False]
+    assert [late_replies.retry("T1", "U1", send_forever) for _ in range(MAX_REPLIES_PER_PERSON + 1)][-2:] == [
+        True,
+        False,
+    ]
     assert late_replies.retry("T1", "U2", send_forever)
     running = asyncio.create_task(late_replies.run())
     late_replies.stop()

@@ -82,7 +82,7 @@ async def test_my_apps_are_read_from_an_older_server_without_apps(client_fixture
 async def test_an_endless_list_is_an_error(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(pagination, "MOST_PAGES", 3)
+    monkeypatch.setattr(pagination, "MAX_PAGES", 3)
 
     def respond_with_next_page(request: ReceivedRequest) -> web.Response:
         page = int(request.query.get("next", "0")) + 1

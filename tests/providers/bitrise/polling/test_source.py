@@ -23,7 +23,7 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.pipeline_resolver import (
-    MOST_PIPELINE_LISTS,
+    MAX_PIPELINE_LISTS,
     PIPELINE_LIST_INTERVAL,
     POLLS_UNTIL_LISTED,
 )
@@ -62,10 +62,10 @@ class BitrisePollHarness:
         now = self.clock._goes_by()
         self.clock._goes_by = lambda: now
 
-    def restart(self, *, key: str = "bitrise:test", most_apps: int = 100) -> None:
+    def restart(self, *, key: str = "bitrise:test", max_apps: int = 100) -> None:
         recorder = make_poll_recorder(self.storage.database)
         reader = BitriseBuildSource(self.bitrise, clock=self.clock)
-        self.poll = Poll(reader, self.storage, recorder, token=key, clock=self.clock, most_apps=most_apps)
+        self.poll = Poll(reader, self.storage, recorder, token=key, clock=self.clock, max_apps=max_apps)
 
     async def subscribe(self, app: SandboxApp, *, channel: str = "C1") -> None:
         subscribed_app = App(provider=BITRISE, slug=app.slug, title=app.title)
@@ -176,7 +176,7 @@ async def test_more_than_a_page_of_builds_between_two_polls_is_read_completely(
 async def test_builds_are_notified_even_if_the_list_is_too_long_to_read(
     poll_harness: BitrisePollHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pagination, "MOST_PAGES", 2)
+    monkeypatch.setattr(pagination, "MAX_PAGES", 2)
     poll_harness.finish_a_build_of_each([poll_harness.sandbox.ios])
     await poll_harness.subscribe(poll_harness.sandbox.android)
     await poll_harness.poll()
@@ -336,7 +336,7 @@ async def test_apps_that_are_polled_individually_take_turns_within_the_budget(
 ) -> None:
     apps = await poll_harness.subscribe_to_new(apps=5)
     poll_harness.sandbox.fault("GET /v0.1/builds", "status", times=1000, status=403)
-    poll_harness.restart(most_apps=2)
+    poll_harness.restart(max_apps=2)
     await poll_harness.poll()
     poll_harness.finish_a_build_of_each(apps)
     notified = []
@@ -381,7 +381,7 @@ async def test_after_a_token_change_no_app_is_forgotten_even_if_few_are_read_per
     await poll_harness.poll()
     poll_harness.finish_a_build_of_each(apps)
     fill_page(poll_harness)
-    poll_harness.restart(key="bitrise:other", most_apps=2)
+    poll_harness.restart(key="bitrise:other", max_apps=2)
     for _ in range(4):
         await poll_harness.poll()
     assert len(await poll_harness.notified_builds()) == 5
@@ -410,7 +410,7 @@ async def test_an_app_that_waits_for_its_turn_misses_no_build(
     await poll_harness.poll()
     poll_harness.finish_a_build_of_each(apps)
     fill_page(poll_harness)
-    poll_harness.restart(key="bitrise:other", most_apps=1)
+    poll_harness.restart(key="bitrise:other", max_apps=1)
     for _ in range(6):
         await poll_harness.poll()
         poll_harness.clock.skip(timedelta(hours=12))
@@ -458,18 +458,18 @@ async def test_a_pipeline_is_recognized_after_ordinary_builds_with_a_bounded_num
     await poll_harness.subscribe(poll_harness.sandbox.ios, channel="C2")
     before = count_pipeline_lists(poll_harness)
     poll_harness.freeze()
-    for _ in range(MOST_PIPELINE_LISTS + 5):
+    for _ in range(MAX_PIPELINE_LISTS + 5):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
         await poll_harness.poll()
-    assert count_pipeline_lists(poll_harness) == before + MOST_PIPELINE_LISTS
+    assert count_pipeline_lists(poll_harness) == before + MAX_PIPELINE_LISTS
     later = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.ios, stages=[["unit"]])
     later.builds["unit"].finish("error", poll_harness.clock())
     assert (await poll_harness.poll()).running
-    assert len(await pipelines_seen(poll_harness, "C2")) == MOST_PIPELINE_LISTS
+    assert len(await pipelines_seen(poll_harness, "C2")) == MAX_PIPELINE_LISTS
     poll_harness.clock.skip(PIPELINE_LIST_INTERVAL)
     await poll_harness.poll()
-    assert await pipelines_seen(poll_harness, "C2") == [*[None] * (MOST_PIPELINE_LISTS + 5), later.slug]
-    assert count_pipeline_lists(poll_harness) == before + MOST_PIPELINE_LISTS + 1
+    assert await pipelines_seen(poll_harness, "C2") == [*[None] * (MAX_PIPELINE_LISTS + 5), later.slug]
+    assert count_pipeline_lists(poll_harness) == before + MAX_PIPELINE_LISTS + 1
     # Later ordinary builds do not hide a pipeline in the list.
     hidden = poll_harness.sandbox.start_pipeline(poll_harness.sandbox.ios, stages=[["unit"]])
     for _ in range(15):
@@ -506,7 +506,7 @@ async def test_a_pipeline_started_from_slack_is_read_even_if_the_budget_is_used_
 ) -> None:
     poll_harness.freeze()
     await poll_harness.subscribe(poll_harness.sandbox.android, channel="C2")
-    for _ in range(MOST_PIPELINE_LISTS + 1):
+    for _ in range(MAX_PIPELINE_LISTS + 1):
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
         await poll_harness.poll()
     pipeline = poll_harness.sandbox.start_pipeline(

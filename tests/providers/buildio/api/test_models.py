@@ -20,7 +20,7 @@ from providers.buildio.api.app_models import parse_app
 from providers.buildio.api.config_vars import parse_config_vars
 from providers.buildio.api.deployments import parse_started_build, parse_state
 from providers.buildio.api.domain_models import parse_domain
-from providers.buildio.api.dyno_models import MOST_OUTPUT, parse_command_result, parse_dyno
+from providers.buildio.api.dyno_models import MAX_OUTPUT, parse_command_result, parse_dyno
 from providers.buildio.api.field_parsing import Fields, parse_change_response, parse_fields, parse_list
 from providers.buildio.api.identity import parse_cluster_login, parse_identity
 from providers.buildio.api.models import BuildioApp, Deployment, Domain, Dyno
@@ -352,7 +352,7 @@ def test_a_response_without_a_list_is_unexpected(answer: bytes) -> None:
 
 
 def test_the_length_of_a_list_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(field_parsing, "MOST_ITEMS", 2)
+    monkeypatch.setattr(field_parsing, "MAX_ITEMS", 2)
     with pytest.raises(TooLarge, match="more than 2 items in one list"):
         parse_list(b'["a", "b", "c"]', parse_app, resource="apps")
 
@@ -398,7 +398,7 @@ def test_long_output_keeps_its_end_from_the_start_of_a_line() -> None:
     lines = "".join(f"line {number}\n" for number in range(50_000))
     read = parse_command_result(body({"output": lines + "the end"}))
     assert read.cut
-    assert len(read.output) <= MOST_OUTPUT
+    assert len(read.output) <= MAX_OUTPUT
     assert read.output.startswith("line ")
     assert read.output.endswith("\nline 49999\nthe end")
 
@@ -607,7 +607,7 @@ def test_any_bytes_are_read_or_unexpected(reader: str, content: bytes) -> None:
 )
 def test_json_that_is_too_deep_or_too_large_is_unexpected_and_harmless(reader: str, content: bytes) -> None:
     # A started build and a finished command accept any response.
-    expected = {"build": "", "output": content.decode()[-MOST_OUTPUT:]}.get(reader, BUILDIO)
+    expected = {"build": "", "output": content.decode()[-MAX_OUTPUT:]}.get(reader, BUILDIO)
     assert read_and_serialize(reader, content) in (expected, "")
 
 

@@ -229,7 +229,7 @@ async def test_apps_take_turns_within_the_budget_but_a_deploying_app_comes_first
     await shop.watch.poll()
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.watch.poll()
-    shop.watch.restart(most_apps=2)
+    shop.watch.restart(max_apps=2)
     before = len(shop.sandbox.requests)
     for _ in range(3):
         await shop.watch.poll()
