@@ -28,7 +28,7 @@ from bench import (
 )
 from bench.result import BenchmarkResult
 
-ALL: dict[str, Callable[[float], Coroutine[Any, Any, list[BenchmarkResult]]]] = {
+ALL: dict[str, Callable[..., Coroutine[Any, Any, list[BenchmarkResult]]]] = {
     "ack": ack_latency.measure,
     "look": idle_poll.measure,
     "lists": options_latency.measure,

@@ -12,7 +12,6 @@ from domain.access_policy import (
     AllowRule,
     ApprovalRule,
     Part,
-    Permission,
     Principals,
     Requirement,
     Verdict,
@@ -20,6 +19,7 @@ from domain.access_policy import (
 )
 from domain.build import FrozenModel
 from domain.provider import Provider
+from messages.access_rules import permission_name
 from services.accounts.provider_clients import Clients
 from services.accounts.user_tokens import BROKEN
 from services.authorization.user_groups import UserGroups
@@ -50,22 +50,6 @@ NOT_VOUCHED = (
     "A workflow does this in somebody's name. Fill in *On behalf of* in its step: that person approves it in a direct"
     " message, each time the step runs. Without a person it works only where SERVICE_TOKEN_ACTS is set."
 )
-# What each permission lets people do, as words that follow "may".
-PERMISSION_LABELS = {
-    Permission.ABORT: "abort builds",
-    Permission.TRIGGER: "start builds",
-    Permission.ARTIFACTS: "change artifacts",
-    Permission.APPROVE: "approve builds",
-    Permission.DEPLOY: "deploy",
-    Permission.RESTART: "restart dynos",
-    Permission.RUN: "run commands in dynos",
-    Permission.CONFIG: "see and change config vars",
-    Permission.DOMAINS: "change domains",
-    Permission.CREATE: "create apps and namespaces",
-    Permission.DELETE: "delete namespaces, or all domains",
-    Permission.LOGIN: "log in to clusters",
-    Permission.SUBSCRIBE: "change subscriptions",
-}
 
 
 class Requester(FrozenModel):
@@ -184,7 +168,7 @@ class Authorizer:
         requirements: Sequence[Requirement],
         team: str,
     ) -> str:
-        what = PERMISSION_LABELS[access_request.permission]
+        what = permission_name(access_request.permission)
         of = f" of {access_request.app.title}" if access_request.app is not None else ""
         where = " here" if access_request.channel else ""
         who = "Nobody" if missing.who.nobody else f"Only {await self.groups.describe(team, missing.who)}"
@@ -193,7 +177,7 @@ class Authorizer:
 
 def _explain_off(access_request: AccessRequest, verdict: Verdict) -> str:
     text = OFF.format(
-        what=PERMISSION_LABELS[access_request.permission],
+        what=permission_name(access_request.permission),
         permission=access_request.permission,
         whoever=OPERATOR_ALONE if verdict.operators_alone else EITHER,
     )

@@ -9,44 +9,22 @@ from collections.abc import Sequence
 
 import pytest
 
-from bench import (
-    ack_latency,
-    dispatcher_throughput,
-    event_loop_delay,
-    idle_memory,
-    idle_poll,
-    log_parser,
-    notification_latency,
-    options_latency,
-    poll_recorder,
-    startup_time,
-    storage_growth,
-    unsigned_requests,
-)
+from bench import event_loop_delay, notification_latency, options_latency
 from bench.__main__ import ALL, SMALLEST
 from bench.environment import running_environment
 from bench.result import BenchmarkResult, scale_count
 
 # Benchmarks of a running bot and their number of results, in an order in which none disturbs another.
 WHOLE_BOT_BENCHMARKS = {
-    "telling": (
-        notification_latency.measure,
-        1,
-    ),  # first, since it adds apps and the bot caches the list of apps
-    "ack": (ack_latency.measure, 1),
-    "lists": (options_latency.measure, 2),
-    "held": (event_loop_delay.measure, 3),
-    "unsigned": (unsigned_requests.measure, 3),
-    "start": (startup_time.measure, 1),
-    "memory": (idle_memory.measure, 1),
+    "telling": 1,  # first, since it adds apps and the bot caches the list of apps
+    "ack": 1,
+    "lists": 2,
+    "held": 3,
+    "unsigned": 3,
+    "start": 1,
+    "memory": 1,
 }
-PART_BENCHMARKS = {
-    "look": (idle_poll.measure, 6),
-    "log": (log_parser.measure, 4),
-    "record": (poll_recorder.measure, 1),
-    "backlog": (dispatcher_throughput.measure, 2),
-    "growth": (storage_growth.measure, 2),
-}
+PART_BENCHMARKS = {"look": 6, "log": 4, "record": 1, "backlog": 2, "growth": 2}
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
 
@@ -75,9 +53,9 @@ def test_the_smallest_size_is_at_least_the_minimum() -> None:
 async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
     settings = options_latency.SETTINGS | event_loop_delay.SETTINGS | notification_latency.SETTINGS
     async with running_environment(None, settings, program=event_loop_delay.PROGRAM) as environment:
-        for name, (measure, count) in WHOLE_BOT_BENCHMARKS.items():
+        for name, count in WHOLE_BOT_BENCHMARKS.items():
             try:
-                check_results(await measure(SMALLEST, environment), count)
+                check_results(await ALL[name](SMALLEST, environment), count)
             except Exception as error:
                 error.add_note(f"in python -m bench {name} --smallest")
                 raise
@@ -87,9 +65,8 @@ async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
 @needs_proc
 @pytest.mark.parametrize("name", PART_BENCHMARKS)
 async def test_benchmarks_of_parts_run_at_their_smallest_size(name: str) -> None:
-    measure, count = PART_BENCHMARKS[name]
     cores = os.sched_getaffinity(0)
-    figures = check_results(await measure(SMALLEST), count)
+    figures = check_results(await ALL[name](SMALLEST), PART_BENCHMARKS[name])
     assert os.sched_getaffinity(0) == cores, "what comes next is measured on fewer cores"
     if name == "look":
         assert {

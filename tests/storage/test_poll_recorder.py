@@ -157,10 +157,8 @@ async def test_a_message_in_doubt_keeps_its_parcel_until_the_outcome_is_known(
     }
 
 
-async def test_a_started_run_is_not_shown_twice_if_a_subscription_was_about_to_show_it(
-    repositories: Repositories,
-) -> None:
-    live = await repositories.of("T1").subscriptions.add(
+async def add_live_subscription(repositories: Repositories) -> Subscription:
+    return await repositories.of("T1").subscriptions.add(
         channel="C1",
         app=ANDROID,
         terms=NotificationRule(style=DeliveryStyle.LIVE),
@@ -168,6 +166,12 @@ async def test_a_started_run_is_not_shown_twice_if_a_subscription_was_about_to_s
         at=NOON,
         baseline=Baseline(),
     )
+
+
+async def test_a_started_run_is_not_shown_twice_if_a_subscription_was_about_to_show_it(
+    repositories: Repositories,
+) -> None:
+    live = await add_live_subscription(repositories)
     await record_poll(repositories, make_build(1, BuildState.RUNNING), make_build(2, BuildState.RUNNING))
     planned = await pending_notifications(repositories)
     # Planned, but not begun, when a run of the first build is followed.
@@ -185,14 +189,7 @@ async def test_a_started_run_is_not_shown_twice_if_a_subscription_was_about_to_s
 async def test_the_message_of_a_subscription_becomes_the_message_of_a_started_run(
     repositories: Repositories,
 ) -> None:
-    live = await repositories.of("T1").subscriptions.add(
-        channel="C1",
-        app=ANDROID,
-        terms=NotificationRule(style=DeliveryStyle.LIVE),
-        by="U2",
-        at=NOON,
-        baseline=Baseline(),
-    )
+    live = await add_live_subscription(repositories)
     await record_poll(repositories, make_build(1, BuildState.RUNNING))
     outbox, recipient = repositories.outbox, make_recipient("C1")
     message = NewMessage(parcel="p1", team="T1", channel="C1", subject=f"live {live.id} {make_build(1).slug}")

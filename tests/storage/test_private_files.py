@@ -271,11 +271,9 @@ def test_a_backup_has_no_traces_of_deleted_rows(tmp_path: Path) -> None:
     assert files_containing(target, "canary") == []
 
 
-async def test_an_update_removes_traces_of_older_versions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """SQLite may be built with `secure_delete` off by default."""
-    path = tmp_path / "data" / "b.db"
+def old_file_with_traces(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Write a file of the first version with traces of a deleted row; from here SQLite has `secure_delete` off by default."""
+    path = folder / "data" / "b.db"
     path.parent.mkdir()
     first_version(path, builds=50)
     with closing(sqlite3.connect(path)) as connection:
@@ -291,6 +289,13 @@ async def test_an_update_removes_traces_of_older_versions(
         db.execute("PRAGMA secure_delete = OFF")
 
     monkeypatch.setattr(sqlite_utils.Database, "enable_wal", enable_wal_without_secure_delete)
+    return path
+
+
+async def test_an_update_removes_traces_of_older_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = old_file_with_traces(tmp_path, monkeypatch)
     database = await Database.open(path)
     assert await database.read(lambda db: db.execute("PRAGMA secure_delete").fetchone()[0]) == 1
     assert await database.read(empty_log)
@@ -301,25 +306,11 @@ async def test_an_update_removes_traces_of_older_versions(
 async def test_an_update_on_a_full_disk_removes_traces_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = tmp_path / "data" / "b.db"
-    path.parent.mkdir()
-    first_version(path, builds=50)
-    with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA secure_delete = OFF")
-        connection.execute("INSERT INTO looks (token) VALUES ('canary' || hex(zeroblob(3000)))")
-        connection.commit()
-        connection.execute("DELETE FROM looks")
-        connection.commit()
-    original = sqlite_utils.Database.enable_wal
-
-    def enable_wal_without_secure_delete(db: sqlite_utils.Database) -> None:
-        original(db)
-        db.execute("PRAGMA secure_delete = OFF")
+    path = old_file_with_traces(tmp_path, monkeypatch)
 
     def fail_with_full_disk(_db: sqlite_utils.Database) -> None:
         raise sqlite3.OperationalError("database or disk is full")
 
-    monkeypatch.setattr(sqlite_utils.Database, "enable_wal", enable_wal_without_secure_delete)
     with monkeypatch.context() as full:
         full.setattr("storage.database.rewrite_file", fail_with_full_disk)
         await (await Database.open(path)).close()

@@ -30,7 +30,6 @@ from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import audited
 from services.actions.permissions import authorize
 from services.actions.result import PermissionDenied
-from services.authorization.authorizer import PERMISSION_LABELS
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app, find_channel_app
@@ -244,7 +243,7 @@ async def _describe_own_permission(
 ) -> str:
     """Return the user's own permission, as a sentence about the provider's main permission."""
     permission = context.services.registry.get(provider).main_permission
-    what = PERMISSION_LABELS[permission]
+    what = access_rules.permission_name(permission)
     access_request = AccessRequest(permission=permission, provider=provider, app=app, channel=context.channel)
     decision = await authorize(access_request, context)
     if decision.refusal is not None:

@@ -366,21 +366,24 @@ async def test_a_refused_list_of_all_apps_is_retried_after_a_day(
     assert len(await poll_harness.notified_builds()) == 4
 
 
-def fill_page(poll_harness: BitrisePollHarness) -> None:
-    """Add so many newer builds of another app that the list of all apps is never read down to earlier ones."""
+async def subscribe_to_apps_below_the_first_page(
+    poll_harness: BitrisePollHarness, *, apps: int
+) -> list[SandboxApp]:
+    """Finish a build of each app, then so many of another one that the list of all apps is not read down to them."""
+    new_apps = await poll_harness.subscribe_to_new(apps=apps)
+    await poll_harness.poll()
+    poll_harness.finish_a_build_of_each(new_apps)
     for _ in range(2):
         poll_harness.clock.skip(timedelta(hours=1))
         for _ in range(60):
             poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
+    return new_apps
 
 
 async def test_after_a_token_change_no_app_is_forgotten_even_if_few_are_read_per_poll(
     poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await poll_harness.subscribe_to_new(apps=5)
-    await poll_harness.poll()
-    poll_harness.finish_a_build_of_each(apps)
-    fill_page(poll_harness)
+    await subscribe_to_apps_below_the_first_page(poll_harness, apps=5)
     poll_harness.restart(key="bitrise:other", max_apps=2)
     for _ in range(4):
         await poll_harness.poll()
@@ -390,10 +393,7 @@ async def test_after_a_token_change_no_app_is_forgotten_even_if_few_are_read_per
 async def test_after_a_failure_while_catching_up_no_app_counts_as_read(
     poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await poll_harness.subscribe_to_new(apps=4)
-    await poll_harness.poll()
-    poll_harness.finish_a_build_of_each(apps)
-    fill_page(poll_harness)
+    apps = await subscribe_to_apps_below_the_first_page(poll_harness, apps=4)
     poll_harness.restart(key="bitrise:other")
     last = max(app.slug for app in apps)
     poll_harness.sandbox.fault(f"GET /v0.1/apps/{last}/builds", "status", status=500)
@@ -406,10 +406,7 @@ async def test_after_a_failure_while_catching_up_no_app_counts_as_read(
 async def test_an_app_that_waits_for_its_turn_misses_no_build(
     poll_harness: BitrisePollHarness,
 ) -> None:
-    apps = await poll_harness.subscribe_to_new(apps=4)
-    await poll_harness.poll()
-    poll_harness.finish_a_build_of_each(apps)
-    fill_page(poll_harness)
+    apps = await subscribe_to_apps_below_the_first_page(poll_harness, apps=4)
     poll_harness.restart(key="bitrise:other", max_apps=1)
     for _ in range(6):
         await poll_harness.poll()
