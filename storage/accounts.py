@@ -64,13 +64,6 @@ class Accounts:
         row = await self._database.read(lambda db: db.execute(query, [self._team, user, provider]).fetchone())
         return account_of(row) if row is not None else None
 
-    async def of_provider_user(self, provider: Provider, provider_user: str) -> list[Account]:
-        """Return all accounts in this workspace that are connected to this user of the provider."""
-        query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND provider = ? AND provider_user = ?"
-        return await self._database.read(
-            lambda db: [account_of(row) for row in db.execute(query, [self._team, provider, provider_user])]
-        )
-
     async def connect(
         self,
         user: str,

@@ -82,7 +82,7 @@ _TABLES = {
 }
 
 
-def rotate_key(db: sqlite_utils.Database, vault: SecretBox, at: datetime | None = None) -> RotationResult:
+def rotate_key(db: sqlite_utils.Database, vault: SecretBox) -> RotationResult:
     """Encrypt values of older keys with the first one. Raises UndecryptableValue; nothing is changed then.
 
     Every value is decrypted, so that afterwards the older keys are certainly not needed any more.
@@ -97,7 +97,7 @@ def rotate_key(db: sqlite_utils.Database, vault: SecretBox, at: datetime | None 
     if problems:
         raise UndecryptableValue(problems)
     if register:
-        record_key_change(db, vault, at or datetime.now(UTC))
+        record_key_change(db, vault, datetime.now(UTC))
     return RotationResult(
         **counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault)
     )

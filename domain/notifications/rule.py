@@ -34,9 +34,6 @@ class BuildEvent(StrEnum):
     ENDED = "ended"
 
 
-LIVE_MOMENTS = frozenset({BuildEvent.STARTED, BuildEvent.PROGRESSED, BuildEvent.ENDED})
-
-
 class DeliveryStyle(StrEnum):
     """The way in which a subscription is notified."""
 

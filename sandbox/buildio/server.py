@@ -153,10 +153,10 @@ class BuildioSimulator(ProviderSimulator):
             raise KeyError("unknown token")
         del member.tokens[token]
 
-    def create_token(self, username: str, access: Access | None = None) -> str:
+    def create_token(self, username: str) -> str:
         """Create another token for a member; it is only returned here."""
         token = f"bld_sandbox-{self.state.new_id().replace('-', '')}"
-        self.members[username].tokens[token] = access or Access()
+        self.members[username].tokens[token] = Access()
         return token
 
     def set_role(self, username: str, team: Team, role: Role | None) -> None:

@@ -39,10 +39,10 @@ def read_required_text(arguments: Arguments, name: str, error: str) -> str:
     return value
 
 
-def read_flag(arguments: Arguments, name: str, *, default: bool = False) -> bool:
+def read_flag(arguments: Arguments, name: str) -> bool:
     """Return a boolean argument, from a form or from JSON."""
     value = arguments.get(name)
-    return default if value is None else str(value).lower() in ("1", "true")
+    return str(value).lower() in ("1", "true")
 
 
 def parse_json(text: str | bytes) -> Any:

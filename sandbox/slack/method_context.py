@@ -60,10 +60,10 @@ class MethodContext:
         else:
             self.require_scope(f"{family}:{right}", *narrower)
 
-    def find_channel(self, arguments: Arguments, name: str = "channel") -> Channel:
+    def find_channel(self, arguments: Arguments) -> Channel:
         """Return the channel with this id. Raises SlackError."""
         return self._seen(
-            self.workspace.channels.get(read_required_text(arguments, name, "channel_not_found"))
+            self.workspace.channels.get(read_required_text(arguments, "channel", "channel_not_found"))
         )
 
     def find_joined_channel(self, arguments: Arguments) -> Channel:
@@ -112,9 +112,9 @@ class MethodContext:
             address += f"?thread_ts={post.thread_ts}&cid={channel.id}"
         return address
 
-    def find_user_id(self, arguments: Arguments, name: str = "user") -> str:
+    def find_user_id(self, arguments: Arguments) -> str:
         """Return the id of the named user, or the bot's by default. Raises SlackError."""
-        user_id = read_text(arguments, name) or self.workspace.bot_user
+        user_id = read_text(arguments, "user") or self.workspace.bot_user
         if user_id not in (*self.workspace.users, self.workspace.bot_user):
             raise SlackError("user_not_found")
         return user_id

@@ -72,22 +72,11 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
             convert=lambda item: item.as_build(app_slug, self._abort_rules),
         )
 
-    def all_builds(
-        self,
-        *,
-        status: int | None = None,
-        on_hold: bool | None = None,
-        owner_slug: str | None = None,
-        limit: int = 50,
-    ) -> PageIterator[Build]:
+    def all_builds(self, *, status: int | None = None, limit: int = 50) -> PageIterator[Build]:
         """List the builds of all apps that the token can see; builds that name no app are only counted."""
         params = {"limit": str(limit)}
         if status is not None:
             params["status"] = str(status)
-        if on_hold is not None:
-            params["is_on_hold"] = str(on_hold).lower()
-        if owner_slug is not None:
-            params["owner_slug"] = owner_slug
         return PageIterator(
             self._api,
             "/builds",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import datetime
 
 from domain.build import FrozenModel
 from domain.log.log_parser import ParsedLog, Step
@@ -59,11 +58,10 @@ class ReadLog(FrozenModel):
 class LogsApi(Connection):
     """Endpoints for build logs. Every method raises ProviderError."""
 
-    async def log(self, app_slug: str, build_slug: str, *, before: datetime | None = None) -> Log:
-        """Return the log's last chunks, or those before a time. Raises NoLog if there is none."""
-        params = {"before_timestamp": before.isoformat()} if before else {}
+    async def log(self, app_slug: str, build_slug: str) -> Log:
+        """Return the log's last chunks. Raises NoLog if there is none."""
         try:
-            reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log"), params)
+            reply = await self._api.read(path_of("apps", app_slug, "builds", build_slug, "log"))
         except NotFound as error:
             raise NoLog from error
         return parse_log(reply.body)

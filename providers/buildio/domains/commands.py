@@ -141,13 +141,13 @@ async def open_clear(app: App, context: RequestContext) -> None:
     await open_in_time(build_clear_form(app, context), context, CLEAR)
 
 
-async def build_clear_form(app: App, context: RequestContext, *, problem: str | None = None) -> Block:
+async def build_clear_form(app: App, context: RequestContext) -> Block:
     """Build the confirmation before all domains are removed. Raises UserError, ProviderError."""
     domains = await reading_client(context).domains(app.slug)
     if all(domain.platform for domain in domains):
         raise UserError(f"{app.title} has no domains of its own.")
     origin = ClearOrigin.showing(app, domains, channel=context.channel)
-    return forms.clear_domains_modal(app, domains, origin=origin, problem=problem)
+    return forms.clear_domains_modal(app, domains, origin=origin)
 
 
 async def clear_if_confirmed(

@@ -131,12 +131,11 @@ def read_domain(values: Mapping[str, Any]) -> DomainForm:
     return DomainForm(host=FormValues(values).text(HOST).strip(), **_read_certificate_parts(values))
 
 
-def certificate_modal(app: App, *, origin: DomainOrigin, problem: str | None = None) -> Block:
+def certificate_modal(app: App, *, origin: DomainOrigin) -> Block:
     """Build the form that replaces the certificate of a domain."""
     return modal(
         "Another certificate",
         [
-            *warning(problem),
             section(f"For {code(origin.host, 260)} of *{app_name(app)}*."),
             *_certificate_fields(None),
         ],
@@ -152,9 +151,7 @@ def read_certificate(values: Mapping[str, Any]) -> CertificateForm:
     return CertificateForm(**_read_certificate_parts(values))
 
 
-def clear_domains_modal(
-    app: App, domains: Sequence[Domain], *, origin: ClearOrigin, problem: str | None = None
-) -> Block:
+def clear_domains_modal(app: App, domains: Sequence[Domain], *, origin: ClearOrigin) -> Block:
     """Build the confirmation before all custom domains are removed: the app's name must be typed."""
     lines = truncate_lines(
         [f"− {code(domain.hostname, 120)}" for domain in domains if not domain.platform], MAX_HOSTS
@@ -162,7 +159,6 @@ def clear_domains_modal(
     return modal(
         "Remove all domains",
         [
-            *warning(problem),
             section(f"These lead to *{app_name(app)}* no longer. Build.io's own name stays."),
             *paragraphs(lines, max_blocks=1),
             typed_name("Type the app's name"),

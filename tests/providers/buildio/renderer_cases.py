@@ -66,7 +66,6 @@ COUNT = st.integers(0, 10**6)
 ORIGIN = st.just(ViewMetadata(channel="C1"))
 # The format of IDs is not guaranteed.
 ID = SLUG | UNTRUSTED_TEXT
-MAYBE_WHOLE = OPTIONAL_UNTRUSTED_TEXT.map(lambda text: text and replace_surrogates(text)[:90])
 WHOLE = UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:90])
 
 
@@ -187,7 +186,6 @@ BUILT = st.builds(
     label=UNTRUSTED_TEXT,
     url=UNTRUSTED_TEXT | st.just("https://app.bitrise.io/build/1"),
 )
-SENTENCE = st.text(max_size=60) | UNTRUSTED_TEXT
 
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "app_card": st.builds(app_messages.app_card, BUILDIO_APPS, st.none() | DYNOS),
@@ -205,14 +203,12 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         forms.certificate_modal,
         APPS,
         origin=st.builds(DomainOrigin, domain=st.just("d"), host=WHOLE),
-        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "clear_domains_modal": st.builds(
         forms.clear_domains_modal,
         APPS,
         st.lists(DOMAINS, max_size=4),
         origin=st.just(ClearOrigin(channel="C1", shown="0" * 64)),
-        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "create_modal": st.builds(
         create_form.create_modal,

@@ -26,7 +26,7 @@ from domain.commands.shared_commands import (
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from providers.buildio import commands
 from providers.buildio.api.coverage import ENDPOINTS
-from providers.buildio.command_formatting import format_command
+from tests.providers.buildio.command_formatting import format_command
 from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS, parse, parser_in
 
 

@@ -25,8 +25,6 @@ from sandbox.clock import Clock
 from tests.support.factories import NOON
 from tests.support.stub_server import ReceivedRequest, stub_server
 
-Connect = type[object]
-
 
 class ClientFixture:
     """The simulated Bitrise and a client for it."""
