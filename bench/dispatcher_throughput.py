@@ -26,9 +26,8 @@ from domain.poll_state import Baseline, PollSnapshot
 from providers.bitrise.provider import BITRISE
 from sandbox.slack.server import BOT_TOKEN
 from services.metrics import Metrics
-from services.outbox.channel_sender import BURST
 from services.outbox.dispatcher import Dispatcher
-from services.outbox.rate_limits import RateLimits
+from services.outbox.rate_limits import BURST, RateLimits
 from services.slack.web_client import SlackClient
 from storage.database import Database
 from storage.poll_recorder import PollRecorder

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
 import structlog
-from aiolimiter import AsyncLimiter
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.message import Message
@@ -38,7 +37,7 @@ from services.outbox.lost_channel import stop_subscriptions
 from services.outbox.message_key import MessageKind, line_key, read_kind
 from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, keys_needed, plan
 from services.outbox.progress_edits import ProgressEdits
-from services.outbox.rate_limits import RateLimits
+from services.outbox.rate_limits import CALLS_AT_ONCE, MessagePace, RateLimits
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
 from storage.repositories import Repositories
@@ -47,11 +46,8 @@ from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 log = structlog.get_logger()
 
 MAX_BATCH = 100
-# One message a second a channel, short bursts pass (Slack's rules, "Pace").
-BURST = 4
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
-CALLS_AT_ONCE = 50
 _ROLLING = (MessageKind.FLOOD, MessageKind.OUTAGE)
 
 
@@ -88,7 +84,7 @@ class ChannelSender:
         self._presentation_of = presentation_of
         self._direct_messages = DirectMessages(slack)
         self._call_slots = asyncio.Semaphore(CALLS_AT_ONCE)
-        self._paces: dict[Recipient, AsyncLimiter] = {}
+        self._message_pace = MessagePace()
         self._progress = progress
         self._news = news
         self._edit_paces: defaultdict[str, EditPace] = defaultdict(EditPace)
@@ -99,7 +95,7 @@ class ChannelSender:
         """Forget the workspace: the app was uninstalled from it."""
         self._direct_messages.forget(team)
         self._progress.forget(team)
-        self._paces = {to: pace for to, pace in self._paces.items() if to.team != team}
+        self._message_pace.forget(team)
         self._edit_paces.pop(team, None)
 
     async def send_next(self, to: Recipient) -> float | None:
@@ -213,7 +209,7 @@ class ChannelSender:
         if isinstance(channel, ChannelClosed):
             await self._storage.outbox.drop(new.recipient, channel.reason)
             return 0
-        await self._paces.setdefault(new.recipient, AsyncLimiter(BURST, BURST)).acquire()
+        await self._message_pace.acquire(new.recipient)
         if not await self._storage.outbox.begin(notifications, new, self._clock(), note=note):
             return 0
         destination = Destination(channel, thread.thread_head if thread else new.thread_ts, broadcast)

@@ -1,9 +1,18 @@
-"""The dispatcher's limits per channel, and its waiting times."""
+"""Limits of the messages that are sent, and the dispatcher's waiting times. Edits are limited in `edit_pace`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+
+from aiolimiter import AsyncLimiter
+
+from domain.recipient import Recipient
+
+# One message a second a channel, short bursts pass (Slack's rules, "Pace").
+BURST = 4
+# Calls of all channels together.
+CALLS_AT_ONCE = 50
 
 
 @dataclass(frozen=True)
@@ -21,3 +30,18 @@ class RateLimits:
     settling: float = 5.0
     rolling: float = 5.0
     progress: float = 25.0
+
+
+class MessagePace:
+    """Limits the messages of each channel to one a second."""
+
+    def __init__(self) -> None:
+        self._limiters: dict[Recipient, AsyncLimiter] = {}
+
+    async def acquire(self, to: Recipient) -> None:
+        """Wait until the channel may get another message."""
+        await self._limiters.setdefault(to, AsyncLimiter(BURST, BURST)).acquire()
+
+    def forget(self, team: str) -> None:
+        """Forget the workspace: the app was uninstalled from it."""
+        self._limiters = {to: limiter for to, limiter in self._limiters.items() if to.team != team}
