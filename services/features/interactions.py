@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from messages.kit import action_ids
 from services.features import option_lists
+from services.features.access_rules import buttons as access_rule_buttons
 from services.features.access_rules import form_submission as access_rule_form
 from services.features.accounts import buttons as account_buttons
-from services.features.accounts import form_submissions as account_forms
+from services.features.accounts import form_submission as account_form
+from services.features.apps import buttons as app_buttons
 from services.features.apps import form_submission as app_form
+from services.features.pending_actions import buttons as pending_action_buttons
+from services.features.profile import buttons as profile_buttons
 from services.features.profile import form_submission as profile_form
 from services.features.subscriptions import buttons as subscription_buttons
 from services.features.subscriptions import form as subscription_form
@@ -15,11 +19,22 @@ from services.home import app_search
 from services.request.interactions import Interactions
 
 INTERACTIONS = Interactions(
-    buttons={**account_buttons.BUTTONS, **subscription_buttons.BUTTONS},
-    form_buttons={**account_buttons.FORM_BUTTONS, **subscription_buttons.FORM_BUTTONS},
+    buttons={
+        **account_buttons.BUTTONS,
+        **access_rule_buttons.BUTTONS,
+        **pending_action_buttons.BUTTONS,
+        **subscription_buttons.BUTTONS,
+    },
+    form_buttons={
+        **account_buttons.FORM_BUTTONS,
+        **access_rule_buttons.FORM_BUTTONS,
+        **app_buttons.FORM_BUTTONS,
+        **profile_buttons.FORM_BUTTONS,
+        **subscription_buttons.FORM_BUTTONS,
+    },
     view_actions=access_rule_form.VIEW_ACTIONS,
     forms={
-        **account_forms.FORMS,
+        **account_form.FORMS,
         **access_rule_form.FORMS,
         **subscription_form.FORMS,
         **app_form.FORMS,

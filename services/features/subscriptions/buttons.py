@@ -1,4 +1,4 @@
-"""Buttons for subscriptions, cards and the user's settings."""
+"""Buttons for subscriptions and cards."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from collections.abc import Awaitable, Mapping
 import structlog
 
 from domain.commands.shared_commands import ListSubscriptions
-from messages.accounts import read_provider
 from messages.kit import action_ids
 from messages.kit.button_values import AppButton, InvalidButtonValue
 from services.events import UserActed
-from services.features.apps.open_form import open_choose_app
-from services.features.profile.open_form import open_profile
 from services.features.subscriptions import commands, notification_buttons
 from services.features.subscriptions.open_form import open_subscribe, open_subscription
 from services.request.button_press import ButtonHandler, ButtonPress, read_app, read_numbers
@@ -25,17 +22,6 @@ log = structlog.get_logger()
 async def _subscribe(press: ButtonPress) -> None:
     provider = AppButton.decode(press.value).provider
     await open_subscribe(press.context, provider, read_app(press))
-
-
-async def _choose_app(press: ButtonPress) -> None:
-    await open_choose_app(press.context, read_provider(press.value))
-
-
-async def _settings(press: ButtonPress) -> None:
-    registry = press.context.services.registry
-    # Users are known by their name where Home lists their builds.
-    spec = next((spec for spec in registry if spec.lists_builds), registry.first)
-    await open_profile(press.context, spec.provider)
 
 
 async def _unsubscribe(press: ButtonPress) -> Reply | None:
@@ -117,6 +103,4 @@ BUTTONS: Mapping[str, ButtonHandler] = {
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.SUBSCRIPTION_EDIT: _edit,
     action_ids.SUBSCRIBE: _subscribe,
-    action_ids.CHOOSE_APP: _choose_app,
-    action_ids.SETTINGS: _settings,
 }

@@ -1,0 +1,1 @@
+"""Decisions about pending actions."""
