@@ -5,6 +5,7 @@ from __future__ import annotations
 from messages.kit import action_ids as shared_action_ids
 from providers.bitrise import action_ids
 from providers.bitrise.artifacts import buttons as artifact_buttons
+from providers.bitrise.build_requests import buttons as build_request_buttons
 from providers.bitrise.builds import (
     abort_submission,
     find_submission,
@@ -26,6 +27,7 @@ INTERACTIONS = Interactions(
         **log_buttons.BUTTONS,
         **artifact_buttons.BUTTONS,
         **pipeline_buttons.BUTTONS,
+        **build_request_buttons.BUTTONS,
     },
     form_buttons={**build_buttons.FORM_BUTTONS, **log_buttons.FORM_BUTTONS},
     view_actions=trigger_submission.VIEW_ACTIONS,

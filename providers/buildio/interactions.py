@@ -11,6 +11,7 @@ from providers.buildio.deploy_links import buttons as deploy_link_buttons
 from providers.buildio.deploys import submission as deploy_submission
 from providers.buildio.domains import buttons as domain_buttons
 from providers.buildio.domains import submissions as domain_submissions
+from providers.buildio.namespaces import buttons as namespace_buttons
 from providers.buildio.namespaces import forms as namespace_forms
 from providers.buildio.pipelines import buttons as pipeline_buttons
 from providers.buildio.processes import buttons as process_buttons
@@ -35,7 +36,7 @@ INTERACTIONS = Interactions(
         **run_buttons.FORM_BUTTONS,
         **config_var_buttons.FORM_BUTTONS,
         **domain_buttons.FORM_BUTTONS,
-        **pipeline_buttons.FORM_BUTTONS,
+        **namespace_buttons.FORM_BUTTONS,
     },
     forms={
         **create_submission.FORMS,

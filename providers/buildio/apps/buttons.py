@@ -1,18 +1,23 @@
-"""Buttons of app cards and forms."""
+"""Buttons of app cards, lists and forms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from domain.build import App
+from domain.commands.shared_commands import ListApps
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio import action_ids
 from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
-from providers.buildio.provider import BUILDIO
-from providers.buildio.shared.button_values import BuildioButton, OptionalAppButton, RedeployButton
+from providers.buildio.shared.button_values import (
+    BuildioAppListButton,
+    BuildioButton,
+    OptionalAppButton,
+    RedeployButton,
+)
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
@@ -28,6 +33,11 @@ async def _refresh(press: ButtonPress) -> None:
     if await notification_buttons.refresh(press.message, press.context):
         return  # a notification is updated as such
     await press.responder.replace_original(await commands.card(app, press.context))
+
+
+async def _list_page(press: ButtonPress) -> Reply:
+    button = BuildioAppListButton.decode(press.value)
+    return await commands.list_apps(ListApps(page=button.page, team=button.team), press.context)
 
 
 async def _create(press: ButtonPress) -> Reply | None:
@@ -57,6 +67,7 @@ async def _find_app(press: ButtonPress) -> App:
 BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.APP: _show_app,
     action_ids.REFRESH: _refresh,
+    action_ids.APPS_PAGE: _list_page,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.CREATE: _create,
