@@ -62,7 +62,6 @@ from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
 from messages.kit.button_values import ArtifactButton, BuildButton, LogButton, ProposalButton
 from messages.kit.mrkdwn import replace_surrogates
-from messages.kit.view_metadata import ViewMetadata
 from messages.notification_reasons import NotificationReason
 from messages.pending_actions import approval_details
 from messages.profile_form import ProfileForm
@@ -82,25 +81,28 @@ from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
 from providers.buildio.deploy_links import messages as deploy_link_messages
-from providers.buildio.provider import BUILDIO
-from tests.messages.test_slack_limits import (
+from tests.providers.buildio import renderer_cases
+from tests.support.commands import BITRISE, BUILDIO, PARSERS
+from tests.support.examples import examples
+from tests.support.factories import NOON
+from tests.support.presentations import presentation_of
+from tests.support.strategies import (
     APPS,
+    BOOL,
     BUILDS,
+    BY,
     CONTENTS,
+    COUNT,
     FILTERS,
     LINES,
     NUMBER,
+    ORIGIN,
     PIPELINES,
     REQUESTS,
     SLUG,
     TIME,
     USUAL,
 )
-from tests.providers.buildio import renderer_cases
-from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS
-from tests.support.examples import examples
-from tests.support.factories import NOON
-from tests.support.presentations import presentation_of
 from tests.support.untrusted_text import (
     OPTIONAL_UNTRUSTED_TEXT,
     UNTRUSTED_TEXT,
@@ -131,14 +133,11 @@ READERS = {
     "read_word",
 }
 
-BY = st.just("U0ASKER")
 TIES = st.lists(renderer_cases.TIES, max_size=7)
 PROVIDER = st.sampled_from([BITRISE, BUILDIO])
 PRESENTATION = PROVIDER.map(presentation_of)
 CHOICES = [RulePermissions(spec.presentation, spec.permissions) for spec in SPECS]
 NOW = st.just(NOON)
-BOOL = st.booleans()
-COUNT = st.integers(0, 10**6)
 ADDRESS = OPTIONAL_UNTRUSTED_TEXT | st.just("https://app.bitrise.io/x?a=1&b=2")
 CHANNEL = st.just("C1")
 TERMS = st.builds(NotificationRule, filter=FILTERS)
@@ -321,7 +320,6 @@ REASONS = st.lists(
     ),
     max_size=3,
 )
-ORIGIN = st.just(ViewMetadata(channel="C1"))
 SIGN_IN = st.none() | st.just("https://bell.example.com/buildio/connect?state=abc")
 
 

@@ -5,26 +5,23 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import App, Build, BuildState, RunKind
+from domain.build import App, Build
 from domain.build_diff import compare_builds
-from domain.build_filter import BuildFilter, GlobPatterns
+from domain.build_filter import BuildFilter
 from domain.build_request import BuildRequest
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import ListBuilds
 from domain.commands.trigger_build import TriggerBuild
-from domain.failure_streak import BuildSummary, StreakPosition, StreakState
-from domain.log.failure import Failure
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
 from domain.message import Message
 from domain.message_state import CardState
-from domain.notifications.rule import BuildEvent, NotificationRule
-from domain.pipeline import Pipeline, PipelineWorkflow, Stage
+from domain.notifications.rule import NotificationRule
+from domain.pipeline import Pipeline
 from messages import apps as message_apps
 from messages import (
     build_card,
@@ -67,6 +64,21 @@ from tests.support.commands import PARSERS
 from tests.support.examples import examples
 from tests.support.factories import ANDROID, NOON, make_build
 from tests.support.presentations import AT_BITRISE, AT_BUILDIO, presentation_of
+from tests.support.strategies import (
+    APPS,
+    BUILDS,
+    CONTENTS,
+    FILTERS,
+    LINES,
+    NUMBER,
+    PIPELINES,
+    REQUESTS,
+    RUNS,
+    SLUG,
+    TIME,
+    USUAL,
+    make_content,
+)
 from tests.support.untrusted_text import (
     OPTIONAL_UNTRUSTED_TEXT,
     UNTRUSTED_TEXT,
@@ -77,109 +89,6 @@ from tests.support.untrusted_text import (
 
 # Each of these examples consists of some hundred texts.
 large = examples(12)
-
-SLUG = st.from_regex(r"[0-9a-f]{16}", fullmatch=True)
-NUMBER = st.none() | st.integers(0, 10**9)
-TIME = st.none() | st.integers(-100_000, 100_000).map(lambda seconds: NOON + timedelta(seconds=seconds))
-
-USUAL = st.none() | st.integers(0, 100_000).map(lambda seconds: timedelta(seconds=seconds))
-
-APPS = st.builds(
-    App,
-    provider=st.sampled_from([BITRISE, BUILDIO]),
-    slug=SLUG,
-    title=UNTRUSTED_TEXT,
-    owner=OPTIONAL_UNTRUSTED_TEXT,
-    repo=OPTIONAL_UNTRUSTED_TEXT,
-)
-BUILDS = st.builds(
-    Build,
-    provider=st.just(BITRISE),
-    app_slug=SLUG,
-    slug=SLUG,
-    number=NUMBER,
-    state=st.sampled_from(BuildState),
-    branch=OPTIONAL_UNTRUSTED_TEXT,
-    target_branch=OPTIONAL_UNTRUSTED_TEXT,
-    tag=OPTIONAL_UNTRUSTED_TEXT,
-    workflow=OPTIONAL_UNTRUSTED_TEXT,
-    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
-    commit_message=OPTIONAL_UNTRUSTED_TEXT,
-    commit_url=OPTIONAL_UNTRUSTED_TEXT,
-    pull_request=NUMBER,
-    pull_request_url=OPTIONAL_UNTRUSTED_TEXT,
-    triggered_by=OPTIONAL_UNTRUSTED_TEXT,
-    triggered_at=TIME,
-    started_at=TIME,
-    prepared_at=TIME,
-    finished_at=TIME,
-    abort_reason=OPTIONAL_UNTRUSTED_TEXT,
-    url=st.just(""),
-).map(lambda build: build.model_copy(update={"url": f"https://app.bitrise.io/build/{build.slug}"}))
-# Every kind of run that can be notified.
-RUNS = BUILDS | st.builds(
-    lambda build, kind, text: build.model_copy(update={"provider": BUILDIO, "kind": kind, "said": text}),
-    BUILDS,
-    st.sampled_from(RunKind),
-    OPTIONAL_UNTRUSTED_TEXT,
-)
-PATTERNS = st.builds(
-    GlobPatterns,
-    include=st.lists(UNTRUSTED_TEXT, max_size=3).map(tuple),
-    exclude=st.lists(UNTRUSTED_TEXT, max_size=2).map(tuple),
-)
-FILTERS = st.builds(
-    BuildFilter,
-    branch=PATTERNS,
-    tag=PATTERNS,
-    by=st.builds(
-        GlobPatterns,
-        include=st.lists(UNTRUSTED_TEXT.map("@{}".format) | st.just("@U0ASKER"), max_size=2).map(tuple),
-    ),
-    states=st.frozensets(st.sampled_from([BuildState.FAILED, BuildState.ABORTED, BuildState.SUCCEEDED])),
-)
-
-BUILD_SUMMARIES = st.builds(
-    BuildSummary,
-    slug=SLUG,
-    number=NUMBER,
-    url=st.just("https://app.bitrise.io/build/1"),
-    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
-    commit_url=OPTIONAL_UNTRUSTED_TEXT,
-    subject=OPTIONAL_UNTRUSTED_TEXT,
-    by=OPTIONAL_UNTRUSTED_TEXT | st.just("@u0asker"),
-    at=TIME,
-)
-STREAK_STATES = st.builds(
-    StreakState,
-    position=st.sampled_from(StreakPosition),
-    green=st.none() | BUILD_SUMMARIES,
-    red=st.none() | BUILD_SUMMARIES,
-    failures=st.integers(0, 99),
-)
-
-
-def _make_content(build: Build, app: App, *more: Any) -> NotificationContent:
-    return NotificationContent(build, app, presentation_of(build.provider), *more)
-
-
-CONTENTS = st.builds(
-    _make_content,
-    RUNS,
-    APPS,
-    st.sampled_from([event.value for event in BuildEvent]),
-    st.none() | STREAK_STATES,
-    st.none()
-    | st.builds(
-        Failure,
-        step=OPTIONAL_UNTRUSTED_TEXT,
-        exit_code=NUMBER,
-        lines=st.lists(UNTRUSTED_TEXT, max_size=12).map(tuple),
-        summary=OPTIONAL_UNTRUSTED_TEXT,
-    ),
-    USUAL,
-    st.lists(st.just("U0ASKER"), max_size=2),
-)
 
 
 @given(RUNS, APPS, USUAL)
@@ -194,7 +103,7 @@ def test_a_build_card(build: Build, app: App, usual: timedelta | None) -> None:
 @large
 @given(st.lists(st.tuples(RUNS, APPS), min_size=2, max_size=20))
 def test_a_digest_contains_every_build(builds: list[tuple[Build, App]]) -> None:
-    contents = [_make_content(build, app) for build, app in builds]
+    contents = [make_content(build, app) for build, app in builds]
     message = notifications.build_digest(contents, title="They ended")
     assert_message(message)
     shown = json.dumps(message.blocks)
@@ -223,12 +132,6 @@ def test_a_list_of_builds(
 @given(st.lists(APPS, max_size=20))
 def test_apps(apps: list[App]) -> None:
     assert_message(message_apps.app_list(apps, presentation=AT_BITRISE, total=50, page=2, size=20))
-
-
-LINES = st.lists(
-    st.builds(ArtifactLine, slug=SLUG, title=UNTRUSTED_TEXT, kind=OPTIONAL_UNTRUSTED_TEXT, size=NUMBER),
-    max_size=40,
-)
 
 
 @large
@@ -436,47 +339,6 @@ def test_a_home(
     assert_view(view, home=True)
 
 
-PIPELINES = st.builds(
-    Pipeline,
-    provider=st.just(BITRISE),
-    app_slug=SLUG,
-    id=SLUG,
-    name=UNTRUSTED_TEXT,
-    number=NUMBER,
-    state=st.sampled_from(BuildState),
-    attempt=st.integers(1, 9),
-    branch=OPTIONAL_UNTRUSTED_TEXT,
-    tag=OPTIONAL_UNTRUSTED_TEXT,
-    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
-    commit_message=OPTIONAL_UNTRUSTED_TEXT,
-    triggered_by=OPTIONAL_UNTRUSTED_TEXT,
-    triggered_at=TIME,
-    started_at=TIME,
-    finished_at=TIME,
-    abort_reason=OPTIONAL_UNTRUSTED_TEXT,
-    stages=st.lists(
-        st.builds(
-            Stage,
-            name=UNTRUSTED_TEXT,
-            workflows=st.lists(
-                st.builds(
-                    PipelineWorkflow,
-                    name=UNTRUSTED_TEXT,
-                    state=st.sampled_from(BuildState),
-                    build_slug=st.none() | SLUG,
-                    started_at=TIME,
-                    finished_at=TIME,
-                    problem=OPTIONAL_UNTRUSTED_TEXT,
-                ),
-                max_size=4,
-            ).map(lambda items: tuple(items * 5)),
-        ),
-        max_size=3,
-    ).map(lambda items: tuple(items * 6)),
-    url=st.just("https://app.bitrise.io/app/a/pipelines/p"),
-)
-
-
 @large
 @given(PIPELINES, APPS, st.lists(CONTENTS, min_size=1, max_size=4), OPTIONAL_UNTRUSTED_TEXT)
 def test_a_pipeline(
@@ -489,22 +351,6 @@ def test_a_pipeline(
     note = pipeline_card.pipeline_rebuilt(pipeline, app, by="U0ASKER", failed_only=True)
     message = pipeline_card.pipeline_notification(pipeline, contents, now=NOON)
     assert_message(started_run.add_starter(message, note))
-
-
-REQUESTS = st.builds(
-    BuildRequest,
-    provider=st.just(BITRISE),
-    app_slug=SLUG,
-    slug=SLUG,
-    pull_request=NUMBER,
-    pull_request_url=OPTIONAL_UNTRUSTED_TEXT,
-    branch=OPTIONAL_UNTRUSTED_TEXT,
-    target_branch=OPTIONAL_UNTRUSTED_TEXT,
-    commit_hash=OPTIONAL_UNTRUSTED_TEXT,
-    commit_message=OPTIONAL_UNTRUSTED_TEXT,
-    author=OPTIONAL_UNTRUSTED_TEXT,
-    created_at=TIME,
-)
 
 
 @given(REQUESTS, APPS)

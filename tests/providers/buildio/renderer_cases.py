@@ -13,7 +13,6 @@ from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import notices, started_run
 from messages.kit.mrkdwn import replace_surrogates
-from messages.kit.view_metadata import ViewMetadata
 from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import (
     BuildioApp,
@@ -56,14 +55,10 @@ from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.teams import messages as team_messages
-from tests.messages.test_slack_limits import NUMBER, SLUG, TIME
 from tests.support.factories import NOON
+from tests.support.strategies import BOOL, BY, COUNT, NUMBER, ORIGIN, SLUG, TIME
 from tests.support.untrusted_text import OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT
 
-BY = st.just("U0ASKER")
-BOOL = st.booleans()
-COUNT = st.integers(0, 10**6)
-ORIGIN = st.just(ViewMetadata(channel="C1"))
 # The format of IDs is not guaranteed.
 ID = SLUG | UNTRUSTED_TEXT
 WHOLE = UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:90])
