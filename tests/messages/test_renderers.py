@@ -82,7 +82,7 @@ from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from tests.providers.buildio import renderer_cases
-from tests.support.commands import BITRISE, BUILDIO, PARSERS
+from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS
 from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.presentations import presentation_of

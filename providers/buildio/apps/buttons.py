@@ -12,6 +12,7 @@ from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import (
     BuildioAppListButton,
     BuildioButton,
