@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
@@ -135,15 +135,18 @@ class SlackMessages:
                 lambda db: enqueue_message(db, parcel, to, subject, content, at)
             )
 
-    async def refresh(self, parcel: str, note: str | None = None) -> None:
-        """Mark the message as stale; `note` replaces what users have added to it."""
+    async def refresh(self, parcel: str) -> None:
+        """Mark the message as stale."""
         await self._database.write(
             lambda db: db.execute(
-                "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note)"
-                " WHERE parcel = ? AND status IN ('sending', 'told')",
-                [note, parcel],
+                "UPDATE messages SET stale = stale + 1 WHERE parcel = ? AND status IN ('sending', 'told')",
+                [parcel],
             )
         )
+
+    async def update_card(self, parcel: str, changes: Mapping[str, Any]) -> CardState:
+        """Change what users have added to a card, and mark it as stale; return its state before."""
+        return await self._database.write(lambda db: _update_card(db, parcel, changes))
 
     async def end_snoozes(self, now: datetime) -> datetime | None:
         """Mark cards as stale whose snooze has ended. Returns when the next snooze ends."""
@@ -246,6 +249,17 @@ _SELECT_SHOWN_OF_BUILD = _SELECT_SHOWN.format(
     kinds="subject GLOB 'live *' OR subject GLOB 'build *' OR subject GLOB 'reply *'"
 )
 _SELECT_SHOWN_OF_PIPELINE = _SELECT_SHOWN.format(kinds="subject GLOB 'pipeline *'")
+
+
+def _update_card(db: sqlite_utils.Database, parcel: str, changes: Mapping[str, Any]) -> CardState:
+    # Read in the transaction that writes: several users may press buttons of a card at the same time.
+    row = db.execute("SELECT note FROM messages WHERE parcel = ?", [parcel]).fetchone()
+    before = CardState.read(row[0] if row is not None else None)
+    db.execute(
+        "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND status IN ('sending', 'told')",
+        [before.model_copy(update=changes).encode(), parcel],
+    )
+    return before
 
 
 def _running(db: sqlite_utils.Database) -> list[RunningMessage]:

@@ -81,6 +81,7 @@ from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
 from providers.buildio.deploy_links import messages as deploy_link_messages
+from providers.buildio.provider import BUILDIO
 from tests.providers.buildio import renderer_cases
 from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS
 from tests.support.examples import examples

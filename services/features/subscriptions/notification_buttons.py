@@ -91,8 +91,7 @@ async def _update_card(
     if card is None:
         raise UserError("This card is too old to be changed.")
     await _check_may_change(card, context)
-    before = CardState.read(card.note)
-    await messages.refresh(card.parcel, before.model_copy(update=changes).encode())
+    before = await messages.update_card(card.parcel, changes)
     context.services.events.publish(OutboxChanged())
     return before
 

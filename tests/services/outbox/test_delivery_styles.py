@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -24,7 +25,7 @@ async def wait_for_text(harness: BotHarness, post: Post, text: str) -> str:
     """Wait until the message is edited to contain this text; return the whole text."""
     await harness.slack.workspace.wait_for(
         lambda: text in harness.message_text(post) or None,
-        15,
+        30,
         f"{text!r} in a message that says:\n{harness.message_text(post)}",
     )
     return harness.message_text(post)
@@ -105,6 +106,21 @@ async def test_a_snoozed_card_is_not_updated_until_the_build_is_fixed(harness: B
     await wait_for_text(harness, card, "[End snooze]")
     start_build(harness, "success")
     assert "2 builds failed before" in await wait_for_text(harness, card, "is green again")
+
+
+async def test_buttons_of_a_card_that_are_pressed_at_the_same_time_all_count(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android style:card", "subscribed")
+    start_build(harness, "error")
+    card = await harness.wait_for_message("is broken", person=None)
+    for _ in range(3):
+        await asyncio.gather(
+            harness.users.click("ben", card, "I'm on it"), harness.users.click("anna", card, "Snooze 4 hours")
+        )
+        await wait_for_text(harness, card, "[Take over] [Unassign] [End snooze]")
+        await asyncio.gather(
+            harness.users.click("ben", card, "Unassign"), harness.users.click("anna", card, "End snooze")
+        )
+        await wait_for_text(harness, card, "[I'm on it] [Snooze 4 hours]")
 
 
 async def test_a_branch_has_one_thread_whose_head_shows_the_last_result(harness: BotHarness) -> None:

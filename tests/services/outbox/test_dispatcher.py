@@ -15,7 +15,6 @@ from bot.slack.http_session import create_slack_session
 from domain.audit_chain import ERASED
 from domain.build import Build, BuildState, PipelineRef
 from domain.log.failure import Failure
-from domain.message_state import CardState
 from domain.notification import NewNotification
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule, QuietHours
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
@@ -409,7 +408,7 @@ async def test_a_button_press_during_a_cards_edit_is_not_lost(
     await harness.enqueue(make_build(2, BuildState.FAILED))
     task = asyncio.create_task(harness.dispatcher.deliver(make_recipient("C0BUILDS")))
     await harness.wait_for_request()
-    await harness.storage.slack_messages.refresh(card.parcel, CardState(claimed_by="U0ANNA").encode())
+    await harness.storage.slack_messages.update_card(card.parcel, {"claimed_by": "U0ANNA"})
     await task
     text = harness.slack.message_text(post)
     assert "2 builds have failed in a row" in text
@@ -591,12 +590,14 @@ async def test_a_card_is_updated_when_its_snooze_ends(
         await harness.advance(0)
         card = await harness.storage.slack_messages.find_by_ts(make_recipient("C0BUILDS"), post.ts)
         assert card is not None
-        note = CardState(
-            claimed_by="U0ANNA",
-            snoozed_by="U0ANNA",
-            snoozed_until=harness.now + timedelta(hours=1),
+        await harness.storage.slack_messages.update_card(
+            card.parcel,
+            {
+                "claimed_by": "U0ANNA",
+                "snoozed_by": "U0ANNA",
+                "snoozed_until": harness.now + timedelta(hours=1),
+            },
         )
-        await harness.storage.slack_messages.refresh(card.parcel, note.encode())
         harness.dispatcher.wake()
         await harness.wait_for_edit(post, "End snooze")
         await harness.advance(3599)
