@@ -177,13 +177,14 @@ def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider:
         f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
     )
     ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
-    resume = button("Resume as me", action_ids.SUBSCRIPTION_RESUME, ids, style="primary")
+    resume = button("Resume as me", action_ids.STOPPED_RESUME, ids, style="primary")
     return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
 
 
 def subscriptions_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
     """Tell the channel that several stopped subscriptions were resumed."""
-    text = f"🔔 {mention(by)} resumed {len(rows)} subscriptions of this channel."
+    how_many = f"{len(rows)} subscriptions" if len(rows) > 1 else "a subscription"
+    text = f"🔔 {mention(by)} resumed {how_many} of this channel."
     return Message(text, [section(text), *paragraphs(_list_rows(rows))])
 
 

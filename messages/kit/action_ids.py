@@ -19,6 +19,7 @@ UNSUBSCRIBE = "unsubscribe"
 SUBSCRIPTION_EDIT = "subscription_edit"
 SUBSCRIPTION_PAUSE = "subscription_pause"
 SUBSCRIPTION_RESUME = "subscription_resume"
+STOPPED_RESUME = "stopped_resume"
 PICK_BRANCH = "pick_branch"
 PICK_WORKFLOW = "pick_workflow"
 # Slack also sends an action when a link button is pressed; it only needs to be acknowledged.

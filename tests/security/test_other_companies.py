@@ -100,6 +100,7 @@ action settings
 action start_add_variable
 action start_build
 action start_remove_variable
+action stopped_resume
 action subscribe
 action subscription_edit
 action subscription_pause

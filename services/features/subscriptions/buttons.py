@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Mapping
 import structlog
 
 from domain.commands.shared_commands import ListSubscriptions
+from domain.message import Message
 from messages.kit import action_ids
 from messages.kit.button_values import AppButton, InvalidButtonValue
 from services.events import UserActed
@@ -40,11 +41,30 @@ async def _run_and_refresh_list(press: ButtonPress, change: Awaitable[Reply | No
     """Do it and refresh the list with the pressed button, also if the list shows subscriptions that have ended."""
     try:
         reply = await change
-    except commands.NoSuchSubscription:
+    except (commands.NoSuchSubscription, commands.NotStopped):
         await _refresh_list(press)
         raise
     await _refresh_list(press)
     return _refresh_home(press, reply)
+
+
+async def _resume_stopped(press: ButtonPress) -> Reply | None:
+    """Resume what a notice says has stopped; the notice keeps its button while anything can still be resumed."""
+    try:
+        reply = await commands.resume_by_ids(read_numbers(press), press.context)
+    except (commands.NoSuchSubscription, commands.NotStopped):
+        await _remove_button(press)
+        raise
+    await _remove_button(press)
+    return _refresh_home(press, reply)
+
+
+async def _remove_button(press: ButtonPress) -> None:
+    """Remove the pressed button's block from its message."""
+    blocks = [block for block in press.shown if block.get("block_id") != press.block]
+    text = next((block["text"]["text"] for block in blocks if block.get("type") == "section"), "")
+    if blocks:
+        await _replace_message(press, Message(text, blocks))
 
 
 async def _refresh_list(press: ButtonPress) -> None:
@@ -53,8 +73,12 @@ async def _refresh_list(press: ButtonPress) -> None:
         return
     provider = press.context.services.clients.first
     listed = await commands.list_subscriptions(ListSubscriptions(), press.context, provider)
+    await _replace_message(press, listed.message)
+
+
+async def _replace_message(press: ButtonPress, message: Message) -> None:
     try:
-        await press.responder.replace_original(listed.message)
+        await press.responder.replace_original(message)
     except SlackCallFailed as problem:
         # The change was made, and the channel was notified.
         log.info("list.not_refreshed", reason=problem.reason)
@@ -95,6 +119,7 @@ BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.UNSUBSCRIBE: _unsubscribe,
     action_ids.SUBSCRIPTION_PAUSE: _pause,
     action_ids.SUBSCRIPTION_RESUME: _resume,
+    action_ids.STOPPED_RESUME: _resume_stopped,
     action_ids.CARD_CLAIM: _claim,
     action_ids.CARD_SNOOZE: _snooze,
     action_ids.CARD_UNCLAIM: _unclaim,

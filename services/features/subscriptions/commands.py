@@ -45,6 +45,10 @@ class NoSuchSubscription(UserError):
     """The subscription has ended or never existed; the sentence says so."""
 
 
+class NotStopped(UserError):
+    """The subscription is active, so it can't be resumed."""
+
+
 async def subscribe(command: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
     """Subscribe the channel to an app's builds from now on.
 
@@ -196,17 +200,20 @@ async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | 
     """Resume stopped or paused subscriptions of a channel, if the bot can post there; one message announces it.
 
     From now on they show what this user can see. If one can't be resumed, the others still are.
-    Raises PermissionDenied, UserError, ProviderError.
+    Raises PermissionDenied, UserError, ProviderError; NotStopped or NoSuchSubscription if none is stopped any more.
     """
     resumed: list[Subscription] = []
     problem: Exception | None = None
+    outdated: Exception | None = None
     for subscription_id in ids:
         try:
             resumed.append(await _resume(subscription_id, context, announce=len(ids) == 1))
+        except (NotStopped, NoSuchSubscription) as error:
+            outdated = error
         except (UserError, PermissionDenied, ProviderError) as error:
             problem = error
     if not resumed:
-        raise problem or _subscription_not_found(context.services.clients.first)
+        raise problem or outdated or _subscription_not_found(context.services.clients.first)
     if len(ids) > 1:
         message = message_subscriptions.subscriptions_resumed(
             [subscription_row(subscription, context.services.registry) for subscription in resumed],
@@ -224,6 +231,9 @@ async def _resume(subscription_id: int, context: RequestContext, *, announce: bo
     Raises PermissionDenied, UserError, ProviderError.
     """
     subscription = await find_subscription(subscription_id, context)
+    if subscription.stopped is None:
+        # An earlier message may still have the button; pressing it takes over nobody's active subscription.
+        raise NotStopped("This was resumed already.")
     channel_context = replace(context, channel=subscription.channel)
     app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(

@@ -31,6 +31,7 @@ from providers.buildio.actions import (
     UnsetEnvironmentAction,
     UpdateCertificateAction,
 )
+from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import HarnessWithRules
 from tests.support.bot_harness import BotHarness
@@ -139,21 +140,45 @@ async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_wit
     for channel in ("builds", "random"):
         await harness.ask("/buildio subscribe shop", "subscribed", channel=channel)
         await harness.ask("/buildio subscribe shop-staging", "subscribed", channel=channel)
+    await harness.ask("/buildio subscribe ledger", "subscribed", channel="random")
     post = await harness.ask("/buildio disconnect", "deletes your token")
     text = harness.message_text(post)
     assert "#builds: 2 subscriptions" in text
-    assert "#random: 2 subscriptions" in text
+    assert "#random: 3 subscriptions" in text
     assert len(await harness.rows("SELECT 1 FROM accounts WHERE user_id = 'U0ANNA'")) == 1
     await harness.press(post, "Disconnect", "I have wiped your token")
-    told: list[Post] = []
-    for channel in ("builds", "random"):
-        told.append(
+    notices: list[Post] = []
+    for channel, number in (("builds", 2), ("random", 3)):
+        notices.append(
             await harness.wait_for_message(
-                "2 subscriptions of this channel have stopped", channel=channel, person=None
+                f"{number} subscriptions of this channel have stopped", channel=channel, person=None
             )
         )
         assert len(harness.messages_with("have stopped", channel)) == 1
-    await harness.press(told[1], "Resume as me", "ben resumed 2 subscriptions", person="ben")
-    assert len(harness.messages_with("ben resumed", "random")) == 1
-    makers = await harness.rows("SELECT created_by FROM subscriptions WHERE stopped_reason IS NULL")
-    assert makers == [("U0BEN",), ("U0BEN",)]
+    # Ben can't see ledger: the rest is resumed, and the button stays for those who can see it.
+    notice = notices[1]
+    await harness.users.click("ben", notice, "Resume as me")
+    await harness.wait_for_message("ben resumed 2 subscriptions", channel="random", person=None)
+    await harness.wait_for_message("Build.io knows no such thing", channel="random", person="ben")
+    assert "[Resume as me]" in harness.message_text(notice)
+    await harness.connect("anna", provider=BUILDIO)
+    blocks = notice.blocks
+    await harness.press(notice, "Resume as me", "anna resumed a subscription")
+    makers = "SELECT created_by FROM subscriptions WHERE stopped_reason IS NULL ORDER BY id"
+    assert await harness.rows(makers) == [("U0BEN",), ("U0BEN",), ("U0ANNA",)]
+    await wait_until_resumed(harness, notice)
+    # Whoever still sees the button takes over nothing, and announces nothing.
+    notice.blocks = blocks
+    await harness.press(notice, "Resume as me", "This was resumed already", person="ben")
+    await wait_until_resumed(harness, notice)
+    assert len(harness.messages_with(" resumed ", "random")) == 2
+    assert await harness.rows(makers) == [("U0BEN",), ("U0BEN",), ("U0ANNA",)]
+
+
+async def wait_until_resumed(harness: BotHarness, notice: Post) -> None:
+    """Wait until the notice of stopped subscriptions has lost its button, and nothing else."""
+    await harness.wait_until(lambda: "[Resume as me]" not in harness.message_text(notice))
+    text = harness.message_text(notice)
+    assert "3 subscriptions of this channel have stopped" in text
+    assert "ledger" in text
+    assert "[" not in text
