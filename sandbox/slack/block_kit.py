@@ -245,6 +245,14 @@ class Overflow(StrictModel):
     confirm: Confirm | None = None
 
 
+class DispatchActionConfig(StrictModel):
+    """When typing in a text input sends block_actions, if its block has dispatch_action."""
+
+    trigger_actions_on: Annotated[
+        list[Literal["on_enter_pressed", "on_character_entered"]], Field(min_length=1, max_length=2)
+    ]
+
+
 class PlainTextInput(StrictModel):
     """A text input."""
 
@@ -254,6 +262,7 @@ class PlainTextInput(StrictModel):
     multiline: bool | None = None
     min_length: Annotated[int, Field(ge=0, le=3000)] | None = None
     max_length: Annotated[int, Field(ge=1, le=3000)] | None = None
+    dispatch_action_config: DispatchActionConfig | None = None
     placeholder: Annotated[PlainText, at_most(150)] | None = None
     focus_on_load: bool | None = None
 
@@ -268,6 +277,7 @@ class SpecialInput(StrictModel):
     is_decimal_allowed: bool | None = None
     min_value: str | None = None
     max_value: str | None = None
+    dispatch_action_config: DispatchActionConfig | None = None
     focus_on_load: bool | None = None
 
 
@@ -374,6 +384,13 @@ class Input(StrictModel):
     hint: Annotated[PlainText, at_most(2000)] | None = None
     optional: bool | None = None
     dispatch_action: bool | None = None
+
+    @model_validator(mode="after")
+    def _can_dispatch(self) -> Input:
+        # docs.slack.dev, "Input block": dispatch_action is incompatible with file_input.
+        if self.dispatch_action and isinstance(self.element, FileInput):
+            raise ValueError("unsupported type: file_input")
+        return self
 
 
 class RichText(StrictModel):

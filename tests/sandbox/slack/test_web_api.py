@@ -260,6 +260,29 @@ async def test_inputs_in_a_message_are_sent_with_the_next_action(slack: SlackSim
     assert sent["state"]["values"] == {"why": {"why": {"type": "plain_text_input", "value": "Because"}}}
 
 
+async def test_an_input_with_dispatch_action_is_sent_at_once_unless_it_takes_files(
+    slack: SlackSimulator,
+) -> None:
+    slack.users.invite("builds")
+
+    async def post(element: Json) -> Json:
+        blocks = json.dumps([field("why", "Why", element) | {"dispatch_action": True}])
+        return await call_web_api(slack, "chat.postMessage", channel="C0BUILDS", text="x", blocks=blocks)
+
+    config = {"trigger_actions_on": ["on_character_entered"]}
+    response = await post({"type": "plain_text_input", "dispatch_action_config": config})
+    message = slack.workspace.find_channel("builds").find(response["ts"])
+    assert message is not None
+    await slack.users.click("anna", message, "why", "Because")
+    [sent] = [entry.request for entry in slack.request_log.entries if entry.title == "block_actions"]
+    assert sent["actions"][0]["value"] == "Because"
+    for wrong in (
+        {"type": "file_input"},
+        {"type": "plain_text_input", "dispatch_action_config": {"trigger_actions_on": ["on_focus"]}},
+    ):
+        assert (await post(wrong))["error"] == "invalid_blocks"
+
+
 async def test_a_modal_submission_has_response_urls(slack: SlackSimulator) -> None:
     select = {"type": "conversations_select", "response_url_enabled": True}
     view = {
