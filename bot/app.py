@@ -80,8 +80,8 @@ class Application:
     async def run(self) -> None:
         """Run until stopped.
 
-        Raises DatabaseProblem, AnchorNotWritable, CannotServe, TokenRefused or ServiceTokenRefused if the bot can't
-        start.
+        Raises DatabaseProblem, AnchorNotWritable, CannotServe, TokenRefused, ServiceTokenRefused or WrongProviderUrl
+        if the bot can't start.
         """
         async with AsyncExitStack() as exit_stack:
             actions = ActionRegistry(action for spec in self._registry for action in spec.actions)

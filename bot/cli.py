@@ -27,7 +27,7 @@ from bot.doctor.settings_checks import CheckedSettings, assigned_names, check_se
 from bot.http_server import CannotServe
 from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
 from bot.providers_setup import SPECS
-from bot.service_tokens import ServiceTokenRefused
+from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
 from bot.settings import EnvFileUnreadable, Settings, describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.commands.parser import help_table
@@ -82,7 +82,14 @@ def run() -> None:
         asyncio.run(_run(settings))
     except DatabaseProblem as problem:
         _exit_not_started(str(problem) if "DATABASE_URL" in str(problem) else f"DATABASE_URL: {problem}")
-    except (TokenRefused, ServiceTokenRefused, InvalidAccessRule, AnchorNotWritable, CannotServe) as problem:
+    except (
+        TokenRefused,
+        ServiceTokenRefused,
+        WrongProviderUrl,
+        InvalidAccessRule,
+        AnchorNotWritable,
+        CannotServe,
+    ) as problem:
         _exit_not_started(str(problem))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator
+from dataclasses import dataclass
 
 import structlog
 
-from domain.provider_errors import InvalidToken, ProviderError
+from domain.provider_errors import InvalidToken, NotFound, ProviderError
 from services.accounts.provider_clients import Clients
 from services.jobs.supervisor import Supervisor
 from services.provider_spec import ProviderRegistry
@@ -20,6 +21,23 @@ PROVIDER_SECONDS = 10.0
 
 class ServiceTokenRefused(Exception):
     """A provider refuses the bot's own token, which polls and reads it, or its OAuth client credentials."""
+
+
+class WrongProviderUrl(Exception):
+    """The URL of a provider's API leads to a server that has no such API."""
+
+
+@dataclass(frozen=True)
+class ServiceProbe:
+    """A small request with a provider token or OAuth client of the bot, and the names of its settings.
+
+    `url_setting` is the setting that must be wrong if the server does not know the request; "" if that is not certain.
+    `send` raises ProviderError.
+    """
+
+    setting: str
+    send: Callable[[], Awaitable[None]]
+    url_setting: str = ""
 
 
 class ServiceTokenCheck:
@@ -37,17 +55,16 @@ class ServiceTokenCheck:
         *,
         recheck_seconds: float,
     ) -> None:
-        self._probes = _probes(registry, clients)
+        self._probes = tuple(_probes(registry, clients))
         self._supervisor = supervisor
         self._recheck_seconds = recheck_seconds
         self._has_ended = asyncio.Event()
         self.has_passed = False
 
     async def run(self) -> None:
-        """Check all tokens. Raises ServiceTokenRefused."""
+        """Check all tokens. Raises ServiceTokenRefused, WrongProviderUrl."""
         try:
-            checks = asyncio.gather(*(self._check(name, probe) for name, probe in self._probes.items()))
-            await self._supervisor.wait_until_stopped(checks)
+            await self._supervisor.wait_until_stopped(asyncio.gather(*map(self._check, self._probes)))
             self.has_passed = not self._supervisor.is_stopping
         finally:
             self._has_ended.set()
@@ -57,33 +74,39 @@ class ServiceTokenCheck:
         await self._has_ended.wait()
         return self.has_passed and not self._supervisor.is_stopping
 
-    async def _check(self, name: str, probe: Callable[[], Awaitable[None]]) -> None:
+    async def _check(self, probe: ServiceProbe) -> None:
         try:
             async with asyncio.timeout(PROVIDER_SECONDS):
-                await self._check_twice(name, probe)
+                await self._check_twice(probe)
         except (TimeoutError, ProviderError) as problem:
-            log.warning("provider.not_reachable", setting=name, reason=str(problem) or "it is slow")
+            reason = str(problem) or "it is slow"
+            log.warning("provider.not_reachable", setting=probe.setting, reason=reason)
 
-    async def _check_twice(self, name: str, probe: Callable[[], Awaitable[None]]) -> None:
-        """Check the token of a setting; a refusal counts only if it is repeated. Raises ServiceTokenRefused."""
+    async def _check_twice(self, probe: ServiceProbe) -> None:
+        """Send the probe; a refusal counts only if it is repeated. Raises ServiceTokenRefused, WrongProviderUrl."""
+        refusals = (InvalidToken, NotFound) if probe.url_setting else (InvalidToken,)
         try:
-            await probe()
-        except InvalidToken:
+            await probe.send()
+        except refusals:
             await self._supervisor.pause(self._recheck_seconds)
             try:
-                await probe()
-            except InvalidToken as refusal:
+                await probe.send()
+            except refusals as refusal:
                 label = refusal.provider.label if refusal.provider is not None else "The provider"
-                raise ServiceTokenRefused(f"{label} refuses {name} ({refusal.words or 401}).") from refusal
+                if isinstance(refusal, NotFound):
+                    raise WrongProviderUrl(
+                        f"{probe.url_setting}: {label}'s API is not at this URL ({refusal.words or 404})."
+                    ) from refusal
+                raise ServiceTokenRefused(
+                    f"{label} refuses {probe.setting} ({refusal.words or 401})."
+                ) from refusal
 
 
-def _probes(registry: ProviderRegistry, clients: Clients) -> Mapping[str, Callable[[], Awaitable[None]]]:
-    """Return one small request per token or OAuth client of the bot, by the names of its settings."""
-    probes: dict[str, Callable[[], Awaitable[None]]] = {}
+def _probes(registry: ProviderRegistry, clients: Clients) -> Iterator[ServiceProbe]:
+    """Yield a probe per provider token and OAuth client of the bot."""
     for spec in registry:
         provider_clients = clients.at(spec.provider)
         if provider_clients.has_service_token:
-            probes[spec.token_setting] = provider_clients.service.probe
+            yield ServiceProbe(spec.token_setting, provider_clients.service.probe, spec.url_setting)
         if provider_clients.oauth is not None:
-            probes[" with ".join(spec.oauth_settings)] = provider_clients.oauth.check
-    return probes
+            yield ServiceProbe(" with ".join(spec.oauth_settings), provider_clients.oauth.check)

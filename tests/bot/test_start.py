@@ -19,7 +19,7 @@ from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import check_settings
 from bot.http_server import CannotServe
 from bot.manifest import manifest
-from bot.service_tokens import ServiceTokenRefused
+from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
 from bot.settings import Settings
 from bot.timings import Timings
 from domain.doctor_finding import Finding
@@ -166,6 +166,43 @@ async def test_a_token_that_is_refused_twice_stops_the_start_and_is_named(
     failed = [finding for finding in findings.values() if not finding.passed]
     assert len(failed) == 1, failed
     assert name.upper() in f"{failed[0].result} {failed[0].fix}"
+
+
+@pytest.mark.parametrize(
+    ("name", "provider", "expected"),
+    [
+        ("bitrise_api_url", "Bitrise", "BITRISE_API_URL: Bitrise's API is not at this URL (Not Found)."),
+        (
+            "buildio_api_url",
+            "Build.io",
+            "BUILDIO_API_URL: Build.io's API is not at this URL (There is no such endpoint).",
+        ),
+    ],
+)
+async def test_a_url_without_the_api_stops_the_start_and_is_named(
+    services: Services, name: str, provider: str, expected: str
+) -> None:
+    """The URL is that of the right server, without the path of the API's version."""
+    url = {"bitrise_api_url": services.bitrise.url, "buildio_api_url": services.buildio.url}[name]
+    bot = services.bot(**{name: url})
+    with pytest.raises(WrongProviderUrl) as caught:
+        async with asyncio.timeout(60):
+            await bot.run()
+    assert str(caught.value) == expected
+    assert not bot.ready.is_set()
+    finding = (await services.examine(**{name: url}))[provider]
+    assert (finding.passed, name.upper() in (finding.fix or "")) == (False, True)
+
+
+async def test_a_server_with_the_documented_endpoints_only_does_not_stop_the_start(
+    services: Services,
+) -> None:
+    services.bitrise.fault("GET /v0.1/builds", "status", status=404, times=1000)
+    services.buildio.fault("GET /api/v1/me", "status", status=404, times=1000)
+    async with started(services.bot()):
+        pass
+    with pytest.raises(ServiceTokenRefused, match="Bitrise refuses BITRISE_TOKEN"):
+        await services.bot(bitrise_token=WRONG["bitrise_token"]).run()
 
 
 async def test_a_single_refusal_does_not_stop_the_start(services: Services) -> None:

@@ -48,9 +48,15 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         return read_one(CurrentUser, (await self._api.read("/me")).body, of="user")
 
     async def probe(self) -> None:
-        """Send one minimal request to check that the API accepts this token. Raises ProviderError."""
-        with suppress(NotFound, Forbidden):  # not every token may list all builds, but the API has answered
-            await self._api.read("/builds", {"limit": "1"}, max_tries=1)
+        """Send one minimal request to check that the API accepts this token.
+
+        Raises ProviderError; NotFound if the URL leads to no such API.
+        """
+        with suppress(Forbidden):  # not every token may do this, but the API has answered
+            try:
+                await self._api.read("/builds", {"limit": "1"}, max_tries=1)
+            except NotFound:  # not every server has a list of all builds
+                await self._api.read("/me", max_tries=1)
 
     def apps(self, *, limit: int = 50) -> PageIterator[App]:
         """List the apps that the token can see."""

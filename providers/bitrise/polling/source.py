@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -40,7 +41,8 @@ class BitriseBuildSource:
 
     async def probe(self) -> None:
         """Check with one small request that Bitrise responds. Raises ProviderError."""
-        await self._bitrise.probe()
+        with suppress(NotFound):  # the API responded
+            await self._bitrise.probe()
 
     async def gather(self, known: PollInput) -> PollResult:
         """Poll for changes; a failure is part of the result, with what was read before it."""

@@ -21,9 +21,15 @@ class BuildioClient(AppsApi, DomainsApi, DynosApi, PipelinesApi):
         return parse_identity((await self._api.read("/me")).body)
 
     async def probe(self) -> None:
-        """Send one small request to see if the API responds to this token. Raises ProviderError."""
-        with suppress(NotFound, Forbidden):  # the API responded
-            await self._api.read("/me", max_tries=1)
+        """Send one small request to see if the API responds to this token.
+
+        Raises ProviderError; NotFound if the URL leads to no such API.
+        """
+        with suppress(Forbidden):  # the API responded
+            try:
+                await self._api.read("/me", max_tries=1)
+            except NotFound:
+                await self._api.read("/apps", max_tries=1)
 
     async def cluster_login(self, region: str) -> ClusterLogin:
         """Fetch the credential for the Kubernetes cluster of a region, which is secret (reference, "OIDC Login")."""

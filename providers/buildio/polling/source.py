@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from typing import Protocol
 
@@ -64,7 +65,8 @@ class BuildioBuildSource:
 
     async def probe(self) -> None:
         """Send one small request to see if Build.io responds. Raises ProviderError."""
-        await self._buildio.probe()
+        with suppress(NotFound):  # the API responded
+            await self._buildio.probe()
 
     async def baseline(self, app_slug: str) -> Baseline:
         """Return the app's current state. Raises ProviderError; also for an ID that doesn't fit into a button."""
