@@ -43,6 +43,7 @@ APPS = st.builds(
 )
 BUILDS = st.builds(
     Build,
+    provider=st.just(BITRISE),
     app_slug=SLUG,
     slug=SLUG,
     number=NUMBER,
@@ -134,6 +135,7 @@ LINES = st.lists(
 )
 PIPELINES = st.builds(
     Pipeline,
+    provider=st.just(BITRISE),
     app_slug=SLUG,
     id=SLUG,
     name=UNTRUSTED_TEXT,
@@ -172,6 +174,7 @@ PIPELINES = st.builds(
 )
 REQUESTS = st.builds(
     BuildRequest,
+    provider=st.just(BITRISE),
     app_slug=SLUG,
     slug=SLUG,
     pull_request=NUMBER,
