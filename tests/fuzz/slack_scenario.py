@@ -122,6 +122,9 @@ class ScenarioPlayer:
             self._planted.restore()
         await self._use_all_elements(last=False)
         await self._use_all_elements(last=True)
+        # Somebody has disconnected their account, so the subscriptions that it allowed have stopped.
+        await self.harness.wait_for_message("can resume", person=None)
+        await self._use_all_elements(last=False)
         self._run_workflow_steps()
         self._send_lifecycle_events()
         await self.wait_until_idle()

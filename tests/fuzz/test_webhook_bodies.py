@@ -192,7 +192,7 @@ def test_mutated_webhook_calls_are_only_hints_and_need_the_secret(tmp_path: Path
         requested: list[Poller] = []
         with (
             patch(
-                "services.polling.poller.Poller.poll_now",
+                "services.polling.poller.Poller.wake",
                 lambda poller, requested=requested: requested.append(poller),
             ),
             asyncio.Runner() as runner,
