@@ -9,6 +9,8 @@ from domain.redaction.redactor import redact
 from storage.database import WorkspaceDatabase
 from storage.timestamps import to_text
 
+_NAMES = ("app", "branch", "tag", "commit", "workflow", "pipeline")
+
 
 class LastTriggers:
     """The last trigger of each user for each app of one workspace."""
@@ -18,13 +20,19 @@ class LastTriggers:
         self._team = team
 
     async def store(self, person: str, app_slug: str, ask: TriggerBuild, *, at: datetime) -> None:
-        """Store a trigger. Values of variables that may be secret are left out, because this is not encrypted."""
-        safe = tuple(
+        """Store a trigger without what may be secret in it, because this is not encrypted."""
+        environments = tuple(
             (key, value if redact(f"{key}={value}") == f"{key}={value}" else "")
             for key, value in ask.environments
         )
-        message = redact(ask.message) if ask.message else None
-        stored = ask.model_copy(update={"environments": safe, "message": message})
+        # Part of a branch's name would be another branch.
+        names = {name: getattr(ask, name) for name in _NAMES}
+        safe = {name: value for name, value in names.items() if value is None or redact(value) == value}
+        stored = TriggerBuild(
+            **safe,
+            environments=environments,
+            message=redact(ask.message) if ask.message else None,
+        )
         row = [self._team, person, app_slug, stored.model_dump_json(exclude_defaults=True), to_text(at)]
         await self._database.write(
             lambda db: db.execute("INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?)", row)

@@ -9,6 +9,7 @@ import pytest
 from sandbox.slack.models import OpenView
 from storage.database import Database
 from tests.support.bot_harness import BotHarness
+from tests.support.canary_secrets import CANARIES
 from tests.support.repositories import make_repositories
 
 
@@ -194,7 +195,7 @@ async def test_the_channels_app_is_chosen_from_a_list(harness: BotHarness) -> No
     await harness.wait_for_message("Sample iOS is this channel's app now")
 
 
-async def test_the_last_trigger_is_stored_per_person_and_workspace(tmp_path: Any) -> None:
+async def test_the_last_trigger_is_stored_per_person_and_workspace_without_secrets(tmp_path: Any) -> None:
     from domain.commands.trigger_build import TriggerBuild
     from tests.support.factories import NOON
 
@@ -203,8 +204,13 @@ async def test_the_last_trigger_is_stored_per_person_and_workspace(tmp_path: Any
         make_repositories(database).of("T1").last_triggers,
         make_repositories(database).of("T2").last_triggers,
     )
-    await last_triggers.store("U1", "app1", TriggerBuild(branch="main"), at=NOON)
-    assert await last_triggers.last("U1", "app1") == TriggerBuild(branch="main")
+    secret = CANARIES["Slack bot token"]
+    typed = TriggerBuild(branch="main", tag=f"v1 {secret}", workflow="primary", message=f"Try {secret}")
+    await last_triggers.store("U1", "app1", typed, at=NOON)
+    stored = await last_triggers.last("U1", "app1")
+    assert stored is not None
+    assert (stored.branch, stored.tag, stored.workflow) == ("main", None, "primary")
+    assert secret not in stored.model_dump_json()
     assert await last_triggers.last("U2", "app1") is None
     assert await other_workspace.last("U1", "app1") is None
     assert await last_triggers.last_app("U1") == "app1"
