@@ -174,7 +174,7 @@ def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider:
         lines = _list_rows(rows)
     cure = (
         f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
-        f" {'app' if len(rows) == 1 else 'apps'} can resume it here."
+        f" {'app can resume it' if len(rows) == 1 else 'apps can resume them'} here."
     )
     ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
     resume = button("Resume as me", action_ids.STOPPED_RESUME, ids, style="primary")
