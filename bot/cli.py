@@ -122,7 +122,7 @@ def sandbox(
     try:
         from sandbox.environment import PortInUse  # noqa: PLC0415
         from sandbox.main import run_sandbox  # noqa: PLC0415
-        from sandbox.scenario import run_scenario  # noqa: PLC0415
+        from sandbox.story import play_story  # noqa: PLC0415
     except ModuleNotFoundError as problem:
         if (problem.name or "").partition(".")[0] not in SANDBOX_PACKAGES:
             raise
@@ -130,7 +130,7 @@ def sandbox(
     try:
         code = asyncio.run(
             _until_sigterm(
-                run_scenario(manifest()) if story else run_sandbox(manifest(), speed=speed, port=port)
+                play_story(manifest()) if story else run_sandbox(manifest(), speed=speed, port=port)
             )
         )
     except PortInUse as problem:

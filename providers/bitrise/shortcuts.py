@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from messages import notices
-from providers.bitrise.build_mentions import mentioned_builds
 from providers.bitrise.builds import open_forms
+from providers.bitrise.mentioned_builds import mentioned_builds
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
 from services.request.context import Reply, RequestContext

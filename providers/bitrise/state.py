@@ -7,8 +7,8 @@ from datetime import datetime
 
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.artifacts.artifact_index import ArtifactIndex
+from providers.bitrise.logs.concurrency_limits import log_file_limit, log_read_limit
 from providers.bitrise.logs.follower import LogFollowers
-from providers.bitrise.logs.log_limits import log_file_limit, log_read_limit
 from providers.bitrise.provider import BITRISE
 from services.request.context import RequestContext
 

@@ -216,7 +216,7 @@ class AccessChecker(BackgroundJob):
     async def _record_doubt(
         self, subscription: Subscription, now: datetime, account: Account | None, reason: str
     ) -> None:
-        """Record that the creator's access is unknown; stop the subscription after a day of that (PATIENCE)."""
+        """Record that the creator's access is unknown; stop the subscription after a day of that."""
         since = subscription.unsure_since or now
         if now - since >= ACCESS_GRACE_PERIOD:
             await self._stop(subscription, now, account, reason)

@@ -1,4 +1,7 @@
-"""Limits of the messages that are sent, and the dispatcher's waiting times. Edits are limited in `edit_pace`."""
+"""Limits of the messages that are sent, and the dispatcher's waiting times.
+
+Edits also take turns per workspace: `edit_pace`.
+"""
 
 from __future__ import annotations
 

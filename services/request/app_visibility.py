@@ -14,7 +14,7 @@ from domain.subscription import AccessSource, Subscription
 from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppCatalog
 from services.accounts.provider_clients import ProviderClients
 from services.accounts.user_tokens import BROKEN, AccountNotConnected
-from services.lookup.app_names import UnknownApp, find_app
+from services.lookup.app_matching import UnknownApp, match_app
 from services.slack.workspace_members import NotAMember
 from storage.repositories import WorkspaceRepositories
 
@@ -85,7 +85,7 @@ class VisibleApps:
         return app if visible_slugs is None or app.slug in visible_slugs else None
 
     def _find_in(self, name: str, apps: Sequence[App], visible_slugs: frozenset[str] | None) -> App:
-        return find_app(name, _filter_apps(apps, visible_slugs), provider=self._clients.provider)
+        return match_app(name, _filter_apps(apps, visible_slugs), provider=self._clients.provider)
 
     async def find_by_slug(self, slug: str) -> App | None:
         """Return the app with exactly this slug; None if the user may not see it."""

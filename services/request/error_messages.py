@@ -21,7 +21,7 @@ from messages.kit.button_values import InvalidButtonValue
 from messages.subscription_form import FilterTooLong
 from services.accounts.pasted_tokens import PastedToken
 from services.actions.result import PermissionDenied
-from services.lookup.app_names import AmbiguousApp, UnknownApp
+from services.lookup.app_matching import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
 from services.request.errors import UserError
 from services.request.late_replies import is_slack_outage

@@ -16,7 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from bot.manifest import manifest
 from sandbox.control_api import ControlApi
 from sandbox.environment import SandboxEnvironment
-from sandbox.main import seed_builds
+from sandbox.example_data import seed_builds
 from sandbox.page.routes import add_page
 from tests.support.forked_bot import forked_environment
 

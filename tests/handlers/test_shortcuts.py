@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.commands.shared_commands import BuildRef
-from providers.bitrise.build_mentions import mentioned_builds
+from providers.bitrise.mentioned_builds import mentioned_builds
 from tests.support.bot_harness import BotHarness
 
 

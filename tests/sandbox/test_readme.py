@@ -9,7 +9,7 @@ from pathlib import Path
 from bot.manifest import manifest
 from sandbox.buildio.dyno_shell import run_command
 from sandbox.buildio.server import BuildioSimulator
-from sandbox.main import seed_builds, seed_examples
+from sandbox.example_data import seed_builds, seed_examples
 from tests.support.forked_bot import forked_environment
 
 README = (Path(__file__).parents[2] / "README.md").read_text()

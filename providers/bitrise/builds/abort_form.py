@@ -17,7 +17,7 @@ from providers.bitrise.api.requests import AbortRequest
 SUGGESTION = "suggestion"
 REASON = "reason"
 OPTIONS = "options"
-# The entries of PHRASES are recognised again when Bitrise reports the abort (domain/abort_reason.py).
+# The entries of PHRASES are recognised again when Bitrise reports the abort (domain/abort_kind.py).
 SUGGESTIONS = (
     PHRASES[SUPERSEDED],
     PHRASES[NO_CHANGES],

@@ -12,7 +12,7 @@ from domain.provider_errors import ProviderError
 from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.requests import BuildListParams
 from providers.bitrise.builds import diff_messages
-from providers.bitrise.logs.log_limits import TooManyLogs
+from providers.bitrise.logs.concurrency_limits import TooManyLogs
 from providers.bitrise.state import state_of
 from services.request.context import Reply, RequestContext
 from services.worker_processes.pool import WorkFailed

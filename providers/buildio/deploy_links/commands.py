@@ -17,8 +17,7 @@ from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
 from services.features.subscriptions.commands import check_app_access, current_app
-from services.lookup.app_names import UnknownApp
-from services.lookup.app_names import find_app as app_named
+from services.lookup.app_matching import UnknownApp, match_app
 from services.provider_spec import CommandHandler
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
@@ -158,7 +157,7 @@ async def _find_linked_app(name: str | None, linked_apps: list[App], context: Re
 
 def _match_linked_app(name: str, linked_apps: Iterable[App]) -> App:
     try:
-        return app_named(name, list({app.slug: app for app in linked_apps}.values()), provider=BUILDIO)
+        return match_app(name, list({app.slug: app for app in linked_apps}.values()), provider=BUILDIO)
     except UnknownApp as unknown:
         raise UserError(f"{name} is not tied here. `/buildio link` shows what is.") from unknown
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from domain.commands.errors import redact_typed
 from providers.buildio.shared.blocks import COMMAND
-from services.lookup.app_names import describe_total
+from services.lookup.app_matching import describe_total
 
 _NAMES_SAID = 3
 

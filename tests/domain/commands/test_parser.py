@@ -30,7 +30,7 @@ from domain.commands.shared_commands import (
 from domain.commands.trigger_build import TriggerBuild
 from providers.bitrise.commands import AbortBuild, ListArtifacts, RebuildBuild, ShowLog
 from providers.bitrise.provider import BITRISE
-from services.lookup.app_names import UnknownApp, find_app
+from services.lookup.app_matching import UnknownApp, match_app
 from tests.support.canary_secrets import CANARIES, leaked_kinds
 from tests.support.commands import BITRISE_PARSER, PARSERS, parse
 from tests.support.factories import NOON
@@ -243,7 +243,7 @@ def test_no_part_of_a_secret_is_repeated_in_an_error_that_cuts_the_input(positio
                 parse(line, surface="slash", parser=grammar)
             assert leaked_kinds(str(caught.value)) == []
     with pytest.raises(UnknownApp) as unknown:
-        find_app(secret_text, [], provider=BITRISE)
+        match_app(secret_text, [], provider=BITRISE)
     assert leaked_kinds(str(unknown.value)) == []
 
 
@@ -256,5 +256,5 @@ def test_an_invalid_variable_is_reported_before_a_missing_argument() -> None:
 def test_an_unknown_app_error_counts_the_apps_correctly(total: int, expected: str) -> None:
     apps = [App(provider=BITRISE, slug=f"a-{number}", title=f"Shop {number}") for number in range(total)]
     with pytest.raises(UnknownApp) as unknown:
-        find_app("nosuch", apps, provider=BITRISE)
+        match_app("nosuch", apps, provider=BITRISE)
     assert str(unknown.value).endswith(expected)

@@ -12,7 +12,7 @@ from bot.manifest import manifest
 from sandbox.bitrise.members import ANNA_TOKEN, CARLA_TOKEN, TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.environment import SandboxEnvironment
-from sandbox.main import enable_log_summaries
+from sandbox.example_data import enable_log_summaries
 
 Json = Any
 PERSON = {"slug": str, "username": str, "email": str}

@@ -4,7 +4,7 @@ import pytest
 
 from domain.build import App
 from providers.bitrise.provider import BITRISE
-from services.lookup.app_names import AmbiguousApp, UnknownApp, find_app
+from services.lookup.app_matching import AmbiguousApp, UnknownApp, match_app
 
 ANDROID = App(
     provider=BITRISE,
@@ -37,21 +37,21 @@ APPS = [ANDROID, IOS, SHOP, SHOP_ADMIN]
     ],
 )
 def test_an_app_is_found_by_any_of_its_names(words: str, app: App) -> None:
-    assert find_app(words, APPS, provider=BITRISE) is app
+    assert match_app(words, APPS, provider=BITRISE) is app
 
 
 def test_an_ambiguous_prefix_lists_the_apps() -> None:
     with pytest.raises(AmbiguousApp, match=r"sample could be .*sample-apps-android-sdk22.*Sample iOS"):
-        find_app("sample", APPS, provider=BITRISE)
+        match_app("sample", APPS, provider=BITRISE)
 
 
 def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
     with pytest.raises(
         UnknownApp, match=r"called smaple-ios. Did you mean Sample iOS.*`/bitrise apps` lists all 4"
     ):
-        find_app("smaple-ios", APPS, provider=BITRISE)
+        match_app("smaple-ios", APPS, provider=BITRISE)
     with pytest.raises(UnknownApp, match=r"called zzz\. `/bitrise apps`"):
-        find_app("zzz", APPS, provider=BITRISE)
+        match_app("zzz", APPS, provider=BITRISE)
 
 
 @pytest.mark.parametrize("words", ["branch", "Branch", "branch main"])
@@ -59,11 +59,11 @@ def test_a_key_without_a_colon_gets_a_hint(words: str) -> None:
     with pytest.raises(
         UnknownApp, match=r"If you mean a branch, type a colon before its name: `branch:NAME`\."
     ):
-        find_app(words, APPS, provider=BITRISE)
+        match_app(words, APPS, provider=BITRISE)
     named = App(provider=BITRISE, slug="1", title="Branch Manager")
-    assert find_app("branch", [named], provider=BITRISE) is named
+    assert match_app("branch", [named], provider=BITRISE) is named
 
 
 def test_a_blank_name_finds_no_app() -> None:
     with pytest.raises(UnknownApp):
-        find_app("  ", APPS, provider=BITRISE)
+        match_app("  ", APPS, provider=BITRISE)

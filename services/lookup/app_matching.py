@@ -48,7 +48,7 @@ class AmbiguousApp(Exception):
         )
 
 
-def find_app(typed: str, apps: Sequence[App], *, provider: Provider) -> App:
+def match_app(typed: str, apps: Sequence[App], *, provider: Provider) -> App:
     """Find an app by slug, title, `owner/repo` or repository, ignoring case.
 
     Whole names are tried first, then prefixes of names, then prefixes of a word in a name (`android` for Sample
