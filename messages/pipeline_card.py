@@ -196,7 +196,7 @@ def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) ->
     words = build_text.state_text(workflow.state) if began else "has not begun"
     took = ""
     if workflow.started_at and workflow.finished_at:
-        took = f" in {format_duration(max(workflow.finished_at - workflow.started_at, timedelta(0)))}"
+        took = f" in {format_duration(workflow.finished_at - workflow.started_at)}"
     problem = f" ({escape(workflow.problem, 100)})" if workflow.problem else ""
     return f"{build_text.state_symbol(workflow.state)} {link(page, workflow.name, 60)} {words}{took}{problem}"
 
@@ -204,9 +204,7 @@ def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) ->
 def _small_print(pipeline: Pipeline) -> Block:
     texts = [code(pipeline.label)]
     if pipeline.started_at and pipeline.finished_at:
-        texts.append(
-            f"⏱️ {format_duration(max(pipeline.finished_at - pipeline.started_at, timedelta(0)))} in all"
-        )
+        texts.append(f"⏱️ {format_duration(pipeline.finished_at - pipeline.started_at)} in all")
     started = (
         f"Started by {escape(by, 100)}"
         if (by := build_text.starter_text(pipeline.triggered_by))

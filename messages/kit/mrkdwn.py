@@ -172,8 +172,11 @@ def clock_time(at: datetime) -> str:
 
 
 def format_duration(span: timedelta) -> str:
-    """Format a duration in its two largest units: `6 min 3 s`."""
-    seconds = round(span.total_seconds())
+    """Format a duration in its two largest units: `6 min 3 s`.
+
+    Bitrise rounds some times and not others, so a build may seem to end before it was triggered: that is `0 s`.
+    """
+    seconds = max(round(span.total_seconds()), 0)
     parts = [
         (seconds // 86400, "d"),
         (seconds // 3600 % 24, "h"),
