@@ -64,7 +64,7 @@ class ServiceTokenCheck:
     async def run(self) -> None:
         """Check all tokens. Raises ServiceTokenRefused, WrongProviderUrl."""
         try:
-            await self._supervisor.wait_until_stopped(asyncio.gather(*map(self._check, self._probes)))
+            await self._supervisor.wait_until_stopped(self._check_all())
             self.has_passed = not self._supervisor.is_stopping
         finally:
             self._has_ended.set()
@@ -73,6 +73,9 @@ class ServiceTokenCheck:
         """Wait for the end of `run`; return whether no token was refused, and the bot was not stopped meanwhile."""
         await self._has_ended.wait()
         return self.has_passed and not self._supervisor.is_stopping
+
+    async def _check_all(self) -> None:
+        await asyncio.gather(*map(self._check, self._probes))
 
     async def _check(self, probe: ServiceProbe) -> None:
         try:

@@ -72,9 +72,9 @@ class Supervisor:
         finally:
             until_stopped.cancel()
 
-    async def wait_until_stopped(self, work: Awaitable[object]) -> None:
+    async def wait_until_stopped(self, work: Coroutine[Any, Any, None]) -> None:
         """Wait for the work, which is cancelled when the supervisor is stopped. Raises what the work raises."""
-        task = asyncio.ensure_future(work)
+        task = asyncio.create_task(work)
         stopped = asyncio.create_task(self._stopped.wait())
         try:
             await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
