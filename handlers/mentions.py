@@ -47,7 +47,7 @@ async def _reply(
             thread=thread,
         )
         text = event.get("text") or ""
-        parser = services.registry.find_addressed(text, services.clients.first).parser
-        reply = parse_and_dispatch(text, context, surface="message", parser=parser)
+        provider = services.registry.find_addressed(text, services.clients.first)
+        reply = parse_and_dispatch(text, context, surface="message", provider=provider)
         direct = event.get("channel_type") == "im"
         await reply_or_explain(reply, ChannelResponder(context, thread, direct=direct))

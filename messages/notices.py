@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.commands.help import CommandHelp
+from domain.commands.command import CommandDefinition
 from domain.commands.parser import CommandParser
 from domain.message import Block, Message
 from domain.provider import Provider
@@ -70,7 +70,7 @@ def help_message(topic: str | None, parser: CommandParser) -> Message:
     if entry is not None:
         lines = [f"*`{command} {escape(entry.usage)}`*", entry.summary]
         lines += [_usage(part, command) for part in parser.subcommands_of(entry)]
-        lines += entry.details
+        lines += parser.notes_of(entry)
         examples = [f"`{command} {escape(example)}`" for example in entry.examples]
         return Message(
             escape(f"{command} {entry.usage}: {entry.summary}"),
@@ -90,5 +90,5 @@ def help_message(topic: str | None, parser: CommandParser) -> Message:
     )
 
 
-def _usage(entry: CommandHelp, command: str) -> str:
+def _usage(entry: CommandDefinition, command: str) -> str:
     return f"`{command} {escape(entry.usage)}` {entry.summary}"

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from domain.access_policy import Permission
 from domain.build import App
+from domain.commands.arguments import BuildRef
+from domain.commands.command import Command
 from domain.commands.parser import CommandParser
-from domain.commands.shared_commands import Command
 from domain.commands.tokenizer import line_from_message
 from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages.provider_presentation import ProviderPresentation
 from services.actions.action_spec import ActionSpec
+from services.command_spec import CommandSpec
 from services.provider_connection import ProviderConnection
-from services.request.context import Reply, RequestContext
+from services.request.context import RequestContext
 from services.request.interactions import Interactions
-
-CommandHandler = Callable[[Any, RequestContext], Awaitable[Reply | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +48,18 @@ class ProviderSpec:
     find_stage: Callable[[App, RequestContext], Awaitable[str | None]] | None = None
     # The permission that `policy` reports to a user as an example.
     main_permission: Permission = Permission.SUBSCRIBE
-    # Parses the text after the provider's slash command.
-    parser: CommandParser
-    # Handlers of the provider's own commands; those that all providers have are in `services.features.dispatch`.
-    command_handlers: Mapping[type[Command], CommandHandler] = field(default_factory=dict)
-    # Its own commands that people of other companies may use: they show only what the channel is subscribed to.
-    commands_open_to_external_users: frozenset[type[Command]] = frozenset()
+    # What can be typed after the provider's slash command, in the order of the help.
+    commands: Sequence[CommandSpec] = ()
+    # Shown if no command was recognised, and if the text beside the form of a subscription can't be parsed.
+    example: str = "help"
+    subscribe_example: str = "subscribe"
+    # Returns the build that a word names; None if it names none.
+    parse_build_ref: Callable[[str], BuildRef | None] = lambda _word: None
+    # How apps and builds are named: sentences of the help.
+    app_names: str = ""
+    build_names: str = ""
+    # Matches the provider's name before the command in a message; by default the name itself.
+    name_pattern: str = ""
     # Returns the slug under which the poller records a run, from its app's slug and the provider's own id of the run;
     # None if they are the same.
     run_slug: Callable[[str, str], str] | None = None
@@ -69,6 +76,28 @@ class ProviderSpec:
     secret_forms: frozenset[str] = frozenset()
     # Renders the deploy links of a channel to apps of this provider, for the list of its subscriptions.
     list_deploy_links: Callable[[Sequence[DeployLink]], list[Block]] = lambda _links: []
+
+    @cached_property
+    def parser(self) -> CommandParser:
+        """The parser of the provider's commands."""
+        return CommandParser(
+            provider=self.provider,
+            catalogue=self.commands,
+            name_pattern=self.name_pattern or str(self.provider),
+            example=self.example,
+            parse_build_ref=self.parse_build_ref,
+            subscribe_example=self.subscribe_example,
+            app_names=self.app_names,
+            build_names=self.build_names,
+        )
+
+    def command_spec(self, command: Command) -> CommandSpec:
+        """Return the registration of a command. Raises KeyError for one that the provider does not have."""
+        return self._specs_by_class[type(command)]
+
+    @cached_property
+    def _specs_by_class(self) -> dict[type[Command], CommandSpec]:
+        return {parsed: spec for spec in self.commands for parsed in (spec.command, spec.bare) if parsed}
 
 
 class ProviderRegistry:

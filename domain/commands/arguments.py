@@ -1,4 +1,4 @@
-"""Parsing single arguments: times, states, events, authors, durations."""
+"""Single arguments: builds, times, states, events, authors, durations."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from domain.abort_kind import PHRASES
-from domain.build import BuildState
+from domain.build import BuildState, FrozenModel
 from domain.build_filter import BuildTriggerEvent, GlobPatterns
 from domain.commands.errors import CommandError
-from domain.commands.shared_commands import TimeArgument
 from domain.slack_ids import pattern_of
 
 T = TypeVar("T")
@@ -47,6 +46,29 @@ _EVENTS = {
     "tag": BuildTriggerEvent.TAG,
     "other": BuildTriggerEvent.OTHER,
 }
+
+
+class BuildRef(FrozenModel):
+    """A build by its number or slug; a pasted link may also have its app's slug."""
+
+    number: int | None = None
+    slug: str | None = None
+    app_slug: str | None = None
+
+    def __str__(self) -> str:
+        return f"#{self.number}" if self.number is not None else str(self.slug)
+
+
+class TimeArgument(FrozenModel):
+    """A time, or how long ago; `text` is what was typed."""
+
+    text: str
+    at: datetime | None = None
+    ago: timedelta = timedelta(0)
+
+    def resolve(self, now: datetime) -> datetime:
+        """Return the time that is meant."""
+        return self.at if self.at is not None else now - self.ago
 
 
 def parse_time(text: str, *, key: str) -> TimeArgument:

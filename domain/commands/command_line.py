@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from domain.commands.command import Command
 from domain.commands.parser import CommandParser
-from domain.commands.shared_commands import Command
 from domain.commands.tokenizer import line_from_message, line_from_slash_command
 
 Surface = Literal["slash", "message"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -39,7 +39,11 @@ def parse_rule(options: Mapping[str, Sequence[str]]) -> dict[str, object]:
     """Return the fields of a NotificationRule that the options give. Raises CommandError."""
     fields: dict[str, object] = {}
     for key, texts in options.items():
-        fields |= _parse_status(texts) if key == "status" else _PARSE_FUNCTIONS[key](texts[-1])
+        if key == "status":
+            fields |= _parse_status(texts)
+        else:
+            field, parse = _FIELDS[key]
+            fields[field] = parse(texts[-1], key=key)
     _check_times(options, DeliveryStyle(str(fields.get("style", DeliveryStyle.EACH))))
     return fields
 
@@ -77,54 +81,34 @@ def _parse_status(texts: Sequence[str]) -> dict[str, object]:
     return {"results": results, "started": "started" in names}
 
 
-def _parse_on_hold(text: str) -> dict[str, object]:
-    return {"on_hold_over": parse_duration(text, key="on-hold")}
-
-
-def _parse_running(text: str) -> dict[str, object]:
-    return {"running_over": parse_duration(text, key="running")}
-
-
-def _parse_style(text: str) -> dict[str, object]:
-    return {"style": parse_choice(text, _STYLES, what="style", example="subscribe style:card")}
-
-
-def _parse_at(text: str) -> dict[str, object]:
-    return {"at": parse_time_of_day(text, key="at")}
-
-
-def _parse_on(text: str) -> dict[str, object]:
-    return {"on": parse_choice(text[:3], _DAYS, what="day", example="subscribe style:weekly on:mon at:9:00")}
-
-
-def _parse_zone(text: str) -> dict[str, object]:
+def _parse_zone(text: str, *, key: str) -> str:
     try:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise CommandError(
-            f"zone:{text} is no time zone that I know: write it as in the IANA list.",
+            f"{key}:{text} is no time zone that I know: write it as in the IANA list.",
             example="subscribe style:daily at:9:00 zone:Europe/Berlin",
         ) from error
-    return {"zone": text}
+    return text
 
 
-def _parse_quiet(text: str) -> dict[str, object]:
+def _parse_quiet(text: str, *, key: str) -> QuietHours | None:
     if text.casefold() in ("no", "off"):
-        return {"quiet": None}
+        return None
     start, dash, end = text.partition("-")
     if not dash:
         raise CommandError(
-            f"quiet:{text} are no hours: write when they begin and end.", example="subscribe quiet:22:00-7:00"
+            f"{key}:{text} are no hours: write when they begin and end.", example="subscribe quiet:22:00-7:00"
         )
-    return {
-        "quiet": QuietHours(
-            start=parse_time_of_day(start, key="quiet"), end=parse_time_of_day(end, key="quiet")
-        )
-    }
+    return QuietHours(start=parse_time_of_day(start, key=key), end=parse_time_of_day(end, key=key))
 
 
-def _parse_broadcast(text: str) -> dict[str, object]:
-    return {"broadcast": parse_switch(text, key="broadcast")}
+def _parse_style(text: str, *, key: str) -> DeliveryStyle:
+    return parse_choice(text, _STYLES, what=key, example="subscribe style:card")
+
+
+def _parse_day(text: str, *, key: str) -> Weekday:
+    return parse_choice(text[:3], _DAYS, what="day", example=f"subscribe style:weekly {key}:mon at:9:00")
 
 
 def parse_time_of_day(text: str, *, key: str) -> time:
@@ -137,13 +121,14 @@ def parse_time_of_day(text: str, *, key: str) -> time:
     return time(int(match[1]), int(match[2] or 0))
 
 
-_PARSE_FUNCTIONS = {
-    "on-hold": _parse_on_hold,
-    "running": _parse_running,
-    "style": _parse_style,
-    "at": _parse_at,
-    "on": _parse_on,
-    "zone": _parse_zone,
-    "quiet": _parse_quiet,
-    "broadcast": _parse_broadcast,
+# The rule's field for each key, and the function that parses its value.
+_FIELDS: dict[str, tuple[str, Callable[..., object]]] = {
+    "on-hold": ("on_hold_over", parse_duration),
+    "running": ("running_over", parse_duration),
+    "style": ("style", _parse_style),
+    "at": ("at", parse_time_of_day),
+    "on": ("on", _parse_day),
+    "zone": ("zone", _parse_zone),
+    "quiet": ("quiet", _parse_quiet),
+    "broadcast": ("broadcast", parse_switch),
 }

@@ -2,44 +2,27 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from typing import Annotated
 
-from domain.build import FrozenModel
 from domain.build_filter import BuildFilter
-from domain.notifications.rule import NotificationRule
-
-
-class BuildRef(FrozenModel):
-    """A build by its number or slug; a pasted link may also have its app's slug."""
-
-    number: int | None = None
-    slug: str | None = None
-    app_slug: str | None = None
-
-    def __str__(self) -> str:
-        return f"#{self.number}" if self.number is not None else str(self.slug)
-
-
-class TimeArgument(FrozenModel):
-    """A time, or how long ago; `text` is what was typed."""
-
-    text: str
-    at: datetime | None = None
-    ago: timedelta = timedelta(0)
-
-    def resolve(self, now: datetime) -> datetime:
-        """Return the time that is meant."""
-        return self.at if self.at is not None else now - self.ago
-
-
-class Command(FrozenModel):
-    """A parsed command."""
+from domain.commands import filter_arguments, notification_arguments
+from domain.commands.arguments import TimeArgument, parse_switch, parse_time
+from domain.commands.command import AppArgument, ArgumentReader, BuildArgument, Command, Word
+from domain.commands.errors import CommandError
+from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
 
 
 class ShowHelp(Command):
     """Show the help; `topic` is a command's name."""
 
-    topic: str | None = None
+    topic: Annotated[str | None, Word("COMMAND")] = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ShowHelp:
+        """Parse the name of a command, which may have two words."""
+        topic = " ".join(token.text for token in arguments.take_positionals())
+        arguments.expect_end()
+        return cls(topic=arguments.find_name(topic) if topic else None)
 
 
 class ListApps(Command):
@@ -48,11 +31,20 @@ class ListApps(Command):
     page: int = 1
     team: str | None = None
 
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ListApps:
+        """Parse the page, and the options that narrow the list at this provider."""
+        options = arguments.take_single_options("page", *arguments.definition.options)
+        page = options.pop("page", "1")
+        if not page.isdecimal() or len(page) > 5 or not 1 <= int(page) <= 10_000:
+            arguments.fail(f"page:{page} is no page.")
+        return cls(page=int(page), **options)
+
 
 class UseApp(Command):
     """Choose the channel's default app; without `app`, from a list."""
 
-    app: str | None = None
+    app: AppArgument = None
 
 
 class WhoAmI(Command):
@@ -62,6 +54,17 @@ class WhoAmI(Command):
 class ConnectAccount(Command):
     """Connect one's own account at the provider."""
 
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ConnectAccount:
+        """Reject any argument. It may be the token itself, so it is not repeated."""
+        if arguments.tokens:
+            raise CommandError(
+                "Type no token here: Slack keeps what is typed. If that was one, revoke it at"
+                f" {arguments.provider.label}. `connect` alone opens a dialog for it.",
+                example="connect",
+            )
+        return cls()
+
 
 class DisconnectAccount(Command):
     """Delete one's own token."""
@@ -70,36 +73,54 @@ class DisconnectAccount(Command):
 class ListAccessRules(Command):
     """Show who may do what."""
 
-    app: str | None = None
+    app: AppArgument = None
 
 
 class ShowAuditLog(Command):
     """Show the actions that were done or refused: in this channel, for the app of this name, or everywhere."""
 
-    app: str | None = None
+    app: AppArgument = None
     everywhere: bool = False
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ShowAuditLog:
+        """Parse the app, or the word `all`."""
+        app = arguments.take_positional()
+        arguments.expect_end()
+        if app is not None and app.casefold() == "all":
+            return cls(everywhere=True)
+        return cls(app=app)
 
 
 class ShowStatus(Command):
     """Show what runs now, and the last result of each branch."""
 
-    app: str | None = None
+    app: AppArgument = None
 
 
 class ListBuilds(Command):
     """List the builds of an app that match a filter."""
 
-    app: str | None = None
+    app: AppArgument = None
     filter: BuildFilter = BuildFilter()
     since: TimeArgument | None = None
     until: TimeArgument | None = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ListBuilds:
+        """Parse the app, the filter and the times."""
+        app = arguments.take_positional()
+        options = arguments.take_options(*filter_arguments.KEYS, "status", "since", "until")
+        build_filter = filter_arguments.parse_filter(options)
+        times = {key: parse_time(options[key][-1], key=key) for key in ("since", "until") if key in options}
+        return cls(app=app, filter=build_filter, **times)
 
 
 class ShowBuild(Command):
     """Show one build."""
 
-    build: BuildRef
-    app: str | None = None
+    app: AppArgument = None
+    build: BuildArgument
 
 
 class Subscribe(Command):
@@ -108,10 +129,33 @@ class Subscribe(Command):
     `zone_given` is False if times are meant in the person's own time zone.
     """
 
-    app: str | None = None
+    app: AppArgument = None
     terms: NotificationRule = NotificationRule()
     preview: bool = False
     zone_given: bool = False
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> Subscribe:
+        """Parse the app and the rule; the options are the filters of this provider."""
+        names = [token for token in arguments.tokens if token.key is None]
+        preview = any(token.text.casefold() == "preview" and not token.quoted for token in names)
+        arguments.tokens = [
+            token
+            for token in arguments.tokens
+            if token.key or token.quoted or token.text.casefold() != "preview"
+        ]
+        app = arguments.take_positional()
+        options = arguments.take_options(*arguments.definition.options, *notification_arguments.KEYS)
+        rule = NotificationRule(
+            filter=filter_arguments.parse_filter({key: options[key] for key in options if key != "status"})
+        )
+        rule_options = {key: options[key] for key in notification_arguments.KEYS if key in options}
+        rule = rule.model_copy(update=notification_arguments.parse_rule(rule_options))
+        try:
+            validate_rule(rule)
+        except InvalidNotificationRule as problem:
+            arguments.fail(str(problem))
+        return cls(app=app, terms=rule, preview=preview, zone_given="zone" in options)
 
 
 class Unsubscribe(Command):
@@ -119,6 +163,15 @@ class Unsubscribe(Command):
 
     app: str | None = None
     number: int | None = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> Unsubscribe:
+        """Parse the app or the number."""
+        app_or_number = arguments.take_positional()
+        arguments.expect_end()
+        if app_or_number is not None and app_or_number.lstrip("#").isdecimal() and len(app_or_number) < 10:
+            return cls(number=int(app_or_number.lstrip("#")))
+        return cls(app=app_or_number)
 
 
 class ListSubscriptions(Command):
@@ -128,8 +181,8 @@ class ListSubscriptions(Command):
 class ExplainNotification(Command):
     """Explain which subscription notified of a build, or why none did."""
 
-    build: BuildRef
-    app: str | None = None
+    app: AppArgument = None
+    build: BuildArgument
 
 
 class ListMyBuilds(Command):
@@ -142,3 +195,17 @@ class ShowProfile(Command):
     name: str | None = None
     mention: bool | None = None
     ends: bool | None = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ShowProfile:
+        """Parse the fields to change."""
+        options = arguments.take_options("name", "mention", "ends")
+        name = options.get("name", [""])[-1].strip().removeprefix("@")
+        if "name" in options and not 0 < len(name) <= 100:
+            arguments.fail(
+                f"name: needs the name behind it that {arguments.provider.label} shows with your builds."
+            )
+        switches = {
+            key: parse_switch(options[key][-1], key=key) for key in ("mention", "ends") if key in options
+        }
+        return cls(name=name or None, **switches)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef
 
 _NUMBER = re.compile(r"#?(\d{1,9})$")
 # 16 hex digits, or a UUID for newer builds (Bitrise's API of 2026)

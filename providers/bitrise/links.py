@@ -6,7 +6,7 @@ import re
 from urllib.parse import parse_qs, urlsplit
 
 from domain.build import FrozenModel
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef
 
 # The hosts of Bitrise's web pages, today and in 2017 (the manifest's unfurl_domains).
 HOSTS = ("app.bitrise.io", "www.bitrise.io")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef
 from providers.bitrise.arguments import parse_build_ref
 
 MAX_BUILDS = 5

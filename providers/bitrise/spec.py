@@ -3,22 +3,37 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from domain.access_policy import Permission
-from domain.commands.shared_commands import ListApps, ListBuilds, ShowBuild, ShowStatus
 from providers.bitrise.action_execution import ACTIONS
-from providers.bitrise.command_handlers import COMMAND_HANDLERS
-from providers.bitrise.command_parser import PARSER
-from providers.bitrise.commands import ListPipelines, ShowPipeline
+from providers.bitrise.arguments import parse_build_ref
+from providers.bitrise.artifacts import commands as artifact_commands
+from providers.bitrise.build_requests import commands as build_request_commands
+from providers.bitrise.builds import commands as build_action_commands
+from providers.bitrise.config import commands as config_commands
 from providers.bitrise.connection import connect
 from providers.bitrise.interactions import INTERACTIONS
+from providers.bitrise.logs import commands as log_commands
+from providers.bitrise.pipelines import commands as pipeline_commands
 from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
-from services.features.builds.commands import app_card
+from services.features.builds.commands import app_card, build_commands
+from services.features.profile.commands import profile_commands
+from services.features.shared_commands import RESULTS, STYLES, shared_commands, why_command
 from services.provider_spec import ProviderSpec
 
 # Tokens have a known prefix and are long and random, unlike the name of a branch.
 _TOKEN = re.compile(r"(?<![A-Za-z0-9])bit[a-z]at_(?=[A-Za-z_\-]{0,80}[0-9])[A-Za-z0-9_\-]{20,}")
+
+_APP = "android"
+_FILTERS = (
+    "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `target:main` (of pull requests) "
+    "`tag:v*` `workflow:primary` `event:push` (or `pull-request`, `tag`) `pr:12` `by:@me` `-by:bot` "
+    "`-aborted:no-changes`. Names are globs, and a minus leaves out. A build of a tag has no branch, so a branch "
+    "filter leaves it out; `tag:v*` takes it."
+)
+_SHARED = shared_commands(BITRISE, app=_APP)
 
 SPEC = ProviderSpec(
     provider=BITRISE,
@@ -39,9 +54,50 @@ SPEC = ProviderSpec(
     url_setting="BITRISE_API_URL",
     token_setting="BITRISE_TOKEN",  # noqa: S106 - a setting's name
     connect=connect,
-    parser=PARSER,
-    command_handlers=COMMAND_HANDLERS,
-    commands_open_to_external_users=frozenset(
-        {ListApps, ShowStatus, ListBuilds, ShowBuild, ListPipelines, ShowPipeline}
+    example="status",
+    subscribe_example="subscribe by:@me -by:bot target:main",
+    parse_build_ref=parse_build_ref,
+    app_names="An app is named by its title, its slug or `owner/repo`, or by the beginning of one;"
+    " quote it if it has spaces.",
+    build_names="A build is named by its number (`#12`), its slug, or a pasted link to its page.",
+    commands=(
+        _SHARED["help"],
+        _SHARED["apps"],
+        _SHARED["use"],
+        *build_commands(BITRISE, app=_APP, filters=_FILTERS),
+        *log_commands.COMMANDS,
+        *artifact_commands.COMMANDS,
+        *build_request_commands.COMMANDS,
+        *pipeline_commands.COMMANDS,
+        *config_commands.COMMANDS,
+        *build_action_commands.COMMANDS,
+        replace(
+            _SHARED["subscribe"],
+            examples=(
+                "subscribe",
+                "subscribe android branch:main,release/* status:failed,aborted",
+                "subscribe android branch:main style:card",
+                "subscribe android status:broken,fixed -by:bot preview",
+            ),
+            notes=(
+                RESULTS,
+                _FILTERS,
+                STYLES,
+                "`preview` subscribes to nothing and shows what the last 50 builds would have told.",
+            ),
+        ),
+        _SHARED["unsubscribe"],
+        _SHARED["subscriptions"],
+        why_command(
+            BITRISE,
+            summary="Which subscription told a build here, or what kept it silent.",
+            examples=("why #12",),
+        ),
+        *profile_commands(BITRISE),
+        _SHARED["connect"],
+        _SHARED["disconnect"],
+        _SHARED["whoami"],
+        _SHARED["policy"],
+        _SHARED["audit"],
     ),
 )

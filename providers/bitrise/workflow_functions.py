@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from domain.build import App, Build
-from domain.commands.arguments import parse_variable
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef, parse_variable
 from domain.commands.trigger_build import TriggerBuild
 from domain.redaction.redactor import redact
 from providers.bitrise.actions import AbortBuildAction, BuildTarget, TriggerBuildAction

@@ -36,13 +36,13 @@ from providers.buildio.actions import (
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import CommandResult
 from providers.buildio.apps import messages as app_messages
-from providers.buildio.commands import Deploy
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.config_vars.reveal_grant import sign_grant
 from providers.buildio.deploy_links import messages
 from providers.buildio.deploys import form
+from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.domains import messages as domain_messages
 from providers.buildio.login import messages as login_messages
 from providers.buildio.namespaces import messages as namespace_messages

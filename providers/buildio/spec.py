@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from domain.access_policy import Permission
 from providers.buildio import action_ids
 from providers.buildio.action_execution import ACTIONS
-from providers.buildio.apps.commands import card
-from providers.buildio.command_handlers import COMMAND_HANDLERS
-from providers.buildio.command_parser import PARSER
-from providers.buildio.commands import ShowApp
+from providers.buildio.apps import create as create_app
+from providers.buildio.apps.commands import LIST_APPS, SHOW_APP, card
+from providers.buildio.config_vars import commands as config_var_commands
 from providers.buildio.connection import connect
+from providers.buildio.deploy_links import commands as deploy_link_commands
 from providers.buildio.deploy_links import messages as deploy_link_messages
+from providers.buildio.deploys import commands as deploy_commands
+from providers.buildio.domains import commands as domain_commands
 from providers.buildio.interactions import INTERACTIONS
+from providers.buildio.login import commands as login_commands
+from providers.buildio.namespaces import commands as namespace_commands
+from providers.buildio.pipelines import commands as pipeline_commands
+from providers.buildio.pipelines import environment_commands
 from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.presentation import PRESENTATION
+from providers.buildio.processes import commands as process_commands
+from providers.buildio.processes import run_commands
 from providers.buildio.provider import BUILDIO
+from providers.buildio.shared.arguments import parse_build_ref
+from providers.buildio.teams import commands as team_commands
+from services.features.shared_commands import RESULTS, STYLES, shared_commands, why_command
 from services.provider_spec import ProviderSpec
+
+_FILTERS = (
+    "Filters narrow what is told: `branch:main,release/*` `-branch:dependabot/*` `workflow:deploy` (deployments) "
+    "`workflow:web.*` (processes, by their names) `by:@me` `-by:bot`. Names are globs, and a minus leaves out. A "
+    "process has no branch, so a branch filter leaves it out."
+)
+_SHARED = shared_commands(BUILDIO, app="shop")
 
 SPEC = ProviderSpec(
     provider=BUILDIO,
@@ -52,7 +72,58 @@ SPEC = ProviderSpec(
     token_setting="BUILDIO_TOKEN",  # noqa: S106 - a setting's name
     oauth_settings=("BUILDIO_CLIENT_ID", "BUILDIO_CLIENT_SECRET"),
     connect=connect,
-    parser=PARSER,
-    command_handlers=COMMAND_HANDLERS,
-    commands_open_to_external_users=frozenset({ShowApp}),
+    # Slack turns anything like a hostname into a link.
+    name_pattern=r"buildio|(?:https?://)?build\.io/?",
+    example="apps",
+    subscribe_example="subscribe by:@me -by:bot",
+    parse_build_ref=parse_build_ref,
+    app_names="An app is named by its name or id, or by the beginning of its name.",
+    build_names="A deployment is named by its version (`#12` or `v12`) or its id.",
+    commands=(
+        _SHARED["help"],
+        LIST_APPS,
+        _SHARED["use"],
+        SHOW_APP,
+        *create_app.COMMANDS,
+        *deploy_commands.COMMANDS,
+        *process_commands.COMMANDS,
+        *run_commands.COMMANDS,
+        *config_var_commands.COMMANDS,
+        *domain_commands.COMMANDS,
+        *pipeline_commands.COMMANDS,
+        *environment_commands.COMMANDS,
+        *namespace_commands.COMMANDS,
+        *team_commands.COMMANDS,
+        replace(
+            _SHARED["subscribe"],
+            options=("branch", "-branch", "workflow", "-workflow", "by", "-by"),
+            summary="Tell this channel how deployments end and which processes crash, or what of it you describe.",
+            examples=(
+                "subscribe shop",
+                "subscribe shop branch:main workflow:deploy status:failed",
+                "subscribe shop workflow:deploy style:live",
+                "subscribe shop workflow:web.* status:broken,fixed",
+            ),
+            notes=(
+                RESULTS,
+                _FILTERS,
+                STYLES,
+                "`preview` subscribes to nothing and shows what it would have told lately.",
+            ),
+        ),
+        _SHARED["unsubscribe"],
+        _SHARED["subscriptions"],
+        why_command(
+            BUILDIO,
+            summary="Which subscription told a deployment here, or what kept it silent.",
+            examples=("why #12", "why shop v12"),
+        ),
+        *deploy_link_commands.COMMANDS,
+        _SHARED["connect"],
+        _SHARED["disconnect"],
+        _SHARED["whoami"],
+        *login_commands.COMMANDS,
+        _SHARED["policy"],
+        _SHARED["audit"],
+    ),
 )

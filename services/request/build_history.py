@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.build import App, Build
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef
 from domain.provider import Provider
 from services.request.context import RequestContext
 from services.request.errors import UserError

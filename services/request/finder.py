@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from domain.build import App, Build
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
 from domain.provider_errors import Forbidden, NotConnected, NotFound, ProviderError

@@ -95,7 +95,7 @@ def test_a_leak_or_an_unwanted_mention_is_detected(
 
 def test_an_error_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
     with (
-        patch("services.features.dispatch.notices.help_message", side_effect=RuntimeError),
+        patch("services.features.shared_commands.notices.help_message", side_effect=RuntimeError),
         pytest.raises(AssertionError, match="RuntimeError"),
     ):
         runner.run(slack.SlackPayloadFuzzer(target).example([sent(target, "help")]))

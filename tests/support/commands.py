@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from bot.providers_setup import SPECS
 from domain.commands import command_line
+from domain.commands.command import Command
 from domain.commands.command_line import Surface
 from domain.commands.parser import CommandParser
-from domain.commands.shared_commands import Command
-from domain.provider import Provider
-from providers.bitrise import command_parser as bitrise_commands
-from providers.buildio import command_parser as buildio_commands
+from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 
-BITRISE_PARSER, BUILDIO_PARSER = bitrise_commands.PARSER, buildio_commands.PARSER
+BITRISE_PARSER, BUILDIO_PARSER = SPECS.get(BITRISE).parser, SPECS.get(BUILDIO).parser
 PARSERS = (BITRISE_PARSER, BUILDIO_PARSER)
 
 
@@ -21,16 +20,3 @@ def parse(text: str, *, surface: Surface, parser: CommandParser = BITRISE_PARSER
 
 def parser_in(text: str, default: CommandParser = BITRISE_PARSER) -> CommandParser:
     return SPECS.find_addressed(text, default.provider).parser
-
-
-def empty_parser(provider: Provider) -> CommandParser:
-    return CommandParser(
-        provider=provider,
-        catalogue=(),
-        parse_functions={},
-        aliases={},
-        name_pattern=str(provider),
-        example="help",
-        parse_build_ref=lambda _: None,
-        subscribe_example="subscribe",
-    )

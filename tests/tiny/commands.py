@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any
+from typing import Annotated
 
-from domain.commands.help import CommandHelp
-from domain.commands.parser import CommandParser
-from domain.commands.shared_command_help import (
-    ALIASES,
-    PARSE_FUNCTIONS,
-    make_app_parser,
-    make_subscribe_parser,
-    shared_help,
-)
-from domain.commands.shared_commands import Command
+from domain.commands.command import Command, Word
+from services.command_spec import CommandSpec
+from services.features.shared_commands import shared_commands
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
 from tests.tiny.client import reading_client
@@ -25,7 +17,7 @@ from tests.tiny.provider import TINY
 class ListJobs(Command):
     """List the jobs of a project."""
 
-    app: str | None = None
+    app: Annotated[str | None, Word("PROJECT")] = None
 
 
 async def list_jobs(command: ListJobs, context: RequestContext) -> Reply:
@@ -34,26 +26,7 @@ async def list_jobs(command: ListJobs, context: RequestContext) -> Reply:
     return Reply(job_list(app, await reading_client(context).jobs(app.slug)))
 
 
-COMMAND_HANDLERS: Mapping[type[Command], Callable[[Any, RequestContext], Awaitable[Reply | None]]] = {
-    ListJobs: list_jobs
-}
-PARSER = CommandParser(
-    provider=TINY,
-    catalogue=(
-        CommandHelp("jobs", "jobs [PROJECT]", "The jobs of a project.", ("jobs library",)),
-        CommandHelp(
-            "subscribe", "subscribe [PROJECT]", "Be notified of a project's jobs.", ("subscribe library",)
-        ),
-        *shared_help(TINY, app="library", named="Projects are named by their name.").values(),
-    ),
-    parse_functions={
-        **PARSE_FUNCTIONS,
-        "jobs": make_app_parser(ListJobs),
-        "subscribe": make_subscribe_parser(("branch", "by")),
-    },
-    aliases=ALIASES,
-    name_pattern="tiny",
-    example="jobs",
-    parse_build_ref=lambda _: None,
-    subscribe_example="subscribe library",
+COMMANDS = (
+    CommandSpec(ListJobs, "jobs", "The jobs of a project.", ("jobs library",), handler=list_jobs),
+    *shared_commands(TINY, app="library").values(),
 )

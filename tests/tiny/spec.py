@@ -19,7 +19,7 @@ from services.provider_spec import ProviderSpec
 from services.request.context import RequestContext
 from tests.tiny.actions import ACTIONS
 from tests.tiny.client import TinyClient, reading_client
-from tests.tiny.commands import COMMAND_HANDLERS, PARSER
+from tests.tiny.commands import COMMANDS
 from tests.tiny.interactions import INTERACTIONS
 from tests.tiny.messages import job_list, retry_button
 from tests.tiny.provider import TINY
@@ -44,8 +44,8 @@ def tiny_spec(service: TinySimulator, clock: Callable[[], datetime]) -> Provider
         app_card=_app_card,
         actions=ACTIONS,
         main_permission=Permission.TRIGGER,
-        parser=PARSER,
-        command_handlers=COMMAND_HANDLERS,
+        commands=COMMANDS,
+        app_names="Projects are named by their name.",
         connect=partial(_connect, service, clock),
         token_setting="TINY_TOKEN",
     )

@@ -11,6 +11,7 @@ from pathlib import Path
 import segno
 
 from domain.build import App, Build
+from domain.commands.command import AppArgument, BuildArgument, Command
 from domain.message import Message
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
@@ -19,10 +20,10 @@ from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.messages import MAX_SELECTED_ARTIFACTS, ArtifactLine
-from providers.bitrise.commands import ListArtifacts
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import app_by_slug, build_by_slugs, find_build
@@ -31,6 +32,13 @@ from services.slack.errors import SlackCallFailed
 
 MAX_ARTIFACTS = 100
 TITLE = "Artifacts"
+
+
+class ListArtifacts(Command):
+    """List a build's artifacts."""
+
+    app: AppArgument = None
+    build: BuildArgument
 
 
 async def list_artifacts(command: ListArtifacts, context: RequestContext) -> Reply:
@@ -132,3 +140,15 @@ def _render_qr_code(url: str) -> bytes:
     content = io.BytesIO()
     segno.make(url, error="m", micro=False).save(content, kind="png", scale=8, border=4)
     return content.getvalue()
+
+
+COMMANDS = (
+    CommandSpec(
+        ListArtifacts,
+        "artifacts",
+        "What a build made, with links that live ten minutes.",
+        ("artifacts #12",),
+        handler=list_artifacts,
+        aliases=("artifact",),
+    ),
+)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from domain.build import App
+from domain.commands.command import AppArgument, Command
 from domain.message import Message
 from messages.kit.button_values import RequestButton
 from providers.bitrise.action_execution import APPROVALS as TITLE
 from providers.bitrise.actions import DecideBuildRequestAction
 from providers.bitrise.api.access import own_client
 from providers.bitrise.build_requests import messages as build_request_messages
-from providers.bitrise.commands import ListBuildRequests
 from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.result import ActionResult
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
+
+
+class ListBuildRequests(Command):
+    """List an app's builds that wait for approval."""
+
+    app: AppArgument = None
 
 
 async def list_requests(command: ListBuildRequests, context: RequestContext) -> Reply:
@@ -37,3 +44,14 @@ async def decide(button: RequestButton, context: RequestContext, *, approved: bo
     return await run.run_action(
         DecideBuildRequestAction.for_request(button.request, app, known, approved=approved), context
     )
+
+
+COMMANDS = (
+    CommandSpec(
+        ListBuildRequests,
+        "approvals",
+        "Builds of pull requests from outside that wait for somebody's approval.",
+        ("approvals android",),
+        handler=list_requests,
+    ),
+)

@@ -11,7 +11,6 @@ from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonVal
 from providers.bitrise import action_ids
 from providers.bitrise.builds import commands, diff, open_forms
 from providers.bitrise.builds.build_button import find_pressed_build
-from providers.bitrise.command_parser import PARSER
 from providers.bitrise.provider import BITRISE
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
@@ -45,7 +44,7 @@ async def _rebuild(press: ButtonPress) -> Reply | None:
 
 async def _list_older_builds(press: ButtonPress) -> Reply:
     button = ListButton.decode(press.value)
-    command = parse(button.words, surface="slash", parser=PARSER)
+    command = parse(button.words, surface="slash", parser=press.context.services.registry.get(BITRISE).parser)
     if not isinstance(command, ListBuilds):
         raise InvalidButtonValue
     return await build_commands.list_builds(command, press.context, BITRISE, start=button.start)

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from domain.build import App, Build
+from domain.commands.command import AppArgument, BuildArgument, Command, RestOfLine
 from domain.commands.trigger_build import TriggerBuild
+from messages import notices
+from messages.kit.action_ids import START_BUILD
+from messages.kit.button_values import AppButton
 from providers.bitrise.actions import AbortBuildAction, BuildTarget, RebuildBuildAction, TriggerBuildAction
+from providers.bitrise.api.access import visible_apps
 from providers.bitrise.api.requests import AbortRequest
-from providers.bitrise.commands import AbortBuild, RebuildBuild
+from providers.bitrise.builds import open_forms
 from providers.bitrise.provider import BITRISE
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
+
+
+class AbortBuild(Command):
+    """Abort a build, with a reason."""
+
+    app: AppArgument = None
+    build: BuildArgument
+    reason: RestOfLine = None
+
+
+class RebuildBuild(Command):
+    """Start a build again."""
+
+    app: AppArgument = None
+    build: BuildArgument
 
 
 async def abort(command: AbortBuild, context: RequestContext) -> Reply | None:
@@ -27,8 +48,18 @@ async def abort_build(app: App, build: Build, order: AbortRequest, context: Requ
 
 
 async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | None:
-    """Start a build of the app that the command names, or of the channel's app."""
-    return await start(await find_app(context, command.app, BITRISE), command, context)
+    """Start a build of the app that the command names, or of the channel's app; open the form if it names no more."""
+    if command.names_something:
+        return await start(await find_app(context, command.app, BITRISE), command, context)
+    if context.trigger_id:
+        await open_forms.open_start(context, app_query=command.app)
+        return None
+    app = await visible_apps(context).find(command.app) if command.app is not None else None
+    return Reply(
+        notices.open_form_prompt(
+            "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
+        )
+    )
 
 
 async def start(app: App, command: TriggerBuild, context: RequestContext) -> Reply | None:
@@ -45,3 +76,36 @@ async def rebuild(command: RebuildBuild, context: RequestContext) -> Reply | Non
 async def rebuild_build(app: App, build: Build, context: RequestContext) -> Reply | None:
     """Start this build again with the parameters that it was started with."""
     return (await run.run_action(RebuildBuildAction(app=app, build=BuildTarget.of(build)), context)).answer
+
+
+COMMANDS = (
+    CommandSpec(
+        AbortBuild,
+        "abort",
+        "Stop a build, and tell the channel who did and why.",
+        ("abort #12 wrong branch", "abort android #12"),
+        handler=abort,
+        aliases=("stop", "cancel"),
+    ),
+    CommandSpec(
+        TriggerBuild,
+        "trigger",
+        "Start a build; without a word on what to build, by filling in a form.",
+        ("trigger", "trigger branch:main", "trigger android tag:v1.2 workflow:release env:DRY_RUN=1"),
+        handler=trigger,
+        notes=(
+            "Name at least one of branch, tag, commit, workflow and pipeline, or nothing at all for the form.",
+            "`env:` may come several times.",
+        ),
+        usage="trigger [APP] [branch:…] [tag:…] [commit:…] [workflow:…] [pipeline:…] [message:…] [env:KEY=VALUE]",
+        aliases=("start", "run"),
+    ),
+    CommandSpec(
+        RebuildBuild,
+        "rebuild",
+        "Start a build again as it was started.",
+        ("rebuild #12",),
+        handler=rebuild,
+        aliases=("retry",),
+    ),
+)

@@ -14,7 +14,6 @@ from providers.bitrise import action_ids
 from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.builds import find_form
 from providers.bitrise.builds.find_form import APP, WORDS, BuildSearch
-from providers.bitrise.command_parser import PARSER
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands as build_commands
 from services.request.context import RequestContext
@@ -47,7 +46,11 @@ async def _find_builds(search: BuildSearch, context: RequestContext) -> Message:
     ref = parse_build_ref(search.words)
     if ref is not None:
         return await build_commands.card(*await find_build(context, search.app, ref, BITRISE), context)
-    command = parse(f"builds {search.app or ''} {search.words}", surface="slash", parser=PARSER)
+    command = parse(
+        f"builds {search.app or ''} {search.words}",
+        surface="slash",
+        parser=context.services.registry.get(BITRISE).parser,
+    )
     if not isinstance(command, ListBuilds) or (command.app is not None and command.app != search.app):
         raise CommandError(
             "Here a number, a link or filters can be typed.",

@@ -6,10 +6,11 @@ import tempfile
 from pathlib import Path
 
 from domain.build import App, Build
+from domain.commands.command import AppArgument, Command, OptionalBuild
 from providers.bitrise.api.access import own_client, visible_apps
-from providers.bitrise.commands import ShowYml
 from providers.bitrise.config import messages as config_messages
 from providers.bitrise.provider import BITRISE
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app, find_build
@@ -18,6 +19,13 @@ from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_text
 
 TITLE = "bitrise.yml"
+
+
+class ShowYml(Command):
+    """Show the bitrise.yml of an app, or of a build."""
+
+    app: AppArgument = None
+    build: OptionalBuild = None
 
 
 async def show(command: ShowYml, context: RequestContext) -> Reply:
@@ -58,3 +66,15 @@ async def _find_app_or_build(command: ShowYml, context: RequestContext) -> tuple
     ):
         return app, None
     return await find_build(context, command.app, command.build, BITRISE)
+
+
+COMMANDS = (
+    CommandSpec(
+        ShowYml,
+        "yml",
+        "The bitrise.yml of an app, or of a build, checked and as a file for you alone.",
+        ("yml android", "yml #12"),
+        handler=show,
+        aliases=("yaml", "config"),
+    ),
+)

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 from domain.build import App, Build, BuildState
+from domain.commands.command import AppArgument, BuildArgument, Command
 from domain.log.log_parser import Step
 from domain.message import Message
 from messages import notices
@@ -15,12 +16,12 @@ from messages.kit.button_values import LogButton
 from providers.bitrise.api.access import own_client
 from providers.bitrise.api.errors import NoLog
 from providers.bitrise.api.logs import ReadLog
-from providers.bitrise.commands import ShowLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions.audit import audited
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import build_by_slugs, find_build
@@ -29,6 +30,13 @@ from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_log
 
 TITLE = "Log"
+
+
+class ShowLog(Command):
+    """Show the end of a build's log."""
+
+    app: AppArgument = None
+    build: BuildArgument
 
 
 async def show_log(command: ShowLog, context: RequestContext) -> Reply:
@@ -158,3 +166,15 @@ async def _find_end(
     if (uuid := reported_steps[step - 1].uuid) is not None:
         end = await own_client(context).step_end(app.slug, build.slug, uuid)
     return end or "", reported_steps[step - 1].title
+
+
+COMMANDS = (
+    CommandSpec(
+        ShowLog,
+        "log",
+        "A build's steps and the end of its log, for your eyes only.",
+        ("log #12",),
+        handler=show_log,
+        aliases=("logs",),
+    ),
+)

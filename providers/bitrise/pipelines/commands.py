@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from domain.build import App
+from domain.commands.command import AppArgument, ArgumentReader, Command
 from domain.message import Message
 from domain.pipeline import Pipeline
 from messages import pipeline_card
@@ -13,15 +14,45 @@ from providers.bitrise.action_execution import PIPELINE as TITLE
 from providers.bitrise.actions import AbortPipelineAction, PipelineTarget, RebuildPipelineAction
 from providers.bitrise.api.access import reading_client
 from providers.bitrise.api.requests import AbortRequest
-from providers.bitrise.commands import ListPipelines, ShowPipeline
+from providers.bitrise.links import PipelineLink, read_link
 from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_app
 
 MAX_PIPELINES = 10
+
+
+class ListPipelines(Command):
+    """List an app's latest pipelines."""
+
+    app: AppArgument = None
+
+
+class ShowPipeline(Command):
+    """Show one pipeline, by its number, or by its ID and its app's slug as in a link."""
+
+    app: str | None = None
+    number: int | None = None
+    app_slug: str | None = None
+    pipeline_id: str | None = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ShowPipeline:
+        """Parse the app and the number, or a link."""
+        first, second = arguments.take_positional(), arguments.take_positional()
+        arguments.expect_end()
+        name = second or first or ""
+        app = first if second else None
+        if isinstance(link := read_link(name if "://" in name else f"https://{name}"), PipelineLink):
+            return cls(app_slug=link.app, pipeline_id=link.pipeline)
+        ref = arguments.parse_build_ref(name)
+        if ref is None or ref.number is None:
+            arguments.fail(f"{name or 'Nothing'} is no pipeline: give its number or a link to it.")
+        return cls(app=app, number=ref.number)
 
 
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:
@@ -78,3 +109,25 @@ async def _find_by_number(app: App, number: int, context: RequestContext) -> str
         if (await reading_client(context).pipeline(app.slug, pipeline_id)).number == number:
             return pipeline_id
     raise UserError(f"{app.title} has no pipeline #{number}. `/bitrise pipelines` lists the latest ones.")
+
+
+COMMANDS = (
+    CommandSpec(
+        ListPipelines,
+        "pipelines",
+        "The latest pipelines, with their stages.",
+        ("pipelines android",),
+        handler=list_pipelines,
+        open_to_external_users=True,
+    ),
+    CommandSpec(
+        ShowPipeline,
+        "pipeline",
+        "One pipeline with its workflows by stage, to abort or start again.",
+        ("pipeline android #45",),
+        handler=show,
+        notes=("A pipeline is named by its number (`#45`) or a pasted link to its page.",),
+        usage="pipeline [APP] #N",
+        open_to_external_users=True,
+    ),
+)

@@ -10,8 +10,8 @@ from messages.kit.button_values import InvalidButtonValue
 from providers.buildio import action_ids
 from providers.buildio.apps import commands, create
 from providers.buildio.apps.create_form import CreateForm
-from providers.buildio.commands import Deploy
 from providers.buildio.deploys import commands as deploy_commands
+from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import (
     BuildioAppListButton,

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from domain.build import App
+from domain.commands.command import AppArgument, Command
 from domain.commands.shared_commands import ListApps
 from domain.message import Message
 from domain.provider_errors import Forbidden, NotFound, RequestRejected
 from providers.buildio.api.access import own_client, reading_client
 from providers.buildio.api.models import Team
 from providers.buildio.apps import messages
-from providers.buildio.commands import ShowApp
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
+from services.command_spec import CommandSpec
 from services.features.apps.commands import PAGE, explain_limit
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.finder import find_app
 
 TITLE = "App"
+
+
+class ShowApp(Command):
+    """Show one app: its deployment, its processes, its address."""
+
+    app: AppArgument = None
 
 
 async def list_apps(command: ListApps, context: RequestContext) -> Reply:
@@ -62,3 +69,24 @@ async def find_team(name: str, context: RequestContext) -> Team:
         if name.casefold() in (team.id.casefold(), team.name.casefold()):
             return team
     raise UserError(error_texts.unknown_thing("team", name, [other.name for other in teams], lists="teams"))
+
+
+LIST_APPS = CommandSpec(
+    ListApps,
+    "apps",
+    "The apps I can see.",
+    ("apps", "apps team:acme", "apps page:2"),
+    handler=list_apps,
+    usage="apps [team:…]",
+    aliases=("list",),
+    options=("team",),
+)
+SHOW_APP = CommandSpec(
+    ShowApp,
+    "app",
+    "One app: how its deployment stands, its processes, its address, its buttons.",
+    ("app shop", "app"),
+    handler=show,
+    aliases=("show", "info", "status"),
+    open_to_external_users=True,
+)

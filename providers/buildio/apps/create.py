@@ -8,10 +8,11 @@ from providers.buildio import action_ids
 from providers.buildio.actions import CreateAppAction
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import CreateForm
-from providers.buildio.commands import CreateApp
+from providers.buildio.apps.create_syntax import CreateApp
 from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.teams.team_owner import resolve_team
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.modals import open_in_time
@@ -50,3 +51,15 @@ async def open_form(form: CreateForm, context: RequestContext) -> Reply | None:
 
 async def _form(form: CreateForm, context: RequestContext) -> Block:
     return create_form.create_modal(await resolve_team(form, context), origin=form_metadata(context))
+
+
+COMMANDS = (
+    CommandSpec(
+        CreateApp,
+        "create",
+        "Make an app; without a name, by filling in a form.",
+        ("create shop-demo region:us-east-1", "create"),
+        handler=create,
+        aliases=("new",),
+    ),
+)

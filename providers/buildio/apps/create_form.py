@@ -20,7 +20,7 @@ from messages.kit.views import (
 )
 from providers.buildio import action_ids
 from providers.buildio.api.models import Team
-from providers.buildio.commands import CreateApp, CreateNamespace
+from providers.buildio.apps.create_syntax import CreateApp, CreateNamespace
 
 NAME, TEAM, REGION, DESCRIPTION = "name", "team", "region", "description"
 LONGEST_NAME = 100

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from domain.commands.command import AppArgument, ArgumentReader, Command, RequiredWord, WordArgument
+from domain.commands.tokenizer import Token
 from domain.message import Block, Message
 from messages import notices
 from providers.buildio import action_ids
-from providers.buildio.commands import GetConfig, ListConfig, SetConfig, UnsetConfig
 from providers.buildio.config_vars import forms, reveal
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.forms import VarsOrigin
@@ -20,7 +21,9 @@ from providers.buildio.config_vars.scope import (
     last_changes,
 )
 from providers.buildio.provider import BUILDIO
+from providers.buildio.shared.arguments import is_in_capitals, is_key, reject_value, require_keys
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app
@@ -29,6 +32,85 @@ from services.request.modals import open_in_time
 TITLE = "Config vars"
 SET, REMOVE = "Set config vars", "Remove config vars"
 NO_BUTTON = "Build.io calls this in a way that no button can carry. Look it up at Build.io itself."
+_SET_EXAMPLE = "config set DATABASE_URL"
+VALUES = "A value is never typed here, since Slack keeps what is typed: a form asks for it."
+_KEYS = "Where several words stand, a first one in capitals is a key and not an app."
+
+
+class ListConfig(Command):
+    """List the names of an app's config vars, with masked values."""
+
+    app: AppArgument = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> ListConfig:
+        """Parse the app."""
+        if len(arguments.tokens) > 1 or any(token.key or "=" in token.text for token in arguments.tokens):
+            reject_value(_SET_EXAMPLE)
+        return cls(app=arguments.take_positional())
+
+
+class GetConfig(Command):
+    """Show the value of a config var to one person."""
+
+    app: AppArgument = None
+    key: RequiredWord
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> GetConfig:
+        """Parse the app and the name of a config var."""
+        app, keys = _take_app_and_keys(arguments)
+        if len(keys) != 1:
+            arguments.fail("Which config var? Give one name.")
+        return cls(app=app, key=keys[0])
+
+
+class SetConfig(Command):
+    """Set config vars in the form; the value is never typed in the command."""
+
+    app: AppArgument = None
+    key: WordArgument = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> SetConfig:
+        """Parse the app and the name of a config var."""
+        names = arguments.take_positionals()
+        if arguments.tokens or len(names) > 2 or (len(names) == 2 and _is_bare_key(names[0])):
+            reject_value(_SET_EXAMPLE)
+        if not names:
+            return cls()
+        *apps, key = names
+        if not is_key(key.text):
+            reject_value(_SET_EXAMPLE)
+        return cls(app=apps[0].text if apps else None, key=key.text)
+
+
+class UnsetConfig(Command):
+    """Remove config vars."""
+
+    app: AppArgument = None
+    keys: tuple[str, ...]
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> UnsetConfig:
+        """Parse the app and the names of config vars."""
+        app, keys = _take_app_and_keys(arguments)
+        if not keys:
+            arguments.fail("Which config vars? Give their names.")
+        return cls(app=app, keys=keys)
+
+
+def _take_app_and_keys(arguments: ArgumentReader) -> tuple[str | None, tuple[str, ...]]:
+    """Take the app, if one is named, and names of config vars. Errors never repeat them: one may be a value."""
+    names = arguments.take_positionals()
+    if arguments.tokens or any("=" in name.text for name in names):
+        arguments.fail("Give names of config vars, without any value.")
+    app = names.pop(0).text if len(names) > 1 and not _is_bare_key(names[0]) else None
+    return app, require_keys(arguments, names)
+
+
+def _is_bare_key(token: Token) -> bool:
+    return not token.quoted and is_in_capitals(token.text)
 
 
 async def show(command: ListConfig, context: RequestContext) -> Reply:
@@ -147,3 +229,44 @@ def _button_reply(prompt: str, label: str, action_id: str, value: str | None) ->
     return Reply(
         notices.open_form_prompt(prompt, label, action_id, value), Visibility.ONE_PERSON, title=TITLE
     )
+
+
+COMMANDS = (
+    CommandSpec(
+        ListConfig,
+        "config",
+        "The names of an app's config vars; values are masked.",
+        ("config shop", "config"),
+        handler=show,
+        notes=(VALUES,),
+        aliases=("vars",),
+        secret=True,
+    ),
+    CommandSpec(
+        GetConfig,
+        "config get",
+        "One value, for your eyes only and for a minute.",
+        ("config get shop DATABASE_URL", "config get DATABASE_URL"),
+        handler=get,
+        secret=True,
+    ),
+    CommandSpec(
+        SetConfig,
+        "config set",
+        "Set config vars by filling in a form.",
+        ("config set shop DATABASE_URL", _SET_EXAMPLE, "config set"),
+        handler=set_,
+        notes=(VALUES, _KEYS),
+        secret=True,
+    ),
+    CommandSpec(
+        UnsetConfig,
+        "config unset",
+        "Remove config vars.",
+        ("config unset shop OLD_KEY OLDER_KEY", "config unset OLD_KEY"),
+        handler=unset,
+        notes=(_KEYS,),
+        usage="config unset [APP] KEY…",
+        secret=True,
+    ),
+)

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from domain.build import App
-from domain.commands.shared_commands import Command
+from domain.commands.arguments import parse_globs
+from domain.commands.command import AppArgument, ArgumentReader, Command, OptionArgument
 from domain.notifications.deploy_link import DeployLink
 from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.actions import DeployAction
-from providers.buildio.commands import CreateDeployLink, DeleteDeployLink, ListDeployLinks
 from providers.buildio.deploy_links import messages
 from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
+from services.command_spec import CommandSpec
 from services.features.subscriptions.commands import check_app_access, current_app
 from services.lookup.app_matching import UnknownApp, match_app
-from services.provider_spec import CommandHandler
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import build_by_slugs, find_app
@@ -27,13 +27,50 @@ from services.request.finder import build_by_slugs, find_app
 MAX_LINKS = 30
 
 
-async def link(command: CreateDeployLink, context: RequestContext) -> Reply:
-    """Add a deploy link from a Bitrise app to a Build.io app in this channel; the person must see both.
+class ListDeployLinks(Command):
+    """List the deploy links of this channel."""
+
+
+class CreateDeployLink(Command):
+    """Offer to deploy builds of a Bitrise app to an app; `branches` are globs that limit the builds."""
+
+    app: AppArgument = None
+    bitrise: str
+    branches: tuple[str, ...] = ()
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> CreateDeployLink:
+        """Parse `APP to bitrise:APP`, where `to` may be left out, and the branches."""
+        names = [
+            token.text
+            for token in arguments.take_positionals()
+            if token.quoted or token.text.casefold() != "to"
+        ]
+        options = arguments.take_single_options("bitrise", "branch")
+        if len(names) > 1:
+            arguments.fail(f"I don't know what to do with the word {names[1]}.")
+        if "bitrise" not in options:
+            arguments.fail("Which app of Bitrise? Write bitrise: before its name.")
+        branches = parse_globs(options["branch"], key="branch") if "branch" in options else ()
+        return cls(app=names[0] if names else None, bitrise=options["bitrise"], branches=branches)
+
+
+class DeleteDeployLink(Command):
+    """Remove the deploy links of an app; with `bitrise`, only the one to this Bitrise app."""
+
+    app: AppArgument = None
+    bitrise: OptionArgument = None
+
+
+async def link(command: CreateDeployLink | ListDeployLinks, context: RequestContext) -> Reply:
+    """Add a deploy link from a Bitrise app to a Build.io app that the person sees too, or list the channel's links.
 
     Raises PermissionDenied, UserError, UnknownApp, AmbiguousApp, ProviderError.
     """
-    app = await current_app(await find_app(context, command.app, BUILDIO), context)
     links = context.storage.deploy_links
+    if isinstance(command, ListDeployLinks):
+        return Reply(messages.deploy_link_list(await links.of_channel(context.channel)))
+    app = await current_app(await find_app(context, command.app, BUILDIO), context)
     bitrise = await context.visible_apps(links.source_provider).find(command.bitrise)
     audit_fields = {"label": f"{app.title} to {bitrise.title}", "bitrise": bitrise.slug}
     audit_fields |= {"branch": ",".join(command.branches)} if command.branches else {}
@@ -76,11 +113,6 @@ async def remove_links_by_number(numbers: Sequence[int], context: RequestContext
     if not links:
         raise UserError("This is not tied any more.")
     return await _remove_links(links, context)
-
-
-async def list_links(_command: ListDeployLinks, context: RequestContext) -> Reply:
-    """Reply with the deploy links of this channel."""
-    return Reply(messages.deploy_link_list(await context.storage.deploy_links.of_channel(context.channel)))
 
 
 async def deploy(offer: DeployButton, context: RequestContext) -> Reply | None:
@@ -162,8 +194,26 @@ def _match_linked_app(name: str, linked_apps: Iterable[App]) -> App:
         raise UserError(f"{name} is not tied here. `/buildio link` shows what is.") from unknown
 
 
-COMMAND_HANDLERS: Mapping[type[Command], CommandHandler] = {
-    CreateDeployLink: link,
-    DeleteDeployLink: unlink,
-    ListDeployLinks: list_links,
-}
+COMMANDS = (
+    CommandSpec(
+        CreateDeployLink,
+        "link",
+        "Tie an app to one of Bitrise's, whose builds then offer to be deployed;"
+        " without a word, what is tied here.",
+        ("link shop-staging to bitrise:android branch:main,release/*", "link to bitrise:android", "link"),
+        handler=link,
+        notes=("Branches are globs; a build of a pull request is not offered.",),
+        bare=ListDeployLinks,
+        usage="link [[APP] to bitrise:APP [branch:…]]",
+        aliases=("tie",),
+    ),
+    CommandSpec(
+        DeleteDeployLink,
+        "unlink",
+        "Untie an app from Bitrise's, or from one of them.",
+        ("unlink shop-staging", "unlink shop-staging bitrise:android"),
+        handler=unlink,
+        usage="unlink [APP] [bitrise:APP]",
+        aliases=("untie",),
+    ),
+)

@@ -7,13 +7,14 @@ from domain.message import Block
 from messages import notices
 from providers.buildio import action_ids
 from providers.buildio.actions import DeployAction
-from providers.buildio.commands import Deploy
 from providers.buildio.deploys import form as deploy_form
+from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import OptionalAppButton
 from providers.buildio.shared.form_defaults import find_channel_app, form_metadata
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
 from services.request.modals import open_in_time
@@ -57,3 +58,17 @@ async def _form(app: App | None, context: RequestContext, previous: Deploy | Non
     commit = previous.commit if previous is not None and branch is None else None
     form = DeployForm(branch=branch, commit=commit)
     return deploy_form.deploy_modal(form, shown, origin=form_metadata(context), previous=previous)
+
+
+COMMANDS = (
+    CommandSpec(
+        Deploy,
+        "deploy",
+        "Build an app and let it go live; without a word, by filling in a form.",
+        ("deploy shop branch:main", "deploy shop", 'deploy commit:1f3a9bc message:"the fix"', "deploy"),
+        handler=deploy,
+        notes=("Without a branch or commit Build.io takes what it takes by itself.",),
+        usage="deploy [APP] [branch:… | commit:…] [message:…]",
+        aliases=("build", "release", "start", "trigger"),
+    ),
+)

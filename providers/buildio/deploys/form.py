@@ -15,7 +15,7 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, app_option, field, modal, search_select, text_element, warning
 from providers.buildio import action_ids
 from providers.buildio.api.models import StartedBuild
-from providers.buildio.commands import Deploy
+from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.shared.blocks import button_row, join_facts, optional_button
 from providers.buildio.shared.button_values import app_button_value
 

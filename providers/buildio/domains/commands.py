@@ -7,6 +7,8 @@ import asyncio
 import structlog
 
 from domain.build import App
+from domain.commands.command import AppArgument, ArgumentReader, Command, RequiredWord, WordArgument
+from domain.commands.errors import redact_typed
 from domain.message import Block, Message
 from domain.provider_errors import ProviderError
 from messages import notices
@@ -20,17 +22,18 @@ from providers.buildio.actions import (
 )
 from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Domain
-from providers.buildio.commands import AddDomain, ClearDomains, ListDomains, RemoveDomain
 from providers.buildio.domains import forms
 from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.certificates import CertificateProblem, check_certificate
 from providers.buildio.domains.forms import CertificateForm, ClearOrigin, DomainForm, DomainOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
+from providers.buildio.shared.arguments import parse_host
 from providers.buildio.shared.button_values import BuildioAppButton
 from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.shared.type_to_confirm import ConfirmationName
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app
@@ -42,6 +45,51 @@ log = structlog.get_logger()
 # Each one costs a request.
 MAX_DETAILS = 20
 TITLE, ADD, CERTIFICATE, CLEAR = "Domains", "Add a domain", "Another certificate", "Remove all domains"
+
+
+class ListDomains(Command):
+    """List an app's host names and their certificates."""
+
+    app: AppArgument = None
+
+
+class AddDomain(Command):
+    """Add a host name; without one, the form is opened."""
+
+    app: AppArgument = None
+    host: WordArgument = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> AddDomain:
+        """Parse the app and the host name. A single word that looks like a host name is one."""
+        app, host = arguments.take_app_and_word(parse_host)
+        return cls(app=app, host=_require_host(arguments, host) if host is not None else None)
+
+
+class RemoveDomain(Command):
+    """Remove a host name."""
+
+    app: AppArgument = None
+    host: RequiredWord
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> RemoveDomain:
+        """Parse the app and the host name."""
+        *apps, host = [token.text for token in arguments.take_positionals()] or [""]
+        arguments.expect_end()
+        if not host or len(apps) > 1:
+            arguments.fail("Which domain? Give its host name.")
+        return cls(app=apps[0] if apps else None, host=_require_host(arguments, host))
+
+
+class ClearDomains(Command):
+    """Remove all custom host names."""
+
+    app: AppArgument = None
+
+
+def _require_host(arguments: ArgumentReader, text: str) -> str:
+    return parse_host(text) or arguments.fail(f"{redact_typed(text, 80)} is no host name.")
 
 
 async def list_domains(command: ListDomains, context: RequestContext) -> Reply:
@@ -213,3 +261,36 @@ def _button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:
     return Reply(
         notices.open_form_prompt(prompt, label, action_id, value), Visibility.ONE_PERSON, title=TITLE
     )
+
+
+COMMANDS = (
+    CommandSpec(
+        ListDomains,
+        "domains",
+        "An app's host names, and how their certificates stand.",
+        ("domains shop",),
+        handler=list_domains,
+        aliases=("domain",),
+    ),
+    CommandSpec(
+        AddDomain,
+        "domains add",
+        "Add a host name; without one, by a form that also takes a certificate.",
+        ("domains add shop www.example.com", "domains add shop"),
+        handler=add,
+    ),
+    CommandSpec(
+        RemoveDomain,
+        "domains remove",
+        "Take a host name away.",
+        ("domains remove shop www.example.com",),
+        handler=remove,
+    ),
+    CommandSpec(
+        ClearDomains,
+        "domains clear",
+        "Take all host names of your own away, once you have typed the app's name.",
+        ("domains clear shop",),
+        handler=clear,
+    ),
+)

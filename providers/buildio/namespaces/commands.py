@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from domain.commands.command import Command, Word, WordArgument
 from domain.message import Block
 from messages import notices
 from providers.buildio import action_ids
@@ -10,21 +13,38 @@ from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import NamespaceForm
-from providers.buildio.commands import CreateNamespace, DeleteNamespace, ListNamespaces, ShowNamespace
+from providers.buildio.apps.create_syntax import CreateNamespace
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.messages import DeleteForm, NamespaceOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import ResourceButton
 from providers.buildio.shared.form_defaults import form_metadata
-from providers.buildio.shared.name_lookup import find_by_name
+from providers.buildio.shared.name_lookup import NAMES, find_by_name
 from providers.buildio.teams.team_owner import resolve_team
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.forms import FieldError
 from services.request.modals import open_in_time
 
 DELETE = "Delete a namespace"
+
+
+class ListNamespaces(Command):
+    """List the namespaces."""
+
+
+class ShowNamespace(Command):
+    """Show one namespace, by its name or id."""
+
+    name: Annotated[str, Word(question="Which namespace? Give its name.")]
+
+
+class DeleteNamespace(Command):
+    """Delete a namespace; its name has to be typed in a form first."""
+
+    name: WordArgument = None
 
 
 async def list_namespaces(_ask: ListNamespaces, context: RequestContext) -> Reply:
@@ -115,3 +135,25 @@ async def _confirmation(name: str | None, context: RequestContext) -> Block:
     known = (await find(name, context)).name if name is not None else ""
     origin = NamespaceOrigin(channel=context.channel, provider=BUILDIO, name=known)
     return namespace_messages.delete_namespace_modal(origin=origin)
+
+
+COMMANDS = (
+    CommandSpec(ListNamespaces, "namespaces", "The namespaces I can see.", handler=list_namespaces),
+    CommandSpec(
+        ShowNamespace, "namespace", "One namespace.", ("namespace payments",), handler=show, notes=(NAMES,)
+    ),
+    CommandSpec(
+        CreateNamespace,
+        "namespaces create",
+        "Make a namespace; without a name, by filling in a form.",
+        ('namespaces create billing description:"All that charges cards"', "namespaces create"),
+        handler=create,
+    ),
+    CommandSpec(
+        DeleteNamespace,
+        "namespaces delete",
+        "Delete a namespace, once you have typed its name in a form.",
+        ("namespaces delete payments",),
+        handler=delete,
+    ),
+)

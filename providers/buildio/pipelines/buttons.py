@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from providers.buildio import action_ids
-from providers.buildio.commands import ShowPipeline
 from providers.buildio.pipelines import commands
 from providers.buildio.shared.button_values import ResourceButton
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -13,7 +12,9 @@ from services.request.context import Reply
 
 
 async def _show(press: ButtonPress) -> Reply:
-    return await commands.show(ShowPipeline(name=ResourceButton.decode(press.value).name), press.context)
+    return await commands.show(
+        commands.ShowPipeline(name=ResourceButton.decode(press.value).name), press.context
+    )
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {action_ids.PIPELINE_SHOW: _show}

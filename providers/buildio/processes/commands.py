@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 from domain.build import App
+from domain.commands.command import AppArgument, ArgumentReader, Command, WordArgument
 from domain.message import Block, Message
 from messages.kit.mrkdwn import plain
 from providers.buildio.actions import RestartAction
 from providers.buildio.api.access import reading_client
-from providers.buildio.commands import ListDynos, RestartDynos
 from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
+from providers.buildio.shared.arguments import is_dyno
 from services.actions import run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.finder import find_app
 from services.request.modals import open_in_time
 
 TITLE = "Processes"
+
+
+class ListDynos(Command):
+    """List an app's processes."""
+
+    app: AppArgument = None
+
+
+class RestartDynos(Command):
+    """Restart a process of an app, or all of them."""
+
+    app: AppArgument = None
+    dyno: WordArgument = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> RestartDynos:
+        """Parse the app and the process. A single word that looks like a process is one."""
+        app, dyno = arguments.take_app_and_word(is_dyno)
+        return cls(app=app, dyno=dyno)
 
 
 async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
@@ -69,3 +90,23 @@ async def _form(app: App, form: RestartForm, context: RequestContext) -> Block:
         channel=context.channel, provider=BUILDIO, app=app.slug, title=plain(app.title, 100)
     )
     return restart_form.restart_modal(form, app, dynos, origin=origin)
+
+
+COMMANDS = (
+    CommandSpec(
+        ListDynos,
+        "ps",
+        "An app's processes, each with a button to restart it.",
+        ("ps shop",),
+        handler=list_dynos,
+        aliases=("dynos", "processes"),
+    ),
+    CommandSpec(
+        RestartDynos,
+        "restart",
+        "Restart all processes of an app, or one.",
+        ("restart shop", "restart shop web.1", "restart web.1"),
+        handler=restart,
+        aliases=("reboot",),
+    ),
+)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from providers.buildio import action_ids
-from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_commands
+from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import RunButton, ShareButton
 from providers.buildio.shared.named_buttons import find_button_app

@@ -12,15 +12,16 @@ from messages.kit.mrkdwn import plain
 from providers.buildio.actions import RunCommandAction
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Dyno
-from providers.buildio.commands import RunCommand
 from providers.buildio.processes import run_form
 from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 from providers.buildio.shared.button_values import ShareButton
 from services.actions import audit
 from services.actions import run as action_run
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app
@@ -29,6 +30,11 @@ from services.request.modals import open_in_time
 TITLE = "Run a command"
 # The process in the audit log if the action was refused before one was chosen.
 ANY = "any process"
+_ARRAY = (
+    'What stands behind the dashes becomes an array, word for word: `rails runner "puts User.count"` is '
+    '`["rails", "runner", "puts User.count"]`. No shell reads it, so `|`, `*` and `$HOME` mean nothing but themselves; '
+    '`/bin/sh -c "…"` is a shell that reads it.'
+)
 
 
 async def run(command: RunCommand, context: RequestContext) -> Reply | None:
@@ -129,3 +135,24 @@ async def _check_command(app: App, command: RunCommand, context: RequestContext)
 def _origin(app: App, context: RequestContext, dyno: str | None) -> RunOrigin:
     title = plain(app.title, 100)
     return RunOrigin(channel=context.channel, provider=BUILDIO, app=app.slug, title=title, dyno=dyno or "")
+
+
+COMMANDS = (
+    CommandSpec(
+        RunCommand,
+        "run",
+        "Run a command in a running process, and show you what it says; without one, by filling in a form.",
+        (
+            "run shop -- bin/rails db:version",
+            'run shop dyno:worker.1 -- rails runner "puts User.count"',
+            'run -- /bin/sh -c "ps | grep rails"',
+        ),
+        handler=run,
+        notes=(
+            _ARRAY,
+            "Nobody may do this unless a rule says who. The command is noted, and what it says you alone see.",
+        ),
+        usage="run [APP] [dyno:…] [-- COMMAND…]",
+        aliases=("exec",),
+    ),
+)

@@ -27,7 +27,7 @@ from messages.kit.views import (
 )
 from providers.buildio import action_ids
 from providers.buildio.api.models import CommandResult, Dyno
-from providers.buildio.commands import RunCommand
+from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 from providers.buildio.shared.blocks import app_name, button_row, optional_button

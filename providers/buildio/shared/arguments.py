@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
 
-from domain.commands.arguments import is_variable_name
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef, is_variable_name
+from domain.commands.command import ArgumentReader
+from domain.commands.errors import CommandError
+from domain.commands.tokenizer import Token
 
 # A command is shown in full to everyone who has to approve it.
 LONGEST_COMMAND = 1500
@@ -30,6 +33,22 @@ def is_key(text: str) -> bool:
 def is_in_capitals(text: str) -> bool:
     """Return whether it is written in capitals, as keys mostly are and apps are not."""
     return _IN_CAPITALS.fullmatch(text) is not None
+
+
+def require_keys(arguments: ArgumentReader, names: Sequence[Token]) -> tuple[str, ...]:
+    """Return the names of config vars. Raises CommandError, which does not repeat them: one may be a value."""
+    if not all(is_key(name.text) for name in names):
+        arguments.fail("That is no name of a config var: it has letters, digits and underscores.")
+    return tuple(dict.fromkeys(name.text for name in names))
+
+
+def reject_value(example: str) -> NoReturn:
+    """Raise CommandError, which does not repeat the value that was typed."""
+    raise CommandError(
+        "Type no value here: Slack keeps what is typed. If that was a secret, change it where it comes from."
+        " `config set KEY` opens a form for the value.",
+        example=example,
+    )
 
 
 def is_dyno(text: str) -> bool:

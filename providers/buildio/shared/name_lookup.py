@@ -9,6 +9,9 @@ from domain.provider_errors import NotFound, RequestRejected
 from providers.buildio.shared import error_texts
 from services.request.errors import UserError
 
+# A sentence of the help.
+NAMES = "A pipeline, a namespace or a team is named by its name or id."
+
 
 class NamedResource(Protocol):
     """A resource with a name."""

@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+from domain.commands.command import Command, Word
 from providers.buildio.api.access import own_client
 from providers.buildio.apps.commands import find_team
-from providers.buildio.commands import ListTeams, ShowTeam
+from providers.buildio.shared.name_lookup import NAMES
 from providers.buildio.teams import messages
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
+
+
+class ListTeams(Command):
+    """List the person's teams."""
+
+
+class ShowTeam(Command):
+    """Show one team, by its name or id."""
+
+    team: Annotated[str, Word("NAME", question="Which team? Give its name.")]
 
 
 async def list_teams(_ask: ListTeams, context: RequestContext) -> Reply:
@@ -18,3 +32,9 @@ async def show(command: ShowTeam, context: RequestContext) -> Reply:
     """Reply with one team, by name or ID. Raises UserError, ProviderError."""
     team = await find_team(command.team, context)
     return Reply(messages.team_card(await own_client(context).team(team.id)), title="Team")
+
+
+COMMANDS = (
+    CommandSpec(ListTeams, "teams", "The teams that you belong to.", handler=list_teams),
+    CommandSpec(ShowTeam, "team", "One team.", ("team acme",), handler=show, notes=(NAMES,)),
+)

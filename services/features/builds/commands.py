@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 
 from domain.build import App, Build
@@ -14,6 +15,7 @@ from domain.provider import Provider
 from domain.provider_client import BuildQuery
 from messages import build_card
 from messages.build_card import ROWS_WITH_BUTTONS
+from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import build_client, find_app, find_build
 
@@ -121,3 +123,48 @@ def _literal(patterns: GlobPatterns) -> str | None:
     if len(patterns.include) != 1 or set(patterns.include[0]) & set("*?["):
         return None
     return patterns.include[0]
+
+
+def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[CommandSpec, ...]:
+    """Return `status`, `builds` and `build`, for a provider that lists builds.
+
+    The examples use `app`; `filters` says what the filters are.
+    """
+    states = (
+        "`status:failed,aborted` takes results; there are success, failed, aborted, aborted-with-success."
+    )
+    times = "Times are UTC dates, or how long ago: `30m`, `2h`, `3d`, `1w`."
+    return (
+        CommandSpec(
+            ShowStatus,
+            "status",
+            "What runs now, and how each branch last ended.",
+            ("status", f"status {app}"),
+            handler=partial(status, provider=provider),
+            open_to_external_users=True,
+        ),
+        CommandSpec(
+            ListBuilds,
+            "builds",
+            "The latest builds, newest first.",
+            (
+                "builds branch:main",
+                f"builds {app} status:failed since:2d",
+                'builds since:"2026-11-01 10:00" pr:12',
+            ),
+            handler=partial(list_builds, provider=provider),
+            notes=(filters, states, times),
+            usage="builds [APP] [FILTERS] [since:…] [until:…]",
+            aliases=("list",),
+            open_to_external_users=True,
+        ),
+        CommandSpec(
+            ShowBuild,
+            "build",
+            "One build, with its buttons.",
+            ("build #12", f"build {app} #12"),
+            handler=partial(show, provider=provider),
+            aliases=("show",),
+            open_to_external_users=True,
+        ),
+    )

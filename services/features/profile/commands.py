@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from domain.build import App, Build
 from domain.build_author import NameDirectory, is_author
 from domain.build_filter import BuildFilter, GlobPatterns
@@ -11,6 +13,7 @@ from domain.provider import Provider
 from domain.subscription import Subscription
 from messages import profile
 from messages.profile import MAX_BUILDS
+from services.command_spec import CommandSpec
 from services.features.subscriptions.commands import add, find_scope
 from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
@@ -152,4 +155,29 @@ async def _still_exists(subscription: Subscription, context: RequestContext) -> 
 async def _find_app(build: Build, apps: VisibleApps) -> App:
     return await apps.find_by_slug(build.app_slug) or App(
         provider=build.provider, slug=build.app_slug, title=build.app_slug
+    )
+
+
+def profile_commands(provider: Provider) -> tuple[CommandSpec, ...]:
+    """Return `mine` and `me`, for a provider that shows with a build who started it."""
+    return (
+        CommandSpec(
+            ListMyBuilds,
+            "mine",
+            "My builds: what runs, and how the latest ended.",
+            handler=partial(list_my_builds, provider=provider),
+        ),
+        CommandSpec(
+            ShowProfile,
+            "me",
+            f"What I know of you: your name at {provider.label}, and what I tell you.",
+            ("me name:octo", "me mention:on", "me ends:on"),
+            handler=partial(show_profile, provider=provider),
+            notes=(
+                f"`name:` claims the name that {provider.label} shows with your builds; only one person can have it.",
+                "`mention:on` mentions you where your build fails.",
+                "`ends:on` sends you the end of your own builds as a direct message.",
+            ),
+            usage="me [name:…] [mention:on|off] [ends:on|off]",
+        ),
     )

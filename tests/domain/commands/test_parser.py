@@ -11,11 +11,11 @@ from hypothesis import strategies as st
 
 from domain.build import App, BuildState
 from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
+from domain.commands.arguments import BuildRef
+from domain.commands.command import Command
 from domain.commands.errors import CommandError
 from domain.commands.formatting import describe_filter, format_filter, format_list_builds
 from domain.commands.shared_commands import (
-    BuildRef,
-    Command,
     ListApps,
     ListBuilds,
     ListSubscriptions,
@@ -28,7 +28,9 @@ from domain.commands.shared_commands import (
     WhoAmI,
 )
 from domain.commands.trigger_build import TriggerBuild
-from providers.bitrise.commands import AbortBuild, ListArtifacts, RebuildBuild, ShowLog
+from providers.bitrise.artifacts.commands import ListArtifacts
+from providers.bitrise.builds.commands import AbortBuild, RebuildBuild
+from providers.bitrise.logs.commands import ShowLog
 from providers.bitrise.provider import BITRISE
 from services.lookup.app_matching import UnknownApp, match_app
 from tests.support.canary_secrets import CANARIES, leaked_kinds

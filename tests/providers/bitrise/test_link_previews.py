@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domain.commands.shared_commands import BuildRef
+from domain.commands.arguments import BuildRef
 from providers.bitrise.links import AppLink, ArtifactLink, BuildLink, PipelineLink, read_link
 from sandbox.bitrise.state import Build
 from sandbox.slack.models import Post

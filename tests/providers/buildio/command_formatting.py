@@ -6,9 +6,9 @@ import re
 import shlex
 from collections.abc import Sequence
 
+from domain.commands.command import Command
 from domain.commands.formatting import quote
-from domain.commands.shared_commands import Command
-from providers.buildio import commands
+from tests.providers.buildio import commands
 
 # A name like this needs no quotes.
 _BARE = re.compile(r"[a-z][a-z0-9-]*")

@@ -31,7 +31,6 @@ from providers.buildio.api.models import (
 from providers.buildio.apps import create_form
 from providers.buildio.apps import messages as app_messages
 from providers.buildio.apps.create_form import CreateForm, NamespaceForm
-from providers.buildio.commands import Deploy, RunCommand
 from providers.buildio.config_vars import forms as config_var_forms
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
@@ -39,6 +38,7 @@ from providers.buildio.config_vars.forms import VarsOrigin
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploys import form
+from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.domains import forms
 from providers.buildio.domains import messages as domain_messages
@@ -52,6 +52,7 @@ from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import restart_form, run_form
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
 from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.teams import messages as team_messages

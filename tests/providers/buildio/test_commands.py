@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build_filter import BuildFilter, GlobPatterns
+from domain.commands.arguments import BuildRef
+from domain.commands.command import Command
 from domain.commands.errors import CommandError
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import (
-    BuildRef,
-    Command,
     ExplainNotification,
     ListApps,
     ShowHelp,
@@ -24,8 +24,8 @@ from domain.commands.shared_commands import (
     WhoAmI,
 )
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
-from providers.buildio import commands
 from providers.buildio.api.coverage import ENDPOINTS
+from tests.providers.buildio import commands
 from tests.providers.buildio.command_formatting import format_command
 from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS, parse, parser_in
 

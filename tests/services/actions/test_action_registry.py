@@ -31,7 +31,6 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import signed_text
 from storage.repositories import Repositories
-from tests.support.commands import empty_parser
 from tests.support.factories import NOON
 from tests.tiny.provider import TINY
 
@@ -93,7 +92,6 @@ class TinyServices:
         spec = ProviderSpec(
             provider=TINY,
             presentation=ProviderPresentation(TINY),
-            parser=empty_parser(TINY),
             actions=[ActionSpec(RetryJob, self.tiny.retry, prepare=fetch_job_name)],
             find_stage=self.tiny.find_stage,
         )

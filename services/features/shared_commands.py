@@ -1,0 +1,182 @@
+"""The commands that every provider has: their help, with a provider's own words, and their handlers."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+from domain.commands import filter_arguments
+from domain.commands.shared_commands import (
+    ConnectAccount,
+    DisconnectAccount,
+    ExplainNotification,
+    ListAccessRules,
+    ListApps,
+    ListSubscriptions,
+    ShowAuditLog,
+    ShowHelp,
+    Subscribe,
+    Unsubscribe,
+    UseApp,
+    WhoAmI,
+)
+from domain.provider import Provider
+from messages import notices
+from services.command_spec import CommandHandler, CommandSpec
+from services.features.access_rules import commands as access_rule_commands
+from services.features.accounts import commands as account_commands
+from services.features.apps import commands as app_commands
+from services.features.apps.open_form import open_choose_app
+from services.features.audit_log import commands as audit_log_commands
+from services.features.subscriptions import commands as subscription_commands
+from services.features.subscriptions import explain
+from services.features.subscriptions.open_form import open_subscribe_unless_one_app
+from services.request.context import Reply, RequestContext
+
+RESULTS = (
+    "`status:` says what is told: `failed` is every failure, `broken` only the first of a series, `still-failing` "
+    "every further one, `fixed` the first success after failures; `success`, `aborted`, `aborted-with-success`, "
+    "`started`. A series is an app, a workflow and a branch, and aborted builds do not count in it. Without "
+    "`status:` every end is told. `on-hold:15m` and `running:1h` tell what takes too long."
+)
+STYLES = (
+    "`style:` says how: `each` (one message a build), `live` (one message, edited from start to end), `card` (one card "
+    "a broken series), `thread` (one thread a branch or pull request; `broadcast:yes` shows replies in the channel), "
+    "`daily` and `weekly` (`at:9:00` `on:mon` `zone:Europe/Berlin`). `quiet:22:00-7:00` gathers what happens meanwhile."
+)
+
+
+def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec]:
+    """Return them by name. Their examples use `app`."""
+    bind = partial(_bind, provider=provider)
+    at = f"at {provider.label}"
+    commands = (
+        CommandSpec(
+            ShowHelp,
+            "help",
+            "What you can type, or one command in full.",
+            ("help", "help subscribe"),
+            handler=bind(_help),
+            aliases=("?",),
+            open_to_external_users=True,
+            usable_without_token=True,
+        ),
+        CommandSpec(
+            UseApp,
+            "use",
+            "Choose this channel's app, so that nobody has to name it.",
+            (f"use {app}", "use"),
+            handler=bind(_use),
+        ),
+        CommandSpec(
+            ListApps,
+            "apps",
+            "The apps I can see.",
+            ("apps", "apps page:2"),
+            handler=bind(app_commands.list_apps),
+            open_to_external_users=True,
+        ),
+        CommandSpec(
+            Subscribe,
+            "subscribe",
+            "Tell this channel of builds: all that end, or those that you describe.",
+            ("subscribe", f"subscribe {app} branch:main status:failed"),
+            handler=bind(_subscribe),
+            usage="subscribe [APP] [FILTERS] [status:…] [style:…] [preview]",
+            notes=(RESULTS, STYLES),
+            options=filter_arguments.KEYS,
+        ),
+        CommandSpec(
+            Unsubscribe,
+            "unsubscribe",
+            "End it, for an app or for one numbered subscription.",
+            (f"unsubscribe {app}", "unsubscribe 3"),
+            handler=bind(subscription_commands.unsubscribe),
+            usage="unsubscribe [APP | NUMBER]",
+            usable_without_token=True,
+        ),
+        CommandSpec(
+            ListSubscriptions,
+            "subscriptions",
+            "What this channel is told of.",
+            handler=bind(subscription_commands.list_subscriptions),
+            aliases=("subs",),
+            open_to_external_users=True,
+            usable_without_token=True,
+        ),
+        CommandSpec(
+            ConnectAccount,
+            "connect",
+            f"Link your own account {at}, so that I act as you.",
+            handler=bind(account_commands.connect),
+            notes=("The token is pasted into a dialog. Never type it into a message: Slack keeps those.",),
+            aliases=("link", "login"),
+            secret=True,
+        ),
+        CommandSpec(
+            DisconnectAccount,
+            "disconnect",
+            "Wipe your token.",
+            handler=bind(account_commands.disconnect),
+            aliases=("logout", "unlink"),
+            open_to_external_users=True,
+            usable_without_token=True,
+        ),
+        CommandSpec(
+            WhoAmI,
+            "whoami",
+            f"Who you are {at}, and with whose token I answer you.",
+            handler=bind(account_commands.who_am_i),
+        ),
+        CommandSpec(
+            ListAccessRules,
+            "policy",
+            "Who may do what here, and why; admins can add rules.",
+            ("policy", f"policy {app}"),
+            handler=bind(access_rule_commands.show),
+            aliases=("rules",),
+        ),
+        CommandSpec(
+            ShowAuditLog,
+            "audit",
+            "What was done and refused in this channel; admins see all of it.",
+            ("audit", f"audit {app}", "audit all"),
+            handler=bind(audit_log_commands.show),
+            usage="audit [APP | all]",
+        ),
+    )
+    return {command.name: command for command in commands}
+
+
+def why_command(provider: Provider, *, summary: str, examples: tuple[str, ...]) -> CommandSpec:
+    """Return `why`, for a provider whose builds can be named."""
+    return CommandSpec(
+        ExplainNotification,
+        "why",
+        summary,
+        examples,
+        handler=_bind(explain.explain_notification, provider),
+        open_to_external_users=True,
+    )
+
+
+def _bind(handler: Callable[..., Awaitable[Reply | None]], provider: Provider) -> CommandHandler:
+    return partial(handler, provider=provider)
+
+
+async def _help(command: ShowHelp, context: RequestContext, provider: Provider) -> Reply:
+    return Reply(notices.help_message(command.topic, context.services.registry.get(provider).parser))
+
+
+async def _subscribe(command: Subscribe, context: RequestContext, provider: Provider) -> Reply | None:
+    asks_for_form = command == Subscribe() and bool(context.trigger_id)
+    if asks_for_form and await open_subscribe_unless_one_app(context, provider):
+        return None
+    return await subscription_commands.subscribe(command, context, provider)
+
+
+async def _use(command: UseApp, context: RequestContext, provider: Provider) -> Reply | None:
+    if command.app or not context.trigger_id:
+        return await app_commands.use_app(command, context, provider)
+    await open_choose_app(context, provider)
+    return None
