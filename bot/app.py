@@ -26,7 +26,7 @@ from bot.slack.connection import SlackConnection
 from bot.slack.setup import create_slack_parts
 from bot.timings import Timings
 from handlers.listeners import register
-from services.actions.registry import ActionRegistry
+from services.actions.action import ActionRegistry
 from services.events import EventBus
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
 from services.jobs.background_job import WorkspaceCache
@@ -84,8 +84,7 @@ class Application:
         if the bot can't start.
         """
         async with AsyncExitStack() as exit_stack:
-            actions = ActionRegistry(action for spec in self._registry for action in spec.actions)
-            storage = await self._open_storage(exit_stack, actions)
+            storage = await self._open_storage(exit_stack)
             anchor = await self._open_anchor(exit_stack, storage.database)
             slack = await create_slack_parts(exit_stack, self._settings, storage, clock=self._clock)
             exit_stack.push_async_callback(self.workers.close)
@@ -114,7 +113,6 @@ class Application:
                 storage,
                 slack,
                 providers,
-                actions=actions,
                 rules=self._rules,
                 runner=self.workers,
                 events=self._events,
@@ -193,10 +191,11 @@ class Application:
                 await connection.close()
                 log.info("stopped")
 
-    async def _open_storage(self, exit_stack: AsyncExitStack, actions: ActionRegistry) -> Repositories:
+    async def _open_storage(self, exit_stack: AsyncExitStack) -> Repositories:
         """Open the database. Raises DatabaseProblem."""
         database = await Database.open(self._settings.database_path)
         exit_stack.push_async_callback(database.close)
+        actions = ActionRegistry(action for spec in self._registry for action in spec.actions)
         return Repositories(
             database,
             self._settings.secret_box(),

@@ -27,7 +27,7 @@ from providers.http.environment import ProviderEnvironment
 from providers.http.provider_clock import ProviderClock
 from providers.http.transport import HttpTransport
 from services.accounts.provider_clients import Clients, ProviderClients
-from services.actions.registry import ActionRegistry
+from services.actions.action import ActionRegistry
 from services.events import EventBus
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from services.polling.failure_analyzer import FailureAnalyzer

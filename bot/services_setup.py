@@ -11,7 +11,6 @@ from bot.settings import Settings
 from bot.slack.setup import SlackParts
 from bot.timings import Timings
 from domain.access_policy import AllowRule, ApprovalRule
-from services.actions.registry import ActionRegistry
 from services.authorization.authorizer import Authorizer
 from services.container import Lookups, Services, SlackServices
 from services.events import EventBus
@@ -37,7 +36,6 @@ def create_services(
     slack: SlackParts,
     providers: ProviderParts,
     *,
-    actions: ActionRegistry,
     rules: Sequence[AllowRule | ApprovalRule],
     runner: Runner,
     events: EventBus,
@@ -48,7 +46,6 @@ def create_services(
     clients = providers.clients
     return Services(
         registry=providers.registry,
-        actions=actions,
         clients=clients,
         pollers=providers.pollers,
         slack=SlackServices(

@@ -30,13 +30,14 @@ class Action(FrozenModel):
     """A change at a provider that a user asks for, complete: it can be authorized, audited, and executed later.
 
     Its texts contain no secrets. `act` names its class in storage and in the audit log; `app` is None if the action
-    concerns no app.
+    concerns no app. `stage` is None if apps have one: it is looked up if a rule depends on it.
 
     `not_shown` lists the fields that `full_details` leaves out, each with the reason: a name, or a path of names.
     """
 
     permission: ClassVar[Permission]
     provider: ClassVar[Provider]
+    stage: ClassVar[str | None] = NONE_OF_THEM
     not_shown: ClassVar[Mapping[str, str]] = {}
     act: str
     app: App | None = None
@@ -46,17 +47,8 @@ class Action(FrozenModel):
         return self
 
     def access_request(self, channel: str) -> AccessRequest:
-        """Return the access request of this action; parts that it does not have stay unknown."""
-        return self._build_access_request(channel, stage=NONE_OF_THEM)
-
-    def _build_access_request(
-        self,
-        channel: str,
-        *,
-        branch: str | None = None,
-        workflow: str | None = None,
-        stage: str | None = None,
-    ) -> AccessRequest:
+        """Return what access rules are evaluated with."""
+        branch, workflow = self.branch_and_workflow()
         return AccessRequest(
             permission=self.permission,
             provider=self.provider,
@@ -64,8 +56,12 @@ class Action(FrozenModel):
             channel=channel,
             branch=branch,
             workflow=workflow,
-            stage=stage,
+            stage=self.stage,
         )
+
+    def branch_and_workflow(self) -> tuple[str | None, str | None]:
+        """Return what access rules about branches and workflows apply to; None for what is unknown."""
+        return None, None
 
     def reason(self) -> str | None:
         """Return the reason in the user's own words; None if there is none."""
@@ -84,6 +80,12 @@ class Action(FrozenModel):
 
         It contains every field except those in `not_shown`.
         """
+        # Titles can change and need not be unique, unlike slugs.
+        app = [("app", self.app.title), ("app id", self.app.slug)] if self.app is not None else []
+        return app + self.details()
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return the full details without the app."""
         raise NotImplementedError
 
     def problem(self) -> str | None:
@@ -102,16 +104,6 @@ class Action(FrozenModel):
         return self.model_dump_json(context=_WITH_SECRETS)
 
 
-def app_details(app: App | None) -> list[tuple[str, str]]:
-    """Return the app's title and slug: titles can change and need not be unique, unlike slugs."""
-    return [("app", app.title), ("app id", app.slug)] if app is not None else []
-
-
 def present_values(**values: str | int | None) -> list[tuple[str, str]]:
     """Return the values that are not None; underscores in names stand for spaces."""
     return [(name.replace("_", " "), str(value)) for name, value in values.items() if value is not None]
-
-
-def enabled_switches(**values: bool) -> list[tuple[str, str]]:
-    """Return the switches that are on."""
-    return [(name.replace("_", " "), "yes") for name, value in values.items() if value]

@@ -46,3 +46,12 @@ def branch_name(text: str) -> str:
 def is_ambiguous(branch: str) -> bool:
     """Return whether git may read the name as something else too: another branch, a tag or a commit."""
     return _OTHER_READING.fullmatch(branch) is not None
+
+
+def unambiguous(branch: str | None) -> str | None:
+    """Return the branch as access rules compare it; None if git may read the name as something else."""
+    try:
+        name = branch_name(branch or "")
+    except InvalidBranch:
+        return None
+    return None if is_ambiguous(name) else name

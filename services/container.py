@@ -11,7 +11,6 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from services.accounts.provider_clients import Clients
-from services.actions.registry import ActionRegistry
 from services.authorization.authorizer import Authorizer
 from services.events import EventBus
 from services.jobs.hidden_messages import MessageExpiry
@@ -51,7 +50,6 @@ class Services:
     """The services that handling a request may need; made once, by the assembly."""
 
     registry: ProviderRegistry
-    actions: ActionRegistry
     clients: Clients
     pollers: Pollers
     slack: SlackServices

@@ -18,7 +18,7 @@ from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from messages.provider_presentation import ProviderPresentation
-from services.actions.action_spec import ActionSpec
+from services.actions.action import ExecutableAction
 from services.command_spec import CommandSpec
 from services.provider_connection import ProviderConnection
 from services.request.context import RequestContext
@@ -42,8 +42,8 @@ class ProviderSpec:
     interactions: Interactions = field(default_factory=Interactions)
     # Renders an app as it is now, if the provider supports that. Raises ProviderError.
     app_card: Callable[[App, RequestContext], Awaitable[Message]] | None = None
-    # The actions that users can run there: one registration for each action class.
-    actions: Sequence[ActionSpec[Any, Any, Any]] = ()
+    # The classes of the actions that users can run there.
+    actions: Sequence[type[ExecutableAction]] = ()
     # Finds the deployment stage of an app, which rules may depend on; None if it is unknown. Raises ProviderError.
     find_stage: Callable[[App, RequestContext], Awaitable[str | None]] | None = None
     # The permission that `policy` reports to a user as an example.

@@ -6,16 +6,19 @@ import re
 from dataclasses import replace
 
 from domain.access_policy import Permission
-from providers.bitrise.action_execution import ACTIONS
 from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.artifacts import commands as artifact_commands
+from providers.bitrise.artifacts.actions import SetPublicInstallPageAction
 from providers.bitrise.build_requests import commands as build_request_commands
+from providers.bitrise.build_requests.actions import DecideBuildRequestAction
 from providers.bitrise.builds import commands as build_action_commands
+from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildAction, TriggerBuildAction
 from providers.bitrise.config import commands as config_commands
 from providers.bitrise.connection import connect
 from providers.bitrise.interactions import INTERACTIONS
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.pipelines import commands as pipeline_commands
+from providers.bitrise.pipelines.actions import AbortPipelineAction, RebuildPipelineAction
 from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.features.builds.commands import app_card, build_commands
@@ -49,7 +52,15 @@ SPEC = ProviderSpec(
         Permission.APPROVE,
         Permission.SUBSCRIBE,
     ),
-    actions=ACTIONS,
+    actions=(
+        AbortBuildAction,
+        TriggerBuildAction,
+        RebuildBuildAction,
+        AbortPipelineAction,
+        RebuildPipelineAction,
+        SetPublicInstallPageAction,
+        DecideBuildRequestAction,
+    ),
     main_permission=Permission.TRIGGER,
     url_setting="BITRISE_API_URL",
     token_setting="BITRISE_TOKEN",  # noqa: S106 - a setting's name

@@ -10,12 +10,13 @@ from domain.build import App, Build
 from domain.commands.arguments import BuildRef, parse_variable
 from domain.commands.trigger_build import TriggerBuild
 from domain.redaction.redactor import redact
-from providers.bitrise.actions import AbortBuildAction, BuildTarget, TriggerBuildAction
+from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.arguments import parse_build_ref
+from providers.bitrise.builds.actions import AbortBuildAction, TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
 from services.jobs.workflow_steps import step_outputs
 from services.request.context import RequestContext

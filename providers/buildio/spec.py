@@ -6,18 +6,35 @@ from dataclasses import replace
 
 from domain.access_policy import Permission
 from providers.buildio import action_ids
-from providers.buildio.action_execution import ACTIONS
 from providers.buildio.apps import create as create_app
+from providers.buildio.apps.actions import CreateAppAction
 from providers.buildio.apps.commands import LIST_APPS, SHOW_APP, card
 from providers.buildio.config_vars import commands as config_var_commands
+from providers.buildio.config_vars.actions import (
+    RevealConfigAction,
+    RevealEnvironmentAction,
+    SetConfigAction,
+    SetEnvironmentAction,
+    UnsetConfigAction,
+    UnsetEnvironmentAction,
+)
 from providers.buildio.connection import connect
 from providers.buildio.deploy_links import commands as deploy_link_commands
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploys import commands as deploy_commands
+from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.domains import commands as domain_commands
+from providers.buildio.domains.actions import (
+    AddDomainAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
+    UpdateCertificateAction,
+)
 from providers.buildio.interactions import INTERACTIONS
 from providers.buildio.login import commands as login_commands
+from providers.buildio.login.actions import ClusterLoginAction
 from providers.buildio.namespaces import commands as namespace_commands
+from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.pipelines import commands as pipeline_commands
 from providers.buildio.pipelines import environment_commands
 from providers.buildio.pipelines.app_stage import find_stage
@@ -25,6 +42,7 @@ from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.presentation import PRESENTATION
 from providers.buildio.processes import commands as process_commands
 from providers.buildio.processes import run_commands
+from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import parse_build_ref
 from providers.buildio.teams import commands as team_commands
@@ -64,7 +82,25 @@ SPEC = ProviderSpec(
         Permission.LOGIN,
         Permission.SUBSCRIBE,
     ),
-    actions=ACTIONS,
+    actions=(
+        DeployAction,
+        RestartAction,
+        RunCommandAction,
+        SetConfigAction,
+        UnsetConfigAction,
+        RevealConfigAction,
+        AddDomainAction,
+        UpdateCertificateAction,
+        RemoveDomainAction,
+        RemoveAllDomainsAction,
+        CreateAppAction,
+        CreateNamespaceAction,
+        DeleteNamespaceAction,
+        SetEnvironmentAction,
+        UnsetEnvironmentAction,
+        RevealEnvironmentAction,
+        ClusterLoginAction,
+    ),
     find_stage=find_stage,
     main_permission=Permission.DEPLOY,
     run_slug=deployment_slug,

@@ -9,6 +9,7 @@ import structlog
 
 from domain.action import Action
 from domain.audit_chain import AuditEntry, Event, PersonalFields
+from domain.build import App
 from domain.redaction.redactor import redact, redact_beginning
 from services.request.context import RequestContext
 
@@ -17,16 +18,25 @@ log = structlog.get_logger()
 LONGEST_ANSWER = 300
 
 
-def build_audit_entry(
+async def audit_action(
     event: Event, action: Action, context: RequestContext, *, answer: str = "", agreed_by: str | None = None
-) -> AuditEntry:
-    """Return the entry for an action of the user of the context, secrets redacted."""
-    return entry_for(
+) -> None:
+    """Audit an action of the user of the context."""
+    entry = action_entry(
         event, action, person=context.person, channel=context.channel, answer=answer, agreed_by=agreed_by
     )
+    await _append_entry(context, entry)
 
 
-def entry_for(
+async def audit_refusal(
+    act: str, context: RequestContext, reason: str, *, app: App | None, about: Mapping[str, str] | None = None
+) -> None:
+    """Audit that the user of the context may not make a change inside the bot."""
+    entry = _change_entry(act, context, app, about)
+    await _append_entry(context, entry.model_copy(update={"event": Event.REFUSED, "answer": reason}))
+
+
+def action_entry(
     event: Event, action: Action, *, person: str, channel: str, answer: str = "", agreed_by: str | None = None
 ) -> AuditEntry:
     """Return the entry for a user's action, secrets redacted."""
@@ -44,7 +54,7 @@ def entry_for(
     )
 
 
-async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
+async def _append_entry(context: RequestContext, entry: AuditEntry) -> None:
     """Append an entry to the workspace's chain, and log its hash: the bot's log is stored elsewhere."""
     record = await context.storage.audit_log.append(entry, context.now())
     log.info(
@@ -63,21 +73,27 @@ async def write_audit_entry(context: RequestContext, entry: AuditEntry) -> None:
 
 @asynccontextmanager
 async def audited(
-    context: RequestContext, action: str, *, app: str = "", about: Mapping[str, str] | None = None
+    context: RequestContext, act: str, *, app: App | None = None, about: Mapping[str, str] | None = None
 ) -> AsyncIterator[None]:
     """Audit a change inside the bot that this block makes: that it was made, or why it failed."""
-    entry = AuditEntry(
-        event=Event.DONE,
-        act=action,
-        personal=PersonalFields(person=context.person),
-        channel=context.channel,
-        app=app,
-        about=dict(about or {}),
-    )
+    entry = _change_entry(act, context, app, about)
     try:
         yield
     except Exception as error:
         answer = redact_beginning(str(error), LONGEST_ANSWER)[:LONGEST_ANSWER]
-        await write_audit_entry(context, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
+        await _append_entry(context, entry.model_copy(update={"event": Event.FAILED, "answer": answer}))
         raise
-    await write_audit_entry(context, entry)
+    await _append_entry(context, entry)
+
+
+def _change_entry(
+    act: str, context: RequestContext, app: App | None, about: Mapping[str, str] | None
+) -> AuditEntry:
+    return AuditEntry(
+        event=Event.DONE,
+        act=act,
+        personal=PersonalFields(person=context.person),
+        channel=context.channel,
+        app=app.slug if app is not None else "",
+        about=dict(about or {}),
+    )

@@ -11,7 +11,7 @@ from domain.audit_chain import Event
 from domain.message import Message
 from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions
-from services.actions.audit import entry_for
+from services.actions.audit import action_entry
 from services.events import EventBus, OutboxChanged, PendingActionsChanged, WorkflowStepsChanged
 from services.jobs.background_job import BackgroundJob, seconds_until
 from storage.repositories import Repositories
@@ -100,7 +100,7 @@ class PendingActionExpiry(BackgroundJob):
         to_requester = None
         if not themselves:
             to_requester = pending_actions.approval_timed_out(summary, channel=pending.channel, reason=reason)
-        entry = entry_for(Event.EXPIRED, pending.act, person=pending.asked_by, channel=pending.channel)
+        entry = action_entry(Event.EXPIRED, pending.act, person=pending.asked_by, channel=pending.channel)
         if not await self._storage.pending_actions.conclude(
             pending, PendingActionState.EXPIRED, message, entry, by=None, at=now, to_asker=to_requester
         ):

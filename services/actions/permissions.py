@@ -1,19 +1,86 @@
-"""Permission for changes inside the bot: subscriptions, a channel's app, deploy links."""
+"""Permission: the access request of an action, the decision about it, and the error for a refusal."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
-from domain.access_policy import AccessRequest, Permission
-from domain.audit_chain import AuditEntry, Event, PersonalFields
+import structlog
+
+from domain.access_policy import AccessRequest, Permission, required_approvals
+from domain.action import Action
 from domain.build import App
 from domain.provider import Provider
+from domain.provider_errors import Forbidden, NotFound, ProviderError
 from messages.kit.button_values import PolicyButton
-from services.actions.audit import audited, write_audit_entry
-from services.actions.result import PermissionDenied
+from services.actions.audit import audit_refusal, audited
 from services.authorization.authorizer import Decision, Requester
 from services.request.context import RequestContext
+from services.request.errors import UserError
+
+log = structlog.get_logger()
+
+SomeAction = TypeVar("SomeAction", bound=Action)
+
+
+class PermissionDenied(Exception):
+    """The user may not do this; the sentence says who may.
+
+    `connect` is the provider at which they could connect an account to be allowed. `rule` is the button to add a rule
+    that allows it.
+    """
+
+    def __init__(
+        self, sentence: str, *, connect: Provider | None = None, rule: PolicyButton | None = None
+    ) -> None:
+        self.connect = connect
+        self.rule = rule
+        super().__init__(sentence)
+
+
+async def with_current_app(action: SomeAction, context: RequestContext) -> SomeAction:
+    """Return the action with its app as the provider shows it to this user now: rules match current names.
+
+    Raises UserError if the user can't see the app, and other ProviderErrors.
+    """
+    if action.app is None:
+        return action
+    try:
+        app = await context.own_apps(action.provider).fetch(action.app.slug)
+    except (NotFound, Forbidden) as error:
+        raise UserError(
+            f"Your account at {action.provider.label} does not see this app, or it is not there any more."
+        ) from error
+    return action.model_copy(update={"app": app})
+
+
+async def build_access_request(action: Action, context: RequestContext, channel: str) -> AccessRequest:
+    """Return the access request for this action in the channel, by the user of the context.
+
+    The stage of the app is looked up only if a rule depends on it.
+    """
+    access_request = action.access_request(channel)
+    find_stage = context.services.registry.get(action.provider).find_stage
+    if (
+        find_stage is None
+        or action.app is None
+        or access_request.stage is not None
+        or not await _depends_on_stage(access_request, context)
+    ):
+        return access_request
+    try:
+        stage = await find_stage(action.app, context)
+    except ProviderError as error:
+        log.info("policy.stage_unknown", reason=type(error).__name__)
+        return access_request
+    return access_request.model_copy(update={"stage": stage})
+
+
+async def _depends_on_stage(access_request: AccessRequest, context: RequestContext) -> bool:
+    workspace_rules = [stored.rule for stored in await context.storage.access_rules.all()]
+    rules = [*context.services.authorizer.operator_rules(context.team), *workspace_rules]
+    return any(rule.stages for rule in required_approvals(rules, access_request))
 
 
 def build_requester(context: RequestContext) -> Requester:
@@ -54,8 +121,7 @@ async def permitted_and_audited(
     Raises PermissionDenied.
     """
     await check_subscribe_permission(context, action, provider, app, about=about)
-    slug = app.slug if app is not None else ""
-    async with audited(context, action, app=slug, about=about):
+    async with audited(context, action, app=app, about=about):
         yield
 
 
@@ -72,16 +138,6 @@ async def check_subscribe_permission(
         permission=Permission.SUBSCRIBE, provider=provider, app=app, channel=context.channel
     )
     decision = await authorize(access_request, context)
-    slug = app.slug if app is not None else ""
     if decision.refusal is not None:
-        entry = AuditEntry(
-            event=Event.REFUSED,
-            act=action,
-            personal=PersonalFields(person=context.person),
-            channel=context.channel,
-            app=slug,
-            about=dict(about or {}),
-            answer=decision.refusal,
-        )
-        await write_audit_entry(context, entry)
+        await audit_refusal(action, context, decision.refusal, app=app, about=about)
         raise await build_permission_denied(decision, context, provider, app)

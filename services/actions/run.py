@@ -1,62 +1,50 @@
-"""Running of an action: permission, a second person's approval if a rule requires it, execution, audit log."""
+"""Running of an action: completion, permission, approval if a rule requires it, execution, audit log."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import timedelta
-from typing import NoReturn
-
-import structlog
+from collections.abc import Iterable
+from typing import NoReturn, cast
 
 from domain.action import Action
 from domain.audit_chain import Event
-from domain.build import App
-from domain.pending_action import Approvers, PendingAction, PendingActionState
+from domain.pending_action import PendingAction, PendingActionState
 from domain.provider import Provider
 from domain.provider_errors import NotConnected, ProviderError
+from domain.redaction.private_keys import REDACTED
 from domain.redaction.redactor import redact
 from messages import pending_actions
 from messages.kit.button_values import ProposalButton
-from messages.pending_actions import approval_details
-from services.actions.access_request import build_access_request
-from services.actions.approvers import check_approver, requester_context
-from services.actions.audit import build_audit_entry, write_audit_entry
-from services.actions.execution import execute
-from services.actions.permissions import authorize, build_permission_denied
-from services.actions.preparation import prepare, with_current_app
-from services.actions.result import ActionResult, PermissionDenied
+from services.actions.action import ActionResult, ExecutableAction
+from services.actions.approval import check_approver, find_open, request_approval, requester_context
+from services.actions.audit import action_entry, audit_action
+from services.actions.permissions import (
+    PermissionDenied,
+    authorize,
+    build_access_request,
+    build_permission_denied,
+    with_current_app,
+)
 from services.authorization.authorizer import Decision
-from services.events import OutboxChanged, PendingActionsChanged, WorkflowStepsChanged
-from services.request.app_visibility import is_visible_to_creator
-from services.request.context import Reply, RequestContext, Visibility
+from services.events import OutboxChanged, WorkflowStepsChanged
+from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.slack.workspace_members import NotAMember
-from storage.accounts import EncryptionKeyMissing
-from storage.encryption import DecryptionError
-from storage.pending_actions import signed_text
 from storage.workflow_steps import Outcome
-
-log = structlog.get_logger()
 
 NO_REQUESTER = (
     "This needs a second person's agreement, so somebody must ask for it. Fill in *On behalf of* in the workflow's"
     " step: that person is asked first."
 )
-TOO_LONG = (
-    "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
-    " without what is not needed."
-)
 REQUESTER_NOT_CONNECTED = "The person who asked for this has no {provider} account linked that works."
 REQUESTER_NOT_A_MEMBER = (
     "Slack does not say that the person who asked for this still belongs to the workspace."
 )
-NO_CHANNEL = (
-    "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
-)
+# Shorter strings occur in any sentence.
+SHORTEST_SECRET = 4
 
 
 async def run_action(
-    action: Action, context: RequestContext, *, execution: str | None = None
+    action: ExecutableAction, context: RequestContext, *, execution: str | None = None
 ) -> ActionResult:
     """Execute the action, or request a second person's approval first.
 
@@ -64,7 +52,7 @@ async def run_action(
     ProviderError.
     """
     is_connected = await context.may_act(action.provider)
-    action = await prepare(action, context, is_connected=is_connected)
+    action = await _prepare(action, context, is_connected=is_connected)
     decision = await _authorize_action(action, context)
     if not is_connected and not decision.needs_confirmation:
         # An account was connected in between, so the action was prepared without it.
@@ -72,8 +60,29 @@ async def run_action(
     if decision.approvers and not context.person:
         await _deny(action, context, NO_REQUESTER)
     if decision.needs_confirmation or decision.approvers:
-        return await _request_approval(action, context, decision, execution)
+        return await request_approval(action, context, decision, execution)
     return await execute_now(action, context)
+
+
+async def _prepare(
+    action: ExecutableAction, context: RequestContext, *, is_connected: bool
+) -> ExecutableAction:
+    """Return the complete action: normalized Git names, and the app and build as the provider knows them now.
+
+    `is_connected`: there is an account to look them up with. Nothing is added to the action afterwards: this value is
+    authorized, shown to the approver, audited, and sent. Raises UserError if it can't be requested, ProviderError.
+    """
+    try:
+        action = action.normalized()
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    if is_connected:
+        # Requests without an account are refused by the authorizer, and the refusal is audited.
+        action = await with_current_app(action, context)
+        action = await action.prepare(context)
+    if (problem := action.problem()) is not None:
+        raise UserError(problem)
+    return action
 
 
 async def check_permission(action: Action, context: RequestContext) -> Decision:
@@ -97,32 +106,50 @@ async def _deny(
     action: Action, context: RequestContext, reason: str, decision: Decision | None = None
 ) -> NoReturn:
     """Audit the refusal. Raises PermissionDenied."""
-    await write_audit_entry(context, build_audit_entry(Event.REFUSED, action, context, answer=reason))
+    await audit_action(Event.REFUSED, action, context, answer=reason)
     raise await build_permission_denied(
         decision or Decision(refusal=reason), context, action.provider, action.app
     )
 
 
 async def execute_now(
-    action: Action, context: RequestContext, *, agreed_by: str | None = None
+    action: ExecutableAction, context: RequestContext, *, agreed_by: str | None = None
 ) -> ActionResult:
     """Execute an authorized action. It is audited before, so that a crash in between leaves a trace."""
-    await write_audit_entry(context, build_audit_entry(Event.BEGUN, action, context, agreed_by=agreed_by))
+    await audit_action(Event.BEGUN, action, context, agreed_by=agreed_by)
     try:
-        result = await execute(action, context)
+        result = await _execute(action, context)
     except BaseException as error:
         statement = error.statement() if isinstance(error, ProviderError) else str(error)
         answer = statement or type(error).__name__
-        await write_audit_entry(
-            context, build_audit_entry(Event.FAILED, action, context, answer=answer, agreed_by=agreed_by)
-        )
+        await audit_action(Event.FAILED, action, context, answer=answer, agreed_by=agreed_by)
         raise
-    await write_audit_entry(
-        context,
-        build_audit_entry(Event.DONE, action, context, answer=result.provider_answer, agreed_by=agreed_by),
-    )
+    await audit_action(Event.DONE, action, context, answer=result.provider_answer, agreed_by=agreed_by)
     context.services.pollers.poll_now(action.provider)
     return result
+
+
+async def _execute(action: ExecutableAction, context: RequestContext) -> ActionResult:
+    """Execute the action at its provider.
+
+    Raises ProviderError, and UserError if the action is not possible any more or an error quotes a secret.
+    """
+    try:
+        return await action.execute(context)
+    except (ProviderError, UserError) as error:
+        message = _redact_secrets(str(error), action.secrets())
+        if message == str(error):
+            raise
+    raise UserError(message)
+
+
+def _redact_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return the text without these secrets, and without any whole line of them."""
+    lines = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
+    for line in sorted(lines, key=len, reverse=True):
+        if len(line) >= SHORTEST_SECRET:
+            text = text.replace(line, REDACTED)
+    return text
 
 
 async def decide_pending_action(
@@ -133,7 +160,7 @@ async def decide_pending_action(
     The button grants a right, so it is signed, and the user who presses it is authorized again.
     Raises PermissionDenied, UserError.
     """
-    pending = await _find_open(button, context)
+    pending = await find_open(button, context)
     requester = requester_context(pending, context)
     await check_approver(pending, context)
     state = PendingActionState.AGREED if agreed else PendingActionState.DECLINED
@@ -153,7 +180,9 @@ async def decide_pending_action(
         to_requester = pending_actions.approval_declined(
             summary, decided_by=context.person, channel=pending.channel, reason=reason
         )
-    entry = build_audit_entry(event, pending.act, requester, agreed_by=context.person)
+    entry = action_entry(
+        event, pending.act, person=requester.person, channel=requester.channel, agreed_by=context.person
+    )
     if not await context.services.storage.pending_actions.conclude(
         pending, state, message, entry, by=context.person, at=context.now(), to_asker=to_requester
     ):
@@ -169,7 +198,7 @@ async def _execute_after_approval(
     pending: PendingAction, context: RequestContext, requester: RequestContext
 ) -> Reply | None:
     """Execute an approved action as its requester."""
-    action = pending.act
+    action = cast(ExecutableAction, pending.act)  # the registry reads no others
     try:
         if pending.deciders.themselves:
             # The requester has confirmed their identity; a second person may still be required.
@@ -188,7 +217,9 @@ async def _execute_after_approval(
     return result.answer
 
 
-async def _execute_approved(action: Action, requester: RequestContext, *, agreed_by: str) -> ActionResult:
+async def _execute_approved(
+    action: ExecutableAction, requester: RequestContext, *, agreed_by: str
+) -> ActionResult:
     """Execute an action that another person approved.
 
     The approver is told why the requester may not, without the buttons that would help only the requester. Raises
@@ -201,9 +232,7 @@ async def _execute_approved(action: Action, requester: RequestContext, *, agreed
             await build_access_request(current, requester, requester.channel), requester
         )
         if decision.refusal is not None:
-            await write_audit_entry(
-                requester, build_audit_entry(Event.REFUSED, action, requester, answer=decision.refusal)
-            )
+            await audit_action(Event.REFUSED, action, requester, answer=decision.refusal)
             raise PermissionDenied(await _refusal_for_others(decision, requester, action.provider))
         return await execute_now(action, requester, agreed_by=agreed_by)
     except NotAMember as error:
@@ -219,85 +248,6 @@ async def _refusal_for_others(decision: Decision, requester: RequestContext, pro
     if await requester.services.clients.members.refusal(requester.team, requester.person) is not None:
         return REQUESTER_NOT_A_MEMBER
     return decision.refusal or ""
-
-
-async def _request_approval(
-    action: Action, context: RequestContext, decision: Decision, execution: str | None
-) -> ActionResult:
-    details = approval_details(action.full_details())
-    if details is None:
-        raise UserError(TOO_LONG)
-    channel = context.person if decision.needs_confirmation else await _approval_channel(action.app, context)
-    now = context.now()
-    repository = context.services.storage.pending_actions
-    pending = repository.new(
-        action,
-        team=context.team,
-        channel=channel,
-        asked_by=context.person,
-        deciders=Approvers(who=decision.approvers, themselves=decision.needs_confirmation),
-        asked_at=now,
-        expires_at=now + timedelta(minutes=decision.minutes),
-        execution=execution,
-    )
-    vault = context.services.storage.vault
-    if vault is None:
-        raise PermissionDenied(str(EncryptionKeyMissing()))
-    groups = context.services.authorizer.groups
-    names = [await groups.describe(context.team, who) for who in decision.approvers]
-    button = ProposalButton(id=pending.id, seal=vault.sign(signed_text(context.team, pending.id)))
-    message = pending_actions.approval_request(
-        action.summary(),
-        by=context.person,
-        who=names,
-        until=pending.expires_at,
-        value=button,
-        details=details,
-        themselves=decision.needs_confirmation,
-        notified=decision.approvers,
-    )
-    requester = replace(context, channel=channel)
-    await repository.begin(pending, message, build_audit_entry(Event.PROPOSED, action, requester))
-    context.services.events.publish(OutboxChanged())
-    context.services.events.publish(PendingActionsChanged())
-    reply = pending_actions.approval_requested(action.summary(), channel=channel, until=pending.expires_at)
-    return ActionResult(Reply(reply, Visibility.ONE_PERSON), is_pending=True)
-
-
-async def _approval_channel(app: App | None, context: RequestContext) -> str:
-    """Return the channel where others can see the request: this one, or one that subscribes to the app.
-
-    Raises PermissionDenied.
-    """
-    if context.channel and not context.channel.startswith("D"):
-        return context.channel
-    repository = context.services.storage.subscriptions
-    for subscription in await repository.of_app(app.provider, app.slug) if app is not None else ():
-        is_shared = subscription.team == context.team and not subscription.channel.startswith("D")
-        if (
-            is_shared
-            and not subscription.terms.run
-            and is_visible_to_creator(subscription, context.services.clients.at(subscription.provider))
-        ):
-            return subscription.channel
-    raise PermissionDenied(NO_CHANNEL)
-
-
-async def _find_open(button: ProposalButton, context: RequestContext) -> PendingAction:
-    vault = context.services.storage.vault
-    if vault is None or not vault.is_signed(signed_text(context.team, button.id), button.seal):
-        raise UserError("This button is not one of mine, or is too old. Ask for it again.")
-    try:
-        pending = await context.services.storage.pending_actions.find_open(context.team, button.id)
-    except DecryptionError as error:
-        raise UserError("I can't read any more what this was about. Ask for it again.") from error
-    if pending is not None and not pending.bound:
-        raise UserError("This was asked for before I was updated. Ask for it again.")
-    if pending is None:
-        raise UserError("This was decided already, or its time has run out.")
-    if pending.expires_at <= context.now():
-        raise UserError("Its time has run out. Ask for it again.")
-    return pending
 
 
 async def _announce_failure(pending: PendingAction, context: RequestContext, reason: str) -> None:

@@ -20,7 +20,7 @@ from messages import notices
 from messages.kit.button_values import InvalidButtonValue
 from messages.subscription_form import FilterTooLong
 from services.accounts.pasted_tokens import PastedToken
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied
 from services.lookup.app_matching import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
 from services.request.errors import UserError

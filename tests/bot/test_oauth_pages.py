@@ -10,7 +10,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from providers.buildio.actions import DeployAction, RestartAction
+from providers.buildio.deploys.actions import DeployAction
+from providers.buildio.processes.actions import RestartAction
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 _CODE = re.compile(r"[2-9A-Z]{4}(?:-[2-9A-Z]{4}){3}")

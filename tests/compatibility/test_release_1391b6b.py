@@ -221,7 +221,7 @@ async def test_no_table_or_column_is_removed(tmp_path: Path) -> None:
 
 def test_no_stored_or_public_name_is_removed() -> None:
     now = {
-        "acts": {spec.action_class.model_fields["act"].default for spec in ACTIONS},
+        "acts": {action.model_fields["act"].default for action in ACTIONS},
         "permissions": {permission.value for permission in Permission},
         "ids": set(ALL_ACTION_IDS),
         "settings": {name.upper() for name in Settings.model_fields},

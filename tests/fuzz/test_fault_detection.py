@@ -180,7 +180,11 @@ def test_an_invented_deployment_success_is_detected(runner: asyncio.Runner, targ
     ("place", "instead", "words"),
     [
         ("providers.buildio.config_vars.messages.mask_value", lambda value: value, "config shop"),
-        ("providers.buildio.action_execution._remove_config_values", _as_it_is, "run shop dyno:web.1 -- env"),
+        (
+            "providers.buildio.processes.actions._remove_config_values",
+            _as_it_is,
+            "run shop dyno:web.1 -- env",
+        ),
     ],
     ids=["masks", "values in an output"],
 )

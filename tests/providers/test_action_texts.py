@@ -13,28 +13,29 @@ from bot.providers_setup import ACTIONS, SPECS
 from domain.access_policy import Permission
 from domain.action import Action
 from domain.build import App
-from providers.bitrise.actions import AbortBuildAction, BuildTarget
+from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.builds.actions import AbortBuildAction
 from providers.bitrise.provider import BITRISE
-from providers.buildio.actions import (
-    AddDomainAction,
-    ClusterLoginAction,
-    CreateAppAction,
-    CreateNamespaceAction,
-    DeleteNamespaceAction,
-    DeployAction,
-    RemoveAllDomainsAction,
-    RemoveDomainAction,
-    RestartAction,
+from providers.buildio.apps.actions import CreateAppAction
+from providers.buildio.config_vars.actions import (
     RevealConfigAction,
     RevealEnvironmentAction,
-    RunCommandAction,
     SetConfigAction,
     SetEnvironmentAction,
     UnsetConfigAction,
     UnsetEnvironmentAction,
+)
+from providers.buildio.deploys.actions import DeployAction
+from providers.buildio.domains.actions import (
+    AddDomainAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
     UpdateCertificateAction,
 )
+from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
+from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 
@@ -90,10 +91,10 @@ IDS = [f"{type(action).__name__}-{number}" for number, (action, _) in enumerate(
 
 
 def test_every_action_of_buildio_has_an_example_and_every_permission_an_action() -> None:
-    classes = {spec.action_class for spec in SPECS.get(BUILDIO).actions}
+    classes = set(SPECS.get(BUILDIO).actions)
     assert {type(action) for action, _ in EXAMPLES} == classes
     for provider in SPECS:
-        permissions = {spec.action_class.permission for spec in provider.actions}
+        permissions = {action.permission for action in provider.actions}
         assert permissions == set(provider.permissions) - {Permission.SUBSCRIBE}
 
 

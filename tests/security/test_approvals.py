@@ -11,7 +11,8 @@ import pytest
 
 from domain.build import App, Build, BuildState
 from providers.bitrise.provider import BITRISE
-from providers.buildio.actions import DeployAction, SourceBuild
+from providers.buildio.deploy_links.messages import SourceBuild
+from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.provider import BUILDIO
 from sandbox.buildio.state import Pipeline
 from sandbox.slack.models import Post

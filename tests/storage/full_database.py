@@ -22,7 +22,7 @@ from domain.pending_action import Approvers
 from domain.pipeline import Pipeline
 from domain.poll_state import Baseline, PollSnapshot
 from domain.subscription import AccessSource, Scope
-from providers.bitrise.actions import TriggerBuildAction
+from providers.bitrise.builds.actions import TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from storage.database import Database

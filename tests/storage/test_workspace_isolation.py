@@ -29,8 +29,9 @@ from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.poll_state import Baseline, PollSnapshot
 from domain.recipient import Recipient
 from domain.subscription import Scope, StopReason, Subscription
-from providers.bitrise.actions import AbortBuildAction, BuildTarget
+from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.builds.actions import AbortBuildAction
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from storage.accounts import Account

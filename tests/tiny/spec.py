@@ -17,7 +17,7 @@ from messages.provider_presentation import ProviderPresentation
 from services.provider_connection import ProviderConfig, ProviderConnection
 from services.provider_spec import ProviderSpec
 from services.request.context import RequestContext
-from tests.tiny.actions import ACTIONS
+from tests.tiny.actions import StartJob
 from tests.tiny.client import TinyClient, reading_client
 from tests.tiny.commands import COMMANDS
 from tests.tiny.interactions import INTERACTIONS
@@ -42,7 +42,7 @@ def tiny_spec(service: TinySimulator, clock: Callable[[], datetime]) -> Provider
         permissions=(Permission.TRIGGER, Permission.SUBSCRIBE),
         interactions=INTERACTIONS,
         app_card=_app_card,
-        actions=ACTIONS,
+        actions=(StartJob,),
         main_permission=Permission.TRIGGER,
         commands=COMMANDS,
         app_names="Projects are named by their name.",

@@ -15,10 +15,10 @@ from domain.commands.command import AppArgument, BuildArgument, Command
 from domain.message import Message
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
-from providers.bitrise.actions import SetPublicInstallPageAction
 from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
+from providers.bitrise.artifacts.actions import SetPublicInstallPageAction
 from providers.bitrise.artifacts.messages import MAX_SELECTED_ARTIFACTS, ArtifactLine
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of

@@ -6,13 +6,12 @@ from domain.build import App
 from domain.commands.command import AppArgument, Command
 from domain.message import Message
 from messages.kit.button_values import RequestButton
-from providers.bitrise.action_execution import APPROVALS as TITLE
-from providers.bitrise.actions import DecideBuildRequestAction
 from providers.bitrise.api.access import own_client
 from providers.bitrise.build_requests import messages as build_request_messages
+from providers.bitrise.build_requests.actions import TITLE, DecideBuildRequestAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
-from services.actions.result import ActionResult
+from services.actions.action import ActionResult
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
@@ -41,9 +40,8 @@ async def decide(button: RequestButton, context: RequestContext, *, approved: bo
     """
     app = await app_by_slug(context, button.app, BITRISE)
     known = await context.services.storage.build_requests.find(BITRISE, button.request)
-    return await run.run_action(
-        DecideBuildRequestAction.for_request(button.request, app, known, approved=approved), context
-    )
+    action = DecideBuildRequestAction(app=app, request=button.request, approved=approved)
+    return await run.run_action(action.with_request(known), context)
 
 
 COMMANDS = (

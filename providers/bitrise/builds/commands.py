@@ -8,10 +8,11 @@ from domain.commands.trigger_build import TriggerBuild
 from messages import notices
 from messages.kit.action_ids import START_BUILD
 from messages.kit.button_values import AppButton
-from providers.bitrise.actions import AbortBuildAction, BuildTarget, RebuildBuildAction, TriggerBuildAction
+from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.access import visible_apps
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import open_forms
+from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildAction, TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.command_spec import CommandSpec

@@ -111,7 +111,7 @@ async def send_log_file(button: LogButton, context: RequestContext, *, share: bo
             "to": "channel" if channel == context.channel else "person",
         }
         try:
-            async with audited(context, "hand_over_log", app=app.slug, about=audit_fields):
+            async with audited(context, "hand_over_log", app=app, about=audit_fields):
                 await file_upload.share_file(
                     context,
                     path,

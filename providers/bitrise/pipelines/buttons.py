@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from messages import pipeline_card
 from messages.kit import action_ids
 from messages.kit.button_values import PipelineButton
-from providers.bitrise.action_execution import PIPELINE
 from providers.bitrise.pipelines import commands
+from providers.bitrise.pipelines.actions import TITLE
 from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.features.subscriptions import notification_buttons
@@ -23,7 +23,7 @@ async def _show(press: ButtonPress) -> Reply:
         pipeline_card.pipeline_card(
             pipeline, app, now=press.context.provider_now(app.provider), presentation=PRESENTATION
         ),
-        title=PIPELINE,
+        title=TITLE,
     )
 
 

@@ -10,11 +10,15 @@ from domain.message import Message
 from domain.pipeline import Pipeline
 from messages import pipeline_card
 from messages.kit.button_values import PipelineButton
-from providers.bitrise.action_execution import PIPELINE as TITLE
-from providers.bitrise.actions import AbortPipelineAction, PipelineTarget, RebuildPipelineAction
 from providers.bitrise.api.access import reading_client
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.links import PipelineLink, read_link
+from providers.bitrise.pipelines.actions import (
+    TITLE,
+    AbortPipelineAction,
+    PipelineTarget,
+    RebuildPipelineAction,
+)
 from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.actions import run

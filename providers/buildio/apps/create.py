@@ -5,8 +5,8 @@ from __future__ import annotations
 from domain.message import Block
 from messages import notices
 from providers.buildio import action_ids
-from providers.buildio.actions import CreateAppAction
 from providers.buildio.apps import create_form
+from providers.buildio.apps.actions import CreateAppAction
 from providers.buildio.apps.create_form import CreateForm
 from providers.buildio.apps.create_syntax import CreateApp
 from providers.buildio.shared.form_defaults import form_metadata

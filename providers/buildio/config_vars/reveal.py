@@ -7,7 +7,6 @@ in direct messages, never contains a value.
 
 from __future__ import annotations
 
-from domain.action import Action
 from domain.audit_chain import Event
 from domain.message import Message
 from messages.kit import views
@@ -18,7 +17,8 @@ from providers.buildio.config_vars.scope import ConfigVarScope, check_access, ch
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.button_values import ConfigVarsButton, RevealButton
 from services.actions import run
-from services.actions.audit import build_audit_entry, write_audit_entry
+from services.actions.action import ExecutableAction
+from services.actions.audit import audit_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import reply_or_explain
@@ -92,9 +92,7 @@ async def _load_value(
     if grant is not None and is_granted(grant, context):
         await check_access(scope, context)
         await check_keys_exist(scope, [key], context)
-        await write_audit_entry(
-            context, build_audit_entry(Event.DONE, action, context, answer="shown, as agreed to")
-        )
+        await audit_action(Event.DONE, action, context, answer="shown, as agreed to")
     elif (pending := await _run_reveal(action, context)) is not None:
         return pending
     values = await scope.read(context)
@@ -103,7 +101,7 @@ async def _load_value(
     return config_var_messages.vars_revealed(scope.owner, key, values[key])
 
 
-async def _run_reveal(action: Action, context: RequestContext) -> Reply | None:
+async def _run_reveal(action: ExecutableAction, context: RequestContext) -> Reply | None:
     result = await run.run_action(action, context)
     return result.answer if result.is_pending else None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from providers.buildio.actions import RevealConfigAction, RevealEnvironmentAction
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.shared.button_values import RevealButton
 from services.request.context import RequestContext
@@ -12,9 +11,7 @@ from services.request.context import RequestContext
 LASTS = timedelta(minutes=10)
 
 
-def sign_grant(
-    action: RevealConfigAction | RevealEnvironmentAction, owner: ConfigVarOwner, context: RequestContext
-) -> str | None:
+def sign_grant(owner: ConfigVarOwner, key: str, context: RequestContext) -> str | None:
     """Return the value of the button that reveals; None if it doesn't fit, or without an encryption key.
 
     It grants access, so it is signed, for this person, this config var and a limited time.
@@ -23,12 +20,12 @@ def sign_grant(
     if secret_box is None:
         return None
     until = int((context.now() + LASTS).timestamp())
-    seal = secret_box.sign(_signed_text(owner.app, owner.environment, action.key, until, context))
+    seal = secret_box.sign(_signed_text(owner.app, owner.environment, key, until, context))
     return RevealButton.fitting(
         app=owner.app,
         environment=owner.environment,
         title=owner.title[:100],
-        key=action.key,
+        key=key,
         until=until,
         seal=seal,
     )

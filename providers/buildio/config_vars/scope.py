@@ -13,10 +13,11 @@ from typing import Protocol
 from pydantic import SecretStr
 
 from domain.access_policy import AccessRequest, Permission
-from domain.action import Action
-from domain.audit_chain import AuditEntry, Event, PersonalFields
+from domain.audit_chain import Event
 from domain.build import App
-from providers.buildio.actions import (
+from providers.buildio.api.access import own_client
+from providers.buildio.api.models import Environment
+from providers.buildio.config_vars.actions import (
     RevealConfigAction,
     RevealEnvironmentAction,
     SetConfigAction,
@@ -24,14 +25,12 @@ from providers.buildio.actions import (
     UnsetConfigAction,
     UnsetEnvironmentAction,
 )
-from providers.buildio.api.access import own_client
-from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
-from services.actions.audit import write_audit_entry
-from services.actions.permissions import authorize, build_permission_denied
-from services.actions.result import PermissionDenied
+from services.actions.action import ExecutableAction
+from services.actions.audit import audit_refusal
+from services.actions.permissions import PermissionDenied, authorize, build_permission_denied
 from services.request.context import RequestContext
 from services.request.errors import UserError
 
@@ -58,13 +57,13 @@ class ConfigVarScope(Protocol):
     async def read(self, context: RequestContext) -> dict[str, str]:
         """Fetch all config vars with the person's own token. Raises ProviderError."""
 
-    def setting(self, values: Mapping[str, SecretStr]) -> Action:
+    def setting(self, values: Mapping[str, SecretStr]) -> ExecutableAction:
         """Return the action that sets config vars."""
 
-    def unsetting(self, keys: Sequence[str]) -> Action:
+    def unsetting(self, keys: Sequence[str]) -> ExecutableAction:
         """Return the action that removes config vars."""
 
-    def revealing(self, key: str) -> Action:
+    def revealing(self, key: str) -> ExecutableAction:
         """Return the action that reveals a value."""
 
 
@@ -88,15 +87,15 @@ class AppScope:
         """Fetch all config vars. Raises ProviderError."""
         return await own_client(context).config_vars(self.app.slug)
 
-    def setting(self, values: Mapping[str, SecretStr]) -> Action:
+    def setting(self, values: Mapping[str, SecretStr]) -> ExecutableAction:
         """Return the action; config vars that are not named stay unchanged."""
         return SetConfigAction(app=self.app, values=dict(values))
 
-    def unsetting(self, keys: Sequence[str]) -> Action:
+    def unsetting(self, keys: Sequence[str]) -> ExecutableAction:
         """Return the action; it removes one after another, as Build.io requires."""
         return UnsetConfigAction(app=self.app, keys=tuple(keys))
 
-    def revealing(self, key: str) -> Action:
+    def revealing(self, key: str) -> ExecutableAction:
         """Return the action; only the name is logged."""
         return RevealConfigAction(app=self.app, key=key)
 
@@ -122,17 +121,17 @@ class EnvironmentScope:
         """Fetch all config vars. Raises ProviderError."""
         return await own_client(context).environment(self.environment.id)
 
-    def setting(self, values: Mapping[str, SecretStr]) -> Action:
+    def setting(self, values: Mapping[str, SecretStr]) -> ExecutableAction:
         """Return the action; config vars that are not named stay unchanged."""
         return SetEnvironmentAction(**self._environment_fields, values=dict(values))
 
-    def unsetting(self, keys: Sequence[str]) -> Action:
+    def unsetting(self, keys: Sequence[str]) -> ExecutableAction:
         """Return the action; several are removed in one request by setting them to null (reference, "Environments")."""
         if len(keys) == 1:
             return UnsetEnvironmentAction(**self._environment_fields, keys=tuple(keys))
         return SetEnvironmentAction(**self._environment_fields, values=dict.fromkeys(keys))
 
-    def revealing(self, key: str) -> Action:
+    def revealing(self, key: str) -> ExecutableAction:
         """Return the action; only the name is logged."""
         return RevealEnvironmentAction(**self._environment_fields, key=key)
 
@@ -151,16 +150,8 @@ async def check_access(scope: ConfigVarScope, context: RequestContext) -> None:
     if reason is None and not decision.needs_confirmation:
         return
     reason = reason or "Slack does not say who runs a workflow, so config vars are shown to none."
-    entry = AuditEntry(
-        event=Event.REFUSED,
-        act="look_at_config",
-        personal=PersonalFields(person=context.person),
-        channel=context.channel,
-        app=scope.app.slug if scope.app is not None else "",
-        about={"environment": scope.owner.environment} if scope.owner.environment is not None else {},
-        answer=reason,
-    )
-    await write_audit_entry(context, entry)
+    about = {"environment": scope.owner.environment} if scope.owner.environment is not None else None
+    await audit_refusal("look_at_config", context, reason, app=scope.app, about=about)
     if decision.refusal is None:
         raise PermissionDenied(reason)
     raise await build_permission_denied(decision, context, BUILDIO, scope.app)

@@ -11,8 +11,8 @@ from domain.notifications.deploy_link import DeployLink
 from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton
 from messages.kit.button_values import InvalidButtonValue
-from providers.buildio.actions import DeployAction
 from providers.buildio.deploy_links import messages
+from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Self
 
-from domain.build import App
+from domain.build import App, Build, FrozenModel
 from domain.message import Block, Message
 from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
@@ -12,12 +13,33 @@ from messages import build_text
 from messages.kit.blocks import button, confirm, context, row, section
 from messages.kit.mrkdwn import code, cut_markup, link, mention, plain
 from providers.buildio import action_ids
-from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import StartedBuild
 from providers.buildio.shared.blocks import COMMAND, app_name, fit_rows
 
 MAX_BELOW_SUBSCRIPTIONS = 5
+LONGEST_TITLE = 100
 HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
+
+
+class SourceBuild(FrozenModel):
+    """The Bitrise build whose commit is deployed; stored with the action that deploys it."""
+
+    app: str
+    title: str
+    slug: str
+    label: str
+    url: str
+
+    @classmethod
+    def of(cls, build: Build, app: App) -> Self:
+        """Return the source for this build."""
+        title = app.title[:LONGEST_TITLE]
+        return cls(app=app.slug, title=title, slug=build.slug, label=build.label, url=build.url)
+
+    @property
+    def display_text(self) -> str:
+        """Return the display text."""
+        return f"Bitrise build {self.label} of {self.title}"
 
 
 def deploy_link_added(deploy_link: DeployLink, *, by: str) -> Message:

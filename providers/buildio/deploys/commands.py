@@ -6,8 +6,8 @@ from domain.build import App
 from domain.message import Block
 from messages import notices
 from providers.buildio import action_ids
-from providers.buildio.actions import DeployAction
 from providers.buildio.deploys import form as deploy_form
+from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.provider import BUILDIO

@@ -14,16 +14,16 @@ from domain.provider_errors import ProviderError
 from messages import notices
 from messages.kit.mrkdwn import plain
 from providers.buildio import action_ids
-from providers.buildio.actions import (
+from providers.buildio.api.access import reading_client
+from providers.buildio.api.models import Domain
+from providers.buildio.domains import forms
+from providers.buildio.domains import messages as domain_messages
+from providers.buildio.domains.actions import (
     AddDomainAction,
     RemoveAllDomainsAction,
     RemoveDomainAction,
     UpdateCertificateAction,
 )
-from providers.buildio.api.access import reading_client
-from providers.buildio.api.models import Domain
-from providers.buildio.domains import forms
-from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.certificates import CertificateProblem, check_certificate
 from providers.buildio.domains.forms import CertificateForm, ClearOrigin, DomainForm, DomainOrigin
 from providers.buildio.provider import BUILDIO

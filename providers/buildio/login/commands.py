@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.commands.command import Command, RequiredWord
-from providers.buildio.actions import ClusterLoginAction
+from providers.buildio.login.actions import ClusterLoginAction
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext

@@ -8,13 +8,13 @@ from domain.commands.command import Command, Word, WordArgument
 from domain.message import Block
 from messages import notices
 from providers.buildio import action_ids
-from providers.buildio.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace
 from providers.buildio.apps import create_form
 from providers.buildio.apps.create_form import NamespaceForm
 from providers.buildio.apps.create_syntax import CreateNamespace
 from providers.buildio.namespaces import messages as namespace_messages
+from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.namespaces.messages import DeleteForm, NamespaceOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import ResourceButton

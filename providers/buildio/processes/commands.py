@@ -6,9 +6,9 @@ from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, WordArgument
 from domain.message import Block, Message
 from messages.kit.mrkdwn import plain
-from providers.buildio.actions import RestartAction
 from providers.buildio.api.access import reading_client
 from providers.buildio.processes import messages, restart_form
+from providers.buildio.processes.actions import RestartAction
 from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts

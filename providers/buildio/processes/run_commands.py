@@ -9,10 +9,10 @@ from dataclasses import replace
 from domain.build import App
 from domain.message import Block, Message
 from messages.kit.mrkdwn import plain
-from providers.buildio.actions import RunCommandAction
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes import run_form
+from providers.buildio.processes.actions import RunCommandAction
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
@@ -99,7 +99,7 @@ async def share(app: App, button: ShareButton, shown: Sequence[Block], context: 
         RunCommandAction(app=app, dyno=button.dyno, command=()), channel_context
     )
     said: Message = run_form.command_result_shared(app, button.dyno, shown, by=context.person)
-    async with audit.audited(channel_context, "share_output", app=app.slug, about={"label": button.dyno}):
+    async with audit.audited(channel_context, "share_output", app=app, about={"label": button.dyno}):
         await context.slack.chat_postMessage(
             channel=button.channel, text=said.text, blocks=said.blocks, unfurl_links=False, unfurl_media=False
         )

@@ -28,8 +28,7 @@ from messages import access_rules
 from messages.access_rules import FilledRule, RulePermissions, ShownRule
 from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import audited
-from services.actions.permissions import authorize
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied, authorize
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app, find_channel_app

@@ -17,7 +17,7 @@ from messages import accounts
 from messages.accounts import ConnectedAccount
 from messages.kit.view_metadata import ViewMetadata
 from services.actions.audit import audited
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied
 from services.events import AccessChanged, UserActed
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError

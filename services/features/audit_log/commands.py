@@ -6,7 +6,7 @@ from domain.commands.shared_commands import ShowAuditLog
 from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from messages import audit_log
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app
 

@@ -21,8 +21,7 @@ from messages import subscriptions as message_subscriptions
 from messages.kit.button_values import InvalidButtonValue
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
-from services.actions.permissions import check_subscribe_permission, permitted_and_audited
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied, check_subscribe_permission, permitted_and_audited
 from services.features.subscriptions.explain import preview
 from services.features.subscriptions.scope import find_subscribed_apps, own_scope
 from services.polling.pollers import Pollers

@@ -13,7 +13,6 @@ from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import notices, started_run
 from messages.kit.mrkdwn import replace_surrogates
-from providers.buildio.actions import SourceBuild
 from providers.buildio.api.models import (
     BuildioApp,
     CommandResult,
@@ -37,6 +36,7 @@ from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.forms import VarsOrigin
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.deploy_links import messages as deploy_link_messages
+from providers.buildio.deploy_links.messages import SourceBuild
 from providers.buildio.deploys import form
 from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.deploys.form import DeployForm

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, assume, given, settings
 from domain.access_policy import AccessRequest, AllowRule, ApprovalRule, Permission, judge
 from domain.commands.shared_commands import ListAccessRules
 from messages.access_rules import EVERYONE_LINKED
-from providers.buildio.actions import RestartAction, RunCommandAction
+from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import Post
 from services.actions.permissions import build_requester

@@ -10,7 +10,7 @@ import pytest
 from domain.commands.shared_commands import WhoAmI
 from domain.provider_errors import NotConnected, ProviderError
 from providers.bitrise.provider import BITRISE
-from providers.buildio.actions import DeployAction
+from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.provider import BUILDIO
 from sandbox.buildio.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from services.features.accounts import commands

@@ -10,27 +10,23 @@ import pytest
 from pydantic import SecretStr
 
 from domain.access_policy import Permission
-from domain.action import Action
-from providers.buildio import action_execution as performing
-from providers.buildio.actions import (
-    AddDomainAction,
-    ClusterLoginAction,
-    CreateAppAction,
-    CreateNamespaceAction,
-    DeleteNamespaceAction,
-    DeployAction,
-    RemoveAllDomainsAction,
-    RemoveDomainAction,
-    RestartAction,
-    RunCommandAction,
+from providers.buildio.apps.actions import CreateAppAction
+from providers.buildio.config_vars.actions import (
     SetConfigAction,
     SetEnvironmentAction,
     UnsetConfigAction,
     UnsetEnvironmentAction,
 )
+from providers.buildio.deploys.actions import DeployAction
+from providers.buildio.domains.actions import AddDomainAction, RemoveAllDomainsAction, RemoveDomainAction
+from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
+from providers.buildio.processes import actions as process_actions
+from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO
 from providers.buildio.spec import SPEC
 from sandbox.buildio.server import BuildioSimulator
+from services.actions.action import ExecutableAction
 from tests.services.actions.action_harness import ActionHarness, action_harness, as_bot_app
 
 CANARY = "canary-4711-of-a-config-var"
@@ -59,7 +55,7 @@ def add_domain(buildio: BuildioSimulator, hostname: str = "shop.example.com") ->
 
 
 # For each permission an action, its text in the channel, and its effect at Build.io.
-Make = Callable[[BuildioSimulator], Action]
+Make = Callable[[BuildioSimulator], ExecutableAction]
 IsDone = Callable[[BuildioSimulator], object]
 EXAMPLES: dict[Permission, tuple[Make, str, IsDone]] = {
     Permission.DEPLOY: (
@@ -284,7 +280,7 @@ async def test_a_command_with_a_secret_is_refused_without_a_request(harness: Act
 async def test_an_endless_command_is_reported(
     harness: ActionHarness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(performing, "RUN_SECONDS", 0.2)
+    monkeypatch.setattr(process_actions, "RUN_SECONDS", 0.2)
     await harness.request(
         RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("yes",))
     )

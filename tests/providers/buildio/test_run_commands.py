@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from providers.buildio import action_execution as performing
+from providers.buildio.processes import actions as process_actions
 from providers.buildio.provider import BUILDIO
 from sandbox.slack.models import OpenView, Post
 from tests.providers.buildio.conftest import HarnessWithRules
@@ -331,7 +331,7 @@ async def test_an_approver_sees_the_array_and_it_runs_as_the_requester(
 async def test_a_command_over_the_time_limit_is_reported_as_running_and_runs_once(
     harness_with_rules: HarnessWithRules, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(performing, "RUN_SECONDS", 2.0)
+    monkeypatch.setattr(process_actions, "RUN_SECONDS", 2.0)
     async with harness_with_rules(ON) as harness:
         await open_review(harness, "/buildio run shop dyno:web.1 -- tail -f log")
         await harness.users.submit("anna")

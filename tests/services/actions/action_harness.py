@@ -9,7 +9,6 @@ from typing import Any
 from unittest import mock
 
 import bot.app
-from domain.action import Action
 from domain.build import App
 from domain.commands.shared_commands import ConnectAccount, WhoAmI
 from handlers import listeners
@@ -19,6 +18,7 @@ from sandbox.buildio.state import App as Simulated
 from sandbox.environment import BUILDIO_TOKENS
 from sandbox.slack.models import Post
 from services.actions import run
+from services.actions.action import ExecutableAction
 from services.container import Services
 from services.features.accounts import commands
 from services.provider_spec import ProviderRegistry
@@ -52,7 +52,7 @@ class ActionHarness:
             channel=channel_id,
         )
 
-    async def request(self, action: Action, person: str = "anna", channel: str = "builds") -> None:
+    async def request(self, action: ExecutableAction, person: str = "anna", channel: str = "builds") -> None:
         """Request the action; the reply is posted like that to a mention."""
         context = self.context(person, channel)
 

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, ClassVar, Literal, cast
+from typing import Any, ClassVar, Literal, Self, cast
 from unittest import mock
 
 import pytest
 
 from bot.run_messages import RunMessageRenderer
 from domain.access_policy import ApprovalRule, Permission, Principals
-from domain.action import Action, app_details
 from domain.build import App
 from domain.message import Message
 from messages.kit.button_values import ProposalButton
 from messages.provider_presentation import ProviderPresentation
-from services.actions.action_spec import ActionSpec
-from services.actions.registry import ActionRegistry, UnknownAction
-from services.actions.result import ActionResult
+from services.actions.action import ActionRegistry, ActionResult, ExecutableAction, UnknownAction
 from services.actions.run import decide_pending_action, run_action
 from services.authorization.authorizer import Authorizer
 from services.authorization.user_groups import UserGroups
@@ -41,17 +38,15 @@ ANNA_AGREES = ApprovalRule(
 )
 
 
-class RetryJob(Action):
+class RetryJob(ExecutableAction):
     """Run a job of Tiny CI again; `name` is known once it has been prepared."""
 
     permission: ClassVar = Permission.TRIGGER
     provider: ClassVar = TINY
+    stage: ClassVar = None
     act: Literal["tiny_retry"] = "tiny_retry"
     job: str
     name: str | None = None
-
-    def access_request(self, channel: str) -> Any:
-        return self._build_access_request(channel)
 
     def audit_fields(self) -> dict[str, str]:
         return {"job": self.job}
@@ -59,12 +54,17 @@ class RetryJob(Action):
     def summary(self) -> str:
         return f"retry {self.name}"
 
-    def full_details(self) -> list[tuple[str, str]]:
-        return [*app_details(self.app), ("job", str(self.name))]
+    def details(self) -> list[tuple[str, str]]:
+        return [("job", str(self.name))]
 
+    async def prepare(self, context: RequestContext) -> Self:
+        tiny: Tiny = context.client_for(TINY).own
+        return self.model_copy(update={"name": tiny.job_name(self.job)})
 
-async def fetch_job_name(action: RetryJob, _context: RequestContext) -> RetryJob:
-    return action.model_copy(update={"name": f"job {action.job}"})
+    async def execute(self, context: RequestContext) -> ActionResult:
+        tiny: Tiny = context.client_for(TINY).own
+        tiny.retry(self.job, self.name, context.person)
+        return ActionResult(Reply(Message("Retried.")), {"job": self.job}, f"retried {self.job}")
 
 
 class Tiny:
@@ -74,14 +74,17 @@ class Tiny:
         self.retried: list[tuple[str, str | None, str]] = []
         self.refuses = False
 
-    async def retry(self, action: RetryJob, context: RequestContext) -> ActionResult:
+    def job_name(self, job: str) -> str:
+        return f"job {job}"
+
+    def retry(self, job: str, name: str | None, person: str) -> None:
         if self.refuses:
             raise UserError("Tiny CI is closed.")
-        self.retried.append((action.job, action.name, context.person))
-        return ActionResult(Reply(Message("Retried.")), {"job": action.job}, f"retried {action.job}")
+        self.retried.append((job, name, person))
 
-    async def find_stage(self, app: App, _context: RequestContext) -> str | None:
-        return "live" if app.slug == LIBRARY.slug else "test"
+
+async def find_stage(app: App, _context: RequestContext) -> str | None:
+    return "live" if app.slug == LIBRARY.slug else "test"
 
 
 class TinyServices:
@@ -92,8 +95,8 @@ class TinyServices:
         spec = ProviderSpec(
             provider=TINY,
             presentation=ProviderPresentation(TINY),
-            actions=[ActionSpec(RetryJob, self.tiny.retry, prepare=fetch_job_name)],
-            find_stage=self.tiny.find_stage,
+            actions=[RetryJob],
+            find_stage=find_stage,
         )
         actions = ActionRegistry(spec.actions)
         self.vault = SecretBox(["key-" * 10])
@@ -105,7 +108,7 @@ class TinyServices:
         at_tiny = SimpleNamespace(
             account_of=mock.AsyncMock(return_value=account),
             is_linked=mock.AsyncMock(return_value=True),
-            for_person=lambda *_: SimpleNamespace(apps=apps),
+            for_person=lambda *_: SimpleNamespace(apps=apps, own=self.tiny),
         )
         members = SimpleNamespace(refusal=mock.AsyncMock(return_value=None))
         clients: Any = SimpleNamespace(members=members, at={TINY: at_tiny}.__getitem__)
@@ -113,7 +116,6 @@ class TinyServices:
         groups = UserGroups(lambda _: slack, clock=lambda: NOON)
         services = SimpleNamespace(
             registry=ProviderRegistry([spec]),
-            actions=actions,
             clients=clients,
             authorizer=Authorizer([ANNA_AGREES], self.storage, clients, groups),
             storage=self.storage,
@@ -182,12 +184,8 @@ async def test_a_failed_action_is_raised_and_audited(tiny_services: TinyServices
     assert [event for event, *_ in await tiny_services.audited()] == ["begun", "failed"]
 
 
-async def _execute(action: Any, _context: Any) -> Any:
-    raise NotImplementedError(action)
-
-
 def test_a_stored_action_of_an_unknown_class_is_not_read() -> None:
-    registry = ActionRegistry([ActionSpec(RetryJob, _execute)])
+    registry = ActionRegistry([RetryJob])
     assert registry.read(RetryJob(job="7").to_json_with_secrets()) == RetryJob(job="7")
     with pytest.raises(UnknownAction):
         registry.read('{"act": "launch", "job": "7"}')
@@ -197,4 +195,4 @@ def test_a_stored_action_of_an_unknown_class_is_not_read() -> None:
 
 def test_two_actions_must_not_have_the_same_stored_name() -> None:
     with pytest.raises(ValueError, match="tiny_retry"):
-        ActionRegistry([ActionSpec(RetryJob, _execute), ActionSpec(RetryJob, _execute)])
+        ActionRegistry([RetryJob, RetryJob])

@@ -17,40 +17,33 @@ from domain.build import App, Build, BuildState
 from domain.commands.trigger_build import TriggerBuild
 from messages.kit.blocks import letter_by_letter
 from messages.pending_actions import CONTINUED, approval_details
-from providers.bitrise.actions import (
-    AbortBuildAction,
-    AbortPipelineAction,
-    BitriseAction,
-    BuildTarget,
-    DecideBuildRequestAction,
-    PipelineTarget,
-    RebuildBuildAction,
-    RebuildPipelineAction,
-    SetPublicInstallPageAction,
-    TriggerBuildAction,
-)
+from providers.bitrise.action_base import BitriseAction, BuildTarget
 from providers.bitrise.api.requests import AbortRequest
+from providers.bitrise.artifacts.actions import SetPublicInstallPageAction
+from providers.bitrise.build_requests.actions import DecideBuildRequestAction
+from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildAction, TriggerBuildAction
+from providers.bitrise.pipelines.actions import AbortPipelineAction, PipelineTarget, RebuildPipelineAction
 from providers.bitrise.provider import BITRISE
-from providers.buildio.actions import (
-    AddDomainAction,
-    ClusterLoginAction,
-    CreateAppAction,
-    CreateNamespaceAction,
-    DeleteNamespaceAction,
-    DeployAction,
-    RemoveAllDomainsAction,
-    RemoveDomainAction,
-    RestartAction,
+from providers.buildio.apps.actions import CreateAppAction
+from providers.buildio.config_vars.actions import (
     RevealConfigAction,
     RevealEnvironmentAction,
-    RunCommandAction,
     SetConfigAction,
     SetEnvironmentAction,
-    SourceBuild,
     UnsetConfigAction,
     UnsetEnvironmentAction,
+)
+from providers.buildio.deploy_links.messages import SourceBuild
+from providers.buildio.deploys.actions import DeployAction
+from providers.buildio.domains.actions import (
+    AddDomainAction,
+    RemoveAllDomainsAction,
+    RemoveDomainAction,
     UpdateCertificateAction,
 )
+from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
+from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO
 
 ANDROID = App(
@@ -176,7 +169,7 @@ FIELDS = [
 
 
 def test_every_action_class_has_an_example() -> None:
-    assert {type(action) for action in EXAMPLES} == {spec.action_class for spec in ACTIONS}
+    assert {type(action) for action in EXAMPLES} == set(ACTIONS)
     assert len(EXAMPLES) == len({type(action) for action in EXAMPLES})
 
 

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 
 from messages.kit.button_values import PolicyButton
 from providers.bitrise.provider import BITRISE
-from services.actions.result import PermissionDenied
+from services.actions.permissions import PermissionDenied
 from services.request.context import Visibility
 from services.request.error_messages import reply_to_error
 from tests.support.bot_harness import BotHarness, bot_harness

@@ -1,0 +1,261 @@
+"""Actions on config vars of apps and of pipelines' environments: set, unset, reveal.
+
+Only names are shown. Values are stored encrypted and sent only to Build.io.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from functools import partial
+from typing import ClassVar, Literal
+
+from domain.access_policy import Permission
+from domain.action import Secret
+from domain.provider_errors import ProviderError
+from providers.buildio.action_base import AppAction, BuildioAction, Name, channel_result
+from providers.buildio.api.access import own_client
+from providers.buildio.config_vars import messages as config_var_messages
+from providers.buildio.config_vars.config_diff import ConfigDiff
+from providers.buildio.config_vars.messages import ConfigVarOwner
+from providers.buildio.config_vars.reveal_grant import sign_grant
+from providers.buildio.processes.actions import record_restart
+from providers.buildio.shared import error_texts
+from services.actions.action import ActionResult
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.errors import UserError
+
+NAMES_SAID = 5
+# How a change of a config var is described; its value is never shown.
+SET, UNSET = "set to a value that is not shown", "unset"
+_VALUES_NOT_SHOWN = {"values": "values of config vars are shown to nobody; their names are"}
+
+
+class SetConfigAction(AppAction):
+    """Set config vars of an app."""
+
+    not_shown: ClassVar[Mapping[str, str]] = _VALUES_NOT_SHOWN
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["set_config"] = "set_config"
+    values: Mapping[Name, Secret]
+
+    def audit_fields(self) -> dict[str, str]:
+        """Return only the names."""
+        return _names_label(self.values)
+
+    def summary(self) -> str:
+        """Return only the names."""
+        return f"set {_format_names(self.values)} of {self.app.title}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return only the names."""
+        return [(f"config var {name}", SET) for name in sorted(self.values)]
+
+    async def execute(self, context: RequestContext) -> ActionResult:
+        """Set the config vars. Raises ProviderError."""
+        values = {key: value.get_secret_value() for key, value in self.values.items()}
+        before = await own_client(context).config_vars(self.app.slug)
+        await record_restart(self, context)  # Build.io restarts the dynos when config vars change
+        await own_client(context).set_config_vars(self.app.slug, values)
+        return _report_changes(ConfigVarOwner.of_app(self.app), ConfigDiff.between(before, values), context)
+
+
+class UnsetConfigAction(AppAction):
+    """Unset config vars of an app."""
+
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["unset_config"] = "unset_config"
+    keys: tuple[Name, ...]
+
+    def audit_fields(self) -> dict[str, str]:
+        """Return the names."""
+        return _names_label(self.keys)
+
+    def summary(self) -> str:
+        """Return the names."""
+        return f"unset {_format_names(self.keys)} of {self.app.title}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return the names."""
+        return [(f"config var {name}", UNSET) for name in sorted(self.keys)]
+
+    async def execute(self, context: RequestContext) -> ActionResult:
+        """Unset the config vars. Raises ProviderError, UserError if only some could be unset."""
+        await record_restart(self, context)
+        await _unset_one_by_one(self.keys, partial(own_client(context).remove_config_var, self.app.slug))
+        return _report_changes(ConfigVarOwner.of_app(self.app), ConfigDiff(removed=self.keys), context)
+
+
+class RevealConfigAction(AppAction):
+    """Show the value of a config var to the requester. Nothing changes, but it is authorized and audited."""
+
+    permission: ClassVar = Permission.CONFIG
+    act: Literal["reveal_config"] = "reveal_config"
+    key: Name
+
+    def audit_fields(self) -> dict[str, str]:
+        """Return only the name."""
+        return {"label": self.key}
+
+    def summary(self) -> str:
+        """Return only the name."""
+        return f"see the value of {_format_names([self.key])} of {self.app.title}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return only the name."""
+        return [("config var", self.key)]
+
+    async def execute(self, context: RequestContext) -> ActionResult:
+        """Give the requester the button that shows the value. Raises UserError, ProviderError."""
+        existing = await own_client(context).config_vars(self.app.slug)
+        return _grant_reveal(ConfigVarOwner.of_app(self.app), self.key, existing, context)
+
+
+class _EnvironmentAction(BuildioAction):
+    """Base of actions on the config vars of a pipeline's environment: its ID and its display name."""
+
+    permission: ClassVar = Permission.CONFIG
+    environment: Name
+    label: Name
+
+    @property
+    def owner(self) -> ConfigVarOwner:
+        """Return the environment as owner."""
+        return ConfigVarOwner(environment=self.environment, title=self.label)
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return the environment."""
+        return [("environment", self.label), ("environment id", self.environment)]
+
+
+class SetEnvironmentAction(_EnvironmentAction):
+    """Set config vars of an environment; None unsets one."""
+
+    not_shown: ClassVar[Mapping[str, str]] = _VALUES_NOT_SHOWN
+    act: Literal["set_environment"] = "set_environment"
+    values: Mapping[Name, Secret | None]
+
+    def audit_fields(self) -> dict[str, str]:
+        """Return the environment and only the names."""
+        return {"environment": self.environment, **_names_label(self.values)}
+
+    def summary(self) -> str:
+        """Return only the names and the environment."""
+        given = [key for key, value in self.values.items() if value is not None]
+        gone = [key for key, value in self.values.items() if value is None]
+        said = [f"set {_format_names(given)}"] if given else []
+        said += [f"unset {_format_names(gone)}"] if gone else []
+        return f"{' and '.join(said)} of the environment {self.label}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return the environment and only the names."""
+        return [
+            *super().details(),
+            *(
+                (f"config var {key}", UNSET if value is None else SET)
+                for key, value in sorted(self.values.items())
+            ),
+        ]
+
+    async def execute(self, context: RequestContext) -> ActionResult:
+        """Set the config vars. Raises ProviderError."""
+        values = {
+            key: value.get_secret_value() if value is not None else None for key, value in self.values.items()
+        }
+        before = await own_client(context).environment(self.environment)
+        await own_client(context).set_environment(self.environment, values)
+        return _report_changes(self.owner, ConfigDiff.between(before, values), context)
+
+
+class UnsetEnvironmentAction(_EnvironmentAction):
+    """Unset config vars of an environment."""
+
+    act: Literal["unset_environment"] = "unset_environment"
+    keys: tuple[Name, ...]
+
+    def audit_fields(self) -> dict[str, str]:
+        """Return the environment and the names."""
+        return {"environment": self.environment, **_names_label(self.keys)}
+
+    def summary(self) -> str:
+        """Return the names and the environment."""
+        return f"unset {_format_names(self.keys)} of the environment {self.label}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return the environment and the names."""
+        return [*super().details(), *((f"config var {name}", UNSET) for name in sorted(self.keys))]
+
+    async def execute(self, context: RequestContext) -> ActionResult:
+        """Unset the config vars. Raises ProviderError, UserError if only some could be unset."""
+        remove = partial(own_client(context).remove_from_environment, self.environment)
+        await _unset_one_by_one(self.keys, remove)
+        return _report_changes(self.owner, ConfigDiff(removed=self.keys), context)
+
+
+class RevealEnvironmentAction(_EnvironmentAction):
+    """Show the value of an environment's config var to the requester."""
+
+    act: Literal["reveal_environment"] = "reveal_environment"
+    key: Name
+
+    def audit_fields(self) -> dict[str, str]:
+        """Return the environment and only the name."""
+        return {"environment": self.environment, "label": self.key}
+
+    def summary(self) -> str:
+        """Return only the name and the environment."""
+        return f"see the value of {_format_names([self.key])} of the environment {self.label}"
+
+    def details(self) -> list[tuple[str, str]]:
+        """Return the environment and only the name."""
+        return [*super().details(), ("config var", self.key)]
+
+    async def execute(self, context: RequestContext) -> ActionResult:
+        """Give the requester the button that shows the value. Raises UserError, ProviderError."""
+        existing = await own_client(context).environment(self.environment)
+        return _grant_reveal(self.owner, self.key, existing, context)
+
+
+def _grant_reveal(
+    owner: ConfigVarOwner,
+    key: str,
+    existing_keys: Collection[str],
+    context: RequestContext,
+) -> ActionResult:
+    """Build the reply that lets the person reveal the value; it never contains the value itself. Raises UserError."""
+    if key not in existing_keys:
+        list_command = f"config {owner.title}" if owner.environment is None else f"envs {owner.environment}"
+        raise UserError(error_texts.unknown_key(key, existing_keys, lists=list_command))
+    message = config_var_messages.vars_granted(
+        owner, key, by=context.person, value=sign_grant(owner, key, context)
+    )
+    return ActionResult(Reply(message, Visibility.CHANNEL), provider_answer="shown to them alone")
+
+
+def _report_changes(owner: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> ActionResult:
+    return channel_result(config_var_messages.vars_changed(owner, diff, by=context.person))
+
+
+async def _unset_one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaitable[None]]) -> None:
+    """Unset keys one request at a time, as Build.io requires. Raises UserError if only some could be unset."""
+    removed: list[str] = []
+    for key in keys:
+        try:
+            await unset(key)
+        except ProviderError as problem:
+            if not removed:
+                raise
+            raise UserError(
+                f"I unset {', '.join(removed)}, but not {key} and what follows: {problem}"
+            ) from problem
+        removed.append(key)
+
+
+def _format_names(keys: Iterable[str]) -> str:
+    names = sorted(keys)
+    if len(names) > NAMES_SAID:
+        return f"{len(names)} config vars"
+    return f"the config var{'' if len(names) == 1 else 's'} {', '.join(names)}"
+
+
+def _names_label(keys: Iterable[str]) -> dict[str, str]:
+    return {"label": " ".join(sorted(keys))}
