@@ -8,7 +8,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
 from services.container import Services
-from services.request.form_submission import FormHandler, FormSubmission
+from services.request.forms import FormHandler, FormSubmission
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
 

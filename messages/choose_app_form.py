@@ -5,25 +5,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from domain.build import App, FrozenModel
 from domain.message import Block
 from messages.kit import action_ids
 from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, field, modal, search_select, warning
+from messages.kit.views import FormValues, app_option, field, modal, search_select, warning
 
 TITLE = "Choose an app"
 # The block of the field.
 APP = "app"
 
 
-def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Block:
+class PickedApp(FrozenModel):
+    """The picked app, as the list showed it."""
+
+    slug: str
+    title: str
+
+
+def choose_app_modal(
+    *, origin: ViewMetadata, picked: PickedApp | None = None, problem: str | None = None
+) -> Block:
     """Render the form that asks which app is the channel's."""
+    app = App(provider=origin.provider, slug=picked.slug, title=picked.title) if picked else None
+    select = search_select(action_ids.PICK_APP, "Type a part of its name", app_option(app))
     return modal(
         TITLE,
         [
             *warning(problem),
             section("Commands here that name no app will mean this one. The channel is told."),
-            field(APP, "App", search_select(action_ids.PICK_APP, "Type a part of its name"), optional=False),
+            field(APP, "App", select, optional=False),
         ],
         callback_id=action_ids.CHOOSE_APP_MODAL,
         private_metadata=origin.encode(),
@@ -32,6 +44,8 @@ def choose_app_modal(*, origin: ViewMetadata, problem: str | None = None) -> Blo
     )
 
 
-def read_app(values: Mapping[str, Any]) -> str | None:
-    """Read the slug of the picked app. `values` is the view's state as Slack sends it."""
-    return FormValues(values).picked(APP)
+def read_app(values: Mapping[str, Any]) -> PickedApp | None:
+    """Read the picked app. `values` is the view's state as Slack sends it."""
+    filled = FormValues(values)
+    slug = filled.picked(APP)
+    return PickedApp(slug=slug, title=filled.picked_words(APP) or slug) if slug else None

@@ -10,7 +10,7 @@ from domain.message import Block
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, field, modal, option, text_element
+from messages.kit.views import FormValues, field, modal, option, text_element, warning
 
 NAME = "name"
 NOTIFICATIONS = "told"
@@ -34,13 +34,16 @@ def profile_title(provider: Provider) -> str:
     return f"You at {provider.label}"
 
 
-def profile_modal(filled: ProfileForm, provider: Provider, *, origin: ViewMetadata) -> Block:
+def profile_modal(
+    filled: ProfileForm, provider: Provider, *, origin: ViewMetadata, problem: str | None = None
+) -> Block:
     """Render the form, filled in with what is known."""
     chosen = [_option(key) for key in _NOTIFICATION_OPTIONS if getattr(filled, key)]
     checkboxes: Block = {"type": "checkboxes", "options": [_option(key) for key in _NOTIFICATION_OPTIONS]}
     return modal(
         profile_title(provider),
         [
+            *warning(problem),
             field(
                 NAME,
                 f"Your name at {provider.label}",

@@ -6,19 +6,18 @@ from messages.kit import action_ids as shared_action_ids
 from providers.bitrise import action_ids
 from providers.bitrise.artifacts import buttons as artifact_buttons
 from providers.bitrise.build_requests import buttons as build_request_buttons
-from providers.bitrise.builds import (
-    abort_submission,
-    find_submission,
-    options,
-    trigger_submission,
-)
 from providers.bitrise.builds import buttons as build_buttons
+from providers.bitrise.builds import options, trigger_form
+from providers.bitrise.builds.abort_form import AbortForm
+from providers.bitrise.builds.find_form import FindForm
+from providers.bitrise.builds.trigger_form import TriggerForm
 from providers.bitrise.link_previews import preview_link
 from providers.bitrise.logs import buttons as log_buttons
-from providers.bitrise.logs import search_form
+from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.pipelines import buttons as pipeline_buttons
 from providers.bitrise.shortcuts import ABOUT, SHORTCUTS
 from providers.bitrise.workflow_functions import FUNCTIONS
+from services.request.forms import handlers_of
 from services.request.interactions import Interactions
 
 INTERACTIONS = Interactions(
@@ -30,15 +29,10 @@ INTERACTIONS = Interactions(
         **build_request_buttons.BUTTONS,
     },
     form_buttons={**build_buttons.FORM_BUTTONS, **log_buttons.FORM_BUTTONS},
-    view_actions=trigger_submission.VIEW_ACTIONS,
-    forms={
-        **abort_submission.FORMS,
-        **trigger_submission.FORMS,
-        **find_submission.FORMS,
-        **search_form.FORMS,
-    },
+    view_actions=trigger_form.VIEW_ACTIONS,
+    forms=handlers_of(AbortForm, TriggerForm, FindForm, LogSearchForm),
     options=options.OPTIONS,
-    app_selections={action_ids.START_MODAL: trigger_submission.select_app},
+    app_selections={action_ids.START_MODAL: trigger_form.select_app},
     selections=frozenset({action_ids.PICK_BUILDABLE, action_ids.ARTIFACTS_PICK}),
     shortcuts=SHORTCUTS,
     functions=FUNCTIONS,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from messages import notices
-from providers.bitrise.builds import open_forms
+from providers.bitrise.builds import find_form, trigger_form
 from providers.bitrise.mentioned_builds import mentioned_builds
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
@@ -21,12 +21,12 @@ START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
 async def _open_start_form(_message: Mapping[str, Any], context: RequestContext) -> None:
     check_configured(BITRISE, context)
-    await open_forms.open_start(context)
+    await trigger_form.open_start(context)
 
 
 async def _open_find_form(_message: Mapping[str, Any], context: RequestContext) -> None:
     check_configured(BITRISE, context)
-    await open_forms.open_find(context)
+    await find_form.open_find(context)
 
 
 async def _show_mentioned_builds(message: Mapping[str, Any], context: RequestContext) -> Reply:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from providers.buildio import action_ids
 from providers.buildio.apps import buttons as app_buttons
-from providers.buildio.apps import create_submission
+from providers.buildio.apps.create_form import CreateAppForm
 from providers.buildio.config_vars import buttons as config_var_buttons
-from providers.buildio.config_vars import submissions as config_var_submissions
+from providers.buildio.config_vars.forms import SetVarsForm, UnsetVarsForm
 from providers.buildio.deploy_links import buttons as deploy_link_buttons
-from providers.buildio.deploys import submission as deploy_submission
+from providers.buildio.deploys.commands import DeployAppForm
 from providers.buildio.domains import buttons as domain_buttons
-from providers.buildio.domains import submissions as domain_submissions
+from providers.buildio.domains.forms import AddDomainForm, RemoveDomainsForm, ReplaceCertificateForm
 from providers.buildio.namespaces import buttons as namespace_buttons
-from providers.buildio.namespaces import forms as namespace_forms
+from providers.buildio.namespaces.forms import CreateNamespaceForm, DeleteNamespaceForm
 from providers.buildio.pipelines import buttons as pipeline_buttons
 from providers.buildio.processes import buttons as process_buttons
-from providers.buildio.processes import restart_submission, run_buttons, run_submission
+from providers.buildio.processes import run_buttons
+from providers.buildio.processes.commands import RestartProcessesForm
+from providers.buildio.processes.run_commands import ReviewCommandForm, RunCommandForm
 from providers.buildio.teams.options import offer_teams
 from services.features.option_lists import offer_apps
+from services.request.forms import handlers_of
 from services.request.interactions import Interactions
 
 INTERACTIONS = Interactions(
@@ -38,15 +41,20 @@ INTERACTIONS = Interactions(
         **domain_buttons.FORM_BUTTONS,
         **namespace_buttons.FORM_BUTTONS,
     },
-    forms={
-        **create_submission.FORMS,
-        **deploy_submission.FORMS,
-        **restart_submission.FORMS,
-        **run_submission.FORMS,
-        **config_var_submissions.FORMS,
-        **domain_submissions.FORMS,
-        **namespace_forms.FORMS,
-    },
+    forms=handlers_of(
+        CreateAppForm,
+        DeployAppForm,
+        RestartProcessesForm,
+        RunCommandForm,
+        ReviewCommandForm,
+        SetVarsForm,
+        UnsetVarsForm,
+        AddDomainForm,
+        ReplaceCertificateForm,
+        RemoveDomainsForm,
+        CreateNamespaceForm,
+        DeleteNamespaceForm,
+    ),
     options={action_ids.PICK_APP: offer_apps, action_ids.PICK_TEAM: offer_teams},
     # They show no more than the channel's subscriptions do.
     open_to_external_users=frozenset({action_ids.APP, action_ids.REFRESH}),

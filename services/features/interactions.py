@@ -5,17 +5,18 @@ from __future__ import annotations
 from messages.kit import action_ids
 from services.features import option_lists
 from services.features.access_rules import buttons as access_rule_buttons
-from services.features.access_rules import form_submission as access_rule_form
+from services.features.access_rules.form import VIEW_ACTIONS, AddRuleForm
 from services.features.accounts import buttons as account_buttons
-from services.features.accounts import form_submission as account_form
+from services.features.accounts.form import ConnectAccountForm
 from services.features.apps import buttons as app_buttons
-from services.features.apps import form_submission as app_form
+from services.features.apps.form import ChooseAppForm
 from services.features.pending_actions import buttons as pending_action_buttons
 from services.features.profile import buttons as profile_buttons
-from services.features.profile import form_submission as profile_form
+from services.features.profile.form import EditProfileForm
 from services.features.subscriptions import buttons as subscription_buttons
-from services.features.subscriptions import form as subscription_form
+from services.features.subscriptions.form import EditSubscriptionForm, select_app
 from services.home import app_search
+from services.request.forms import handlers_of
 from services.request.interactions import Interactions
 
 INTERACTIONS = Interactions(
@@ -32,17 +33,11 @@ INTERACTIONS = Interactions(
         **profile_buttons.FORM_BUTTONS,
         **subscription_buttons.FORM_BUTTONS,
     },
-    view_actions=access_rule_form.VIEW_ACTIONS,
-    forms={
-        **account_form.FORMS,
-        **access_rule_form.FORMS,
-        **subscription_form.FORMS,
-        **app_form.FORMS,
-        **profile_form.FORMS,
-    },
+    view_actions=VIEW_ACTIONS,
+    forms=handlers_of(AddRuleForm, ChooseAppForm, ConnectAccountForm, EditProfileForm, EditSubscriptionForm),
     options=option_lists.OPTIONS,
     options_in=option_lists.OPTIONS_IN,
-    app_selections={**subscription_form.APP_SELECTIONS, **app_search.APP_SELECTIONS},
+    app_selections={action_ids.SUBSCRIPTION_MODAL: select_app, **app_search.APP_SELECTIONS},
     selections=option_lists.SELECTIONS,
     # A click on a link changes nothing, and users may remove their own account.
     open_to_external_users=frozenset(

@@ -26,11 +26,11 @@ from services.command_spec import CommandHandler, CommandSpec
 from services.features.access_rules import commands as access_rule_commands
 from services.features.accounts import commands as account_commands
 from services.features.apps import commands as app_commands
-from services.features.apps.open_form import open_choose_app
+from services.features.apps.form import open_choose_app
 from services.features.audit_log import commands as audit_log_commands
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions import explain
-from services.features.subscriptions.open_form import open_subscribe_unless_one_app
+from services.features.subscriptions.form import open_subscribe_unless_one_app
 from services.request.context import Reply, RequestContext
 
 RESULTS = (

@@ -151,7 +151,7 @@ async def reply_or_explain(
         return
     except Exception as error:  # noqa: BLE001 - every error is shown to the user
         handling.close()
-        await _send(reply_to_error(error), responder)
+        await send_reply(reply_to_error(error), responder)
         return
     task = asyncio.create_task(handling)
     try:
@@ -164,10 +164,10 @@ async def reply_or_explain(
     except Exception as error:  # noqa: BLE001 - every error is shown to the user
         reply = reply_to_error(error)
     if reply is not None:
-        await _send(reply, responder)
+        await send_reply(reply, responder)
 
 
-async def _send(reply: Reply, responder: Responder) -> None:
+async def send_reply(reply: Reply, responder: Responder) -> None:
     """Send the reply; if Slack has an outage, retry later. Raises SlackCallFailed."""
     try:
         await responder(reply)

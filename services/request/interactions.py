@@ -15,7 +15,7 @@ from messages.kit.view_metadata import ViewMetadata
 from services.request.button_press import ButtonHandler
 from services.request.context import Reply, RequestContext
 from services.request.finder import SearchLimits
-from services.request.form_submission import FormHandler
+from services.request.forms import FormHandler
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from messages.kit import views
 from messages.kit.view_metadata import ViewMetadata
 from services.events import UserActed
 from services.request.context import Reply, RequestContext, Visibility
+from services.request.placeholder import show_if_slow
 from services.request.responder import ChannelResponder
 from services.slack.errors import SlackCallFailed
 
@@ -43,9 +44,7 @@ class ViewResponder:
         """Open the modal with a progress notice if the reply takes long."""
         if not self.waits:
             return  # the handler opens a modal itself
-        await asyncio.wait({task}, timeout=PATIENCE_SECONDS)
-        if not task.done():
-            await self._show(notices.in_progress(), "Buildbell")
+        await show_if_slow(task, PATIENCE_SECONDS, lambda: self._show(notices.in_progress(), "Buildbell"))
 
     async def __call__(self, answer: Reply) -> None:
         """Show the reply. Raises SlackCallFailed."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from domain.message import Block
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues
+from messages.kit.views import FormValues, field, modal, text_element, warning
 from services.actions.run import run_action
 from services.request.button_press import ButtonPress
-from services.request.context import Reply, RequestContext
+from services.request.context import Reply
 from services.request.finder import find_app
-from services.request.form_submission import FormSubmission, submission_flow
+from services.request.forms import Form, handlers_of
 from services.request.interactions import Interactions
 from tests.tiny.actions import StartJob
-from tests.tiny.messages import PROJECT, RETRY, START, START_FORM, start_form
+from tests.tiny.messages import RETRY, START
 from tests.tiny.provider import TINY
+
+START_FORM, PROJECT = "tiny_start_form", "project"
 
 
 async def _retry(press: ButtonPress) -> Reply | None:
@@ -21,28 +26,37 @@ async def _retry(press: ButtonPress) -> Reply | None:
     return (await run_action(StartJob(app=app, retried=int(number)), press.context)).answer
 
 
+@dataclass
+class StartForm(Form[ViewMetadata, str, Reply | None]):
+    """Starts a job of a project."""
+
+    callback_id = START_FORM
+    title = "Start a job"
+    error_field = PROJECT
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(lambda values: FormValues(values).text(PROJECT))
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the project."""
+        return modal(
+            self.title,
+            [*warning(problem), field(PROJECT, "Project", text_element(self.filled))],
+            callback_id=START_FORM,
+            private_metadata=self.origin.encode(),
+            submit="Start",
+        )
+
+    async def submit(self) -> Reply | None:
+        """Start the job."""
+        app = await find_app(self.context, self.filled, TINY)
+        return (await run_action(StartJob(app=app), self.context)).answer
+
+
 async def _open_form(press: ButtonPress) -> None:
     metadata = ViewMetadata(channel=press.context.channel, provider=TINY)
-    await press.context.open_view(start_form(press.value, metadata=metadata))
-
-
-async def _submit(form: FormSubmission) -> None:
-    project = FormValues(form.values).text(PROJECT) or ""
-    metadata = ViewMetadata.read(form.metadata)
-    flow = submission_flow(
-        "Start a job",
-        f"Starting {project}…",
-        lambda problem: start_form(project, metadata=metadata, problem=problem),
-        field=PROJECT,
-    )
-    await form.run_and_reply(_start(project, form.context), flow)
-
-
-async def _start(project: str, context: RequestContext) -> Reply | None:
-    app = await find_app(context, project, TINY)
-    return (await run_action(StartJob(app=app), context)).answer
+    await StartForm(press.context, metadata, press.value).open()
 
 
 INTERACTIONS = Interactions(
-    buttons={RETRY: _retry}, form_buttons={START: _open_form}, forms={START_FORM: _submit}
+    buttons={RETRY: _retry}, form_buttons={START: _open_form}, forms=handlers_of(StartForm)
 )

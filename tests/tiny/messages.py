@@ -1,4 +1,4 @@
-"""Messages and the form of Tiny CI."""
+"""Messages of Tiny CI."""
 
 from __future__ import annotations
 
@@ -8,12 +8,9 @@ from domain.build import App, Build
 from domain.message import Block, Message
 from messages.kit.blocks import button, row, section
 from messages.kit.mrkdwn import escape, mention
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import field, modal, text_element
 from tests.tiny.simulator import Job
 
-RETRY, START, START_FORM = "tiny_retry", "tiny_start", "tiny_start_form"
-PROJECT = "project"
+RETRY, START = "tiny_retry", "tiny_start"
 _RESULTS = {None: "is running", True: "passed", False: "failed"}
 
 
@@ -33,19 +30,3 @@ def job_started(app: App, job: Job, *, by: str) -> Message:
     """Return the message to the channel that a user started a job."""
     text = f"{mention(by)} started {escape(app.title)} #{job.number}"
     return Message(text, [section(text)])
-
-
-def start_form(project: str, *, metadata: ViewMetadata, problem: str | None = None) -> Block:
-    """Return the form that starts a job."""
-    blocks = [
-        *([section(problem)] if problem else []),
-        field(PROJECT, "Project", text_element(project)),
-    ]
-    return modal(
-        "Start a job",
-        blocks,
-        callback_id=START_FORM,
-        private_metadata=metadata.encode(),
-        submit="Start",
-        close="Cancel",
-    )

@@ -9,7 +9,7 @@ from domain.commands.shared_commands import ListApps, ListBuilds
 from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
 from providers.bitrise import action_ids
-from providers.bitrise.builds import commands, diff, open_forms
+from providers.bitrise.builds import abort_form, commands, diff, find_form, trigger_form
 from providers.bitrise.builds.build_button import find_pressed_build
 from providers.bitrise.provider import BITRISE
 from services.features.apps import commands as app_commands
@@ -61,17 +61,17 @@ async def _notify_me(press: ButtonPress) -> Reply:
 
 
 async def _open_abort_form(press: ButtonPress) -> None:
-    await open_forms.open_abort(
+    await abort_form.open_abort(
         BuildButton.decode(press.value), press.context, press.message, press.response_url
     )
 
 
 async def _open_start_form(press: ButtonPress) -> None:
-    await open_forms.open_start(press.context, read_app(press))
+    await trigger_form.open_start(press.context, read_app(press))
 
 
 async def _open_find_form(press: ButtonPress) -> None:
-    await open_forms.open_find(press.context)
+    await find_form.open_find(press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

@@ -11,7 +11,7 @@ from messages.kit.button_values import AppButton
 from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.access import visible_apps
 from providers.bitrise.api.requests import AbortRequest
-from providers.bitrise.builds import open_forms
+from providers.bitrise.builds import trigger_form
 from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildAction, TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
@@ -53,7 +53,7 @@ async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | Non
     if command.names_something:
         return await start(await find_app(context, command.app, BITRISE), command, context)
     if context.trigger_id:
-        await open_forms.open_start(context, app_query=command.app)
+        await trigger_form.open_start(context, app_query=command.app)
         return None
     app = await visible_apps(context).find(command.app) if command.app is not None else None
     return Reply(

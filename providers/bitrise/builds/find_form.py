@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from domain.build import App, FrozenModel
+from domain.commands.command_line import parse
+from domain.commands.errors import CommandError
+from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
 from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import section
@@ -21,8 +25,14 @@ from messages.kit.views import (
     warning,
 )
 from providers.bitrise import action_ids
+from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.provider import BITRISE
+from services.features.builds import commands as build_commands
+from services.request.context import RequestContext
+from services.request.finder import AppNotGiven, find_build
+from services.request.forms import FollowUp, Form
 
+TITLE = "Find a build"
 APP = "app"
 WORDS = "words"
 LONGEST_WORDS = 1000
@@ -39,7 +49,7 @@ class BuildSearch(FrozenModel):
 def find_modal(search: BuildSearch, *, origin: ViewMetadata, problem: str | None = None) -> Block:
     """Render the form, filled in with a search."""
     return modal(
-        "Find a build",
+        TITLE,
         [
             *warning(problem),
             field(
@@ -65,13 +75,13 @@ def find_modal(search: BuildSearch, *, origin: ViewMetadata, problem: str | None
 
 def found_builds(message: Message, *, origin: ViewMetadata) -> Block:
     """Render the search results, shown on top of the form."""
-    return shown_in_modal("Find a build", message, private_metadata=origin.encode())
+    return shown_in_modal(TITLE, message, private_metadata=origin.encode())
 
 
 def search_in_progress() -> Block:
     """Render the modal while Bitrise takes long."""
     return modal(
-        "Find a build",
+        TITLE,
         [section("⏳ Looking…")],
     )
 
@@ -84,6 +94,55 @@ def read_search(values: Mapping[str, Any]) -> BuildSearch:
         title=form_values.picked_words(APP),
         words=" ".join(form_values.text(WORDS).split()),
     )
+
+
+@dataclass
+class FindForm(Form[ViewMetadata, BuildSearch, Message]):
+    """Shows the build that was named, or the builds that match."""
+
+    callback_id = action_ids.FIND_MODAL
+    title = TITLE
+    follow_up = FollowUp.COVERED
+    is_refused_for_good = True
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(read_search)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the search."""
+        return find_modal(self.filled, origin=self.origin, problem=problem)
+
+    async def submit(self) -> Message:
+        """Render the build or the builds. Raises CommandError, UserError, ProviderError."""
+        search, context = self.filled, self.context
+        ref = parse_build_ref(search.words)
+        if ref is not None:
+            return await build_commands.card(*await find_build(context, search.app, ref, BITRISE), context)
+        parser = context.services.registry.get(BITRISE).parser
+        command = parse(f"builds {search.app or ''} {search.words}", surface="slash", parser=parser)
+        if not isinstance(command, ListBuilds) or (command.app is not None and command.app != search.app):
+            raise CommandError(
+                "Here a number, a link or filters can be typed.",
+                example="builds status:failed",
+                provider=BITRISE,
+            )
+        return (await build_commands.list_builds(command, context, BITRISE)).message
+
+    def render_progress(self) -> Block:
+        """Draw the modal while Bitrise takes long."""
+        return search_in_progress()
+
+    def render_result(self, result: Message) -> Block:
+        """Draw what was found."""
+        return found_builds(result, origin=self.origin)
+
+    def find_field(self, problem: BaseException) -> str:
+        """Return the field: the app if it is missing, else the words."""
+        return APP if isinstance(problem, AppNotGiven) else WORDS
+
+
+async def open_find(context: RequestContext) -> None:
+    """Open the form that finds builds. Raises UserError, SlackCallFailed."""
+    await FindForm(context, ViewMetadata(channel=context.channel), BuildSearch()).open()
 
 
 def _app_option(search: BuildSearch) -> Block | None:

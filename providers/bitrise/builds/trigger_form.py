@@ -1,14 +1,21 @@
-"""The modal that starts a build."""
+"""The form that starts a build."""
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import structlog
 
 from domain.build import App
+from domain.commands.arguments import parse_variable
 from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
+from domain.provider_errors import RequestRejected
 from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, context, plain_text, row, section
 from messages.kit.mrkdwn import escape
@@ -26,6 +33,25 @@ from messages.kit.views import (
     warning,
 )
 from providers.bitrise import action_ids
+from providers.bitrise.api.access import visible_apps
+from providers.bitrise.builds.actions import TriggerBuildAction
+from providers.bitrise.provider import BITRISE
+from services.actions import run
+from services.request.context import Reply, RequestContext
+from services.request.errors import UserError
+from services.request.finder import app_by_slug, find_channel_app
+from services.request.forms import (
+    FieldError,
+    Form,
+    FormSubmission,
+    check_may_act,
+    open_in_time,
+    opening_deadline,
+)
+from services.request.interactions import ViewAction, ViewActionHandler
+from services.slack.errors import SlackCallFailed
+
+log = structlog.get_logger()
 
 START_TITLE = "Start a build"
 APP = "app"
@@ -40,6 +66,18 @@ MAX_VARIABLES = 20
 LONGEST_VARIABLE = 3000
 _WORKFLOW, _PIPELINE = "w:", "p:"
 MAX_NAMES_PER_KIND = 50
+# Common names of main branches, the most common first.
+MAIN_BRANCHES = ("main", "master", "trunk", "develop")
+# The form opens without a branch if the list takes longer.
+BRANCHES_SECONDS = 1.2
+# The field that an error is about, by the word that its text has.
+_FIELDS_BY_WORD = {
+    "workflow": BUILDABLE,
+    "pipeline": BUILDABLE,
+    "branch": BRANCH,
+    "tag": TAG,
+    "commit": COMMIT,
+}
 
 
 class StartOrigin(ViewMetadata):
@@ -189,6 +227,205 @@ def trigger_failed(problem: str) -> Block:
     return _status_modal(section(f"⚠️ {escape(problem, 2000)}"))
 
 
+@dataclass
+class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
+    """Starts the build that the form describes. `is_remembered`: the content is what the user started last time."""
+
+    callback_id = action_ids.START_MODAL
+    title = START_TITLE
+    is_refused_for_good = True
+
+    app: App | None = None
+    is_remembered: bool = False
+
+    @classmethod
+    def read(cls, submission: FormSubmission) -> Self:
+        """Read the form."""
+        return cls._read(submission.context, StartOrigin.read(submission.metadata), submission.values)
+
+    @classmethod
+    def read_open(cls, action: ViewAction) -> Self:
+        """Read the form while it is open."""
+        origin = StartOrigin.read(action.metadata).with_rows_in(action.state)
+        return cls._read(action.context, origin, action.state)
+
+    @classmethod
+    def _read(cls, context: RequestContext, origin: StartOrigin, values: Mapping[str, Any]) -> Self:
+        content = read_start(values, origin)
+        title = FormValues(values).picked_words(APP) or "?"
+        app = App(provider=BITRISE, slug=content.app, title=title) if content.app else None
+        return cls(context, origin, content, app)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with its content."""
+        return start_modal(
+            self.filled, self.app, origin=self.origin, problem=problem, remembered=self.is_remembered
+        )
+
+    async def submit(self) -> Reply | None:
+        """Start the build. Raises FieldError, PermissionDenied, UserError, ProviderError."""
+        command = trigger_command(self.filled)
+        app = await app_by_slug(self.context, self._app.slug, BITRISE)
+        return (await run.run_action(TriggerBuildAction(app=app, ask=command), self.context)).answer
+
+    def render_progress(self) -> Block:
+        """Draw the modal while Bitrise takes long."""
+        return trigger_in_progress(self._app)
+
+    def render_result(self, result: Reply | None) -> Block:  # noqa: ARG002 - the channel gets the reply
+        """Draw the modal after a slow start."""
+        return start_done(self._app)
+
+    def render_refusal(self, problem: str) -> Block:
+        """Draw the modal that says why Bitrise refused."""
+        return trigger_failed(problem)
+
+    def find_field(self, problem: BaseException) -> str:
+        """Return the field that the error names, in its text if it is Bitrise's."""
+        if isinstance(problem, FieldError):
+            return problem.field
+        if isinstance(problem, RequestRejected | UserError):
+            # Bitrise's errors, and ours, name the field only in their text.
+            text = (
+                (problem.words or "") if isinstance(problem, RequestRejected) else str(problem)
+            ).casefold()
+            return next((field for word, field in _FIELDS_BY_WORD.items() if word in text), APP)
+        return APP
+
+    @property
+    def _app(self) -> App:
+        return self.app or App(provider=BITRISE, slug="", title="?")
+
+
+async def open_start(
+    context: RequestContext, app: App | None = None, *, app_query: str | None = None
+) -> None:
+    """Open the start form for `app` or the app that `app_query` names; else the channel's, else the one last started.
+
+    It is prefilled with what the user last started of the app, else with the app's main branch if it is known in time.
+    Raises NotConnected, UserError, UnknownApp, AmbiguousApp, ProviderError, SlackCallFailed.
+    """
+    until = opening_deadline()
+    await check_may_act(context, BITRISE, until)
+    if app_query is None:
+        await (await _prefill(context, app, until)).open()
+        return
+
+    async def prefill_named_app() -> TriggerForm:
+        return await _prefill(context, await visible_apps(context).find(app_query), None)
+
+    await open_in_time(prefill_named_app(), context, START_TITLE, until=until)
+
+
+async def _prefill(context: RequestContext, app: App | None, until: float | None) -> TriggerForm:
+    """Return the form with what is known; fields not known at `until`, a time of the event loop, are left empty."""
+    last_triggers = context.storage.last_triggers
+    slug = None
+    try:
+        async with asyncio.timeout_at(until):
+            app, slug = await _choose_app(context, app)
+    except TimeoutError:
+        # The app last started is not filled in either: the channel may have another app.
+        log.info("form.app_not_known")
+    last_command = await last_triggers.last(context.person, slug) if slug else None
+    if app is None and slug and last_command is not None:
+        app = App(provider=BITRISE, slug=slug, title=last_command.app or slug)
+    branch = None
+    if app is not None and last_command is None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(until):
+                branch = await main_branch(app, context)
+    content = StartForm.of(last_command or TriggerBuild(branch=branch))
+    origin = StartOrigin(
+        channel=context.channel, app=app.slug if app is not None else "", rows=tuple(content.variables)
+    )
+    return TriggerForm(context, origin, content, app, is_remembered=last_command is not None)
+
+
+async def _choose_app(context: RequestContext, app: App | None) -> tuple[App | None, str | None]:
+    """Return the app that the user most likely wants to build, and its slug; None if unknown."""
+    if (app := app or await find_channel_app(context, BITRISE)) is not None:
+        return app, app.slug
+    slug = await context.storage.last_triggers.last_app(context.person)
+    if slug is None and len(apps := await visible_apps(context).list_in_time()) == 1:
+        return apps[0], apps[0].slug
+    return None, slug
+
+
+async def main_branch(app: App, context: RequestContext) -> str | None:
+    """Return the app's likely main branch; None if no name stands out, or the branches are not known in time.
+
+    Bitrise does not report the default branch (`default_branch` can be set but not read).
+    """
+    clients = context.services.clients.at(BITRISE)
+    try:
+        async with asyncio.timeout(BRANCHES_SECONDS):
+            branches = await context.services.lookups.options.branches(
+                clients, app.slug, whose=(context.team, context.identity)
+            )
+    except TimeoutError:
+        return None
+    common_name = next((name for name in MAIN_BRANCHES if name in branches), None)
+    return common_name or (branches[0] if len(branches) == 1 else None)
+
+
+async def select_app(action: ViewAction) -> None:
+    """Switch the form's lists to the picked app; if nothing is typed, fill in what the user last started of it."""
+    form, context = TriggerForm.read_open(action), action.context
+    slug = form.app.slug if form.app is not None else ""
+    form = replace(form, origin=form.origin.model_copy(update={"app": slug}))
+    content = form.filled
+    if form.app is not None and not content.names_something and not any(content.variables.values()):
+        last_command = await context.storage.last_triggers.last(context.person, slug)
+        if last_command is None:
+            branch = await main_branch(form.app, context)
+            form = replace(form, filled=content.model_copy(update={"branch": branch}))
+        else:
+            content = StartForm.of(last_command)
+            origin = form.origin.model_copy(update={"rows": tuple(content.variables)})
+            form = replace(form, origin=origin, filled=content, is_remembered=True)
+    # Without the hash: even if the view changed in the meantime, the lists must be those of this app.
+    await context.update_view(action.view_id, form.render())
+
+
+async def add_variable(action: ViewAction) -> None:
+    """Update the form with one more row for a variable."""
+    await _update_rows(action, StartOrigin.with_row)
+
+
+async def remove_variable(action: ViewAction) -> None:
+    """Update the form without the row that the button names."""
+    if action.value.isdecimal() and len(action.value) < 5:
+        await _update_rows(action, lambda origin: origin.without_row(int(action.value)))
+
+
+async def _update_rows(action: ViewAction, change: Callable[[StartOrigin], StartOrigin]) -> None:
+    form = TriggerForm.read_open(action)
+    view = replace(form, origin=change(form.origin)).render()
+    try:
+        # With the hash, so that two quick presses don't overwrite each other ("views.update").
+        await action.context.update_view(action.view_id, view, version=action.view.get("hash") or None)
+    except SlackCallFailed as error:
+        if error.reason not in ("hash_conflict", "not_found"):
+            raise
+
+
+def trigger_command(form: StartForm) -> TriggerBuild:
+    """Return the command that the form describes. Raises FieldError."""
+    variables = []
+    for number, typed in form.variables.items():
+        if not typed.strip():
+            continue
+        if (variable := parse_variable(typed)) is None:
+            raise FieldError(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
+        variables.append(variable)
+    if not form.names_something:
+        raise FieldError(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+    return TriggerBuild(
+        **form.model_dump(exclude={"variables", "environments"}), environments=tuple(variables)
+    )
+
+
 def _status_modal(block: Block) -> Block:
     return modal(
         START_TITLE,
@@ -216,3 +453,9 @@ def _picked_target(form: StartForm) -> Block | None:
 
 def _target_option(kind: str, name: str) -> Block | None:
     return option(name, kind + name) if name.strip() and is_pickable(kind + name) else None
+
+
+VIEW_ACTIONS: Mapping[str, ViewActionHandler] = {
+    action_ids.START_ADD_VARIABLE: add_variable,
+    action_ids.START_REMOVE_VARIABLE: remove_variable,
+}

@@ -1,46 +1,44 @@
-"""The form that searches a log: its opening and its submission."""
+"""The form that searches a log."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
-from domain.message import Message
-from messages import notices
+from domain.message import Block, Message
 from messages.kit import views
 from messages.kit.button_values import LogButton
 from providers.bitrise import action_ids
 from providers.bitrise.logs import commands, messages
-from providers.bitrise.logs.messages import WORD
 from services.request.context import RequestContext
-from services.request.form_submission import FormHandler, FormSubmission
-from services.request.forms import FollowUp, SubmissionFlow
-from services.request.modals import check_can_open
-
-_TITLE = "Search the log"
+from services.request.forms import FollowUp, Form
 
 
-async def open_search(about: LogButton, context: RequestContext) -> None:
+@dataclass
+class LogSearchForm(Form[LogButton, str, Message]):
+    """Shows the lines of the log that contain the word."""
+
+    callback_id = action_ids.LOG_SEARCH_MODAL
+    title = "Search the log"
+    error_field = messages.WORD
+    progress = "Reading the whole log…"
+    follow_up = FollowUp.COVERED
+    is_refused_for_good = True
+    read_origin = LogButton.decode
+    read_input = staticmethod(messages.read_word)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the word."""
+        return messages.search_modal(self.origin, typed=self.filled, problem=problem)
+
+    async def submit(self) -> Message:
+        """Render the lines. Raises UserError, ProviderError."""
+        return await commands.search(self.origin, self.filled, self.context)
+
+    def render_result(self, result: Message) -> Block:
+        """Draw the lines."""
+        return views.shown_in_modal(self.title, result)
+
+
+async def open_search(button: LogButton, context: RequestContext) -> None:
     """Open the form that searches a log. Raises UserError, SlackCallFailed."""
-    check_can_open(context)
-    await context.open_view(messages.search_modal(about))
-
-
-async def submit_log_search(form: FormSubmission) -> None:
-    """Show the lines of the log that contain the word."""
-    button = LogButton.decode(form.metadata)
-    word = messages.read_word(form.values)
-    await form.run(commands.search(button, word, form.context), _submission_flow(button, word))
-
-
-def _submission_flow(button: LogButton, word: str) -> SubmissionFlow[Message]:
-    return SubmissionFlow(
-        waiting=notices.notice_modal(_TITLE, "⏳ Reading the whole log…"),
-        done=lambda message: views.shown_in_modal(_TITLE, message),
-        again=lambda problem: messages.search_modal(button, typed=word, problem=problem),
-        refused=lambda problem: notices.notice_modal(_TITLE, problem),
-        field_of=lambda _: WORD,
-        then=FollowUp.COVERED,
-    )
-
-
-FORMS: Mapping[str, FormHandler] = {action_ids.LOG_SEARCH_MODAL: submit_log_search}
+    await LogSearchForm(context, button, "").open()

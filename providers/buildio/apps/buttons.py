@@ -8,8 +8,8 @@ from domain.build import App
 from domain.commands.shared_commands import ListApps
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio import action_ids
-from providers.buildio.apps import commands, create
-from providers.buildio.apps.create_form import CreateForm
+from providers.buildio.apps import commands
+from providers.buildio.apps.create_form import CreateForm, open_create
 from providers.buildio.deploys import commands as deploy_commands
 from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.provider import BUILDIO
@@ -42,7 +42,7 @@ async def _list_page(press: ButtonPress) -> Reply:
 
 
 async def _create(press: ButtonPress) -> Reply | None:
-    return await create.open_form(CreateForm(), press.context)
+    return await open_create(CreateForm(), press.context)
 
 
 async def _deploy(press: ButtonPress) -> Reply | None:

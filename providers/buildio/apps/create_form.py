@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from domain.message import Block
+from messages import notices
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
@@ -20,13 +22,19 @@ from messages.kit.views import (
 )
 from providers.buildio import action_ids
 from providers.buildio.api.models import Team
+from providers.buildio.apps.actions import CreateAppAction
+from providers.buildio.apps.commands import find_team
 from providers.buildio.apps.create_syntax import CreateApp, CreateNamespace
+from providers.buildio.shared.form_defaults import form_metadata
+from services.actions import run
+from services.request.context import Reply, RequestContext
+from services.request.forms import CheckedInput, Form, open_in_time
 
 NAME, TEAM, REGION, DESCRIPTION = "name", "team", "region", "description"
 LONGEST_NAME = 100
 
 
-class CreateForm(CreateApp):
+class CreateForm(CreateApp, CheckedInput):
     """The input for a new app; `team_title` is the text of the picked team."""
 
     team_title: str | None = None
@@ -37,7 +45,7 @@ class CreateForm(CreateApp):
         return _check_name(self.name)
 
 
-class NamespaceForm(CreateNamespace):
+class NamespaceForm(CreateNamespace, CheckedInput):
     """The input for a new namespace; `team_title` is the text of the picked team."""
 
     team_title: str | None = None
@@ -46,6 +54,9 @@ class NamespaceForm(CreateNamespace):
     def problems(self) -> Mapping[str, str]:
         """Return errors by field."""
         return _check_name(self.name)
+
+
+CreateOrNamespaceForm = TypeVar("CreateOrNamespaceForm", CreateForm, NamespaceForm)
 
 
 def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
@@ -91,6 +102,55 @@ def read_namespace(values: Mapping[str, Any]) -> NamespaceForm:
     """Read the input from `values`, the view's state as Slack sends it."""
     filled = FormValues(values)
     return NamespaceForm(**_read_fields(filled), description=filled.text(DESCRIPTION).strip() or None)
+
+
+@dataclass
+class CreateAppForm(Form[ViewMetadata, CreateForm, Reply | None]):
+    """Creates an app."""
+
+    callback_id = action_ids.CREATE_MODAL
+    title = "Create an app"
+    error_field = NAME
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(read_create)
+
+    @property
+    def progress(self) -> str:
+        """The sentence that names the app."""
+        return f"Creating {self.filled.name}…"
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with its input."""
+        return create_modal(self.filled, origin=self.origin, problem=problem)
+
+    async def submit(self) -> Reply | None:
+        """Create the app. Raises PermissionDenied, UserError, ProviderError."""
+        form = await resolve_team(self.filled, self.context)
+        action = CreateAppAction(
+            name=form.name or "", team=form.team, team_title=form.team_title, region=form.region
+        )
+        return (await run.run_action(action, self.context)).answer
+
+
+async def open_create(form: CreateForm, context: RequestContext) -> Reply | None:
+    """Open the form, or reply with a button if none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
+    if not context.trigger_id:
+        prompt = "What is the app called?"
+        return Reply(notices.open_form_prompt(prompt, "Create an app…", action_ids.CREATE, "create"))
+
+    async def load() -> CreateAppForm:
+        return CreateAppForm(context, form_metadata(context), await resolve_team(form, context))
+
+    await open_in_time(load(), context, CreateAppForm.title)
+    return None
+
+
+async def resolve_team(form: CreateOrNamespaceForm, context: RequestContext) -> CreateOrNamespaceForm:
+    """Return the form with the team's ID and name if a team was named. Raises UserError, ProviderError."""
+    if form.team is None:
+        return form
+    team = await find_team(form.team, context)
+    return form.model_copy(update={"team": team.id, "team_title": team.name})
 
 
 def team_options(typed: str, teams: Sequence[Team]) -> list[Block]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars import commands, reveal
-from providers.buildio.config_vars.scope import AppScope, ConfigVarScope, EnvironmentScope
+from providers.buildio.config_vars.scope import AppScope, ConfigVarScope, EnvironmentScope, remove
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import ConfigVarsButton, RemoveVarsButton, RevealButton
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -49,7 +49,7 @@ async def _unset(press: ButtonPress) -> None:
 
 async def _remove(press: ButtonPress) -> Reply | None:
     button = RemoveVarsButton.decode(press.value)
-    return await commands.remove(await _find_scope(button.of, press.context), button.keys, press.context)
+    return await remove(await _find_scope(button.of, press.context), button.keys, press.context)
 
 
 async def _find_scope(button: ConfigVarsButton, context: RequestContext) -> ConfigVarScope:

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 
 from domain.commands.command import AppArgument, ArgumentReader, Command, RequiredWord, WordArgument
 from domain.commands.tokenizer import Token
-from domain.message import Block, Message
+from domain.message import Message
 from messages import notices
 from providers.buildio import action_ids
-from providers.buildio.config_vars import forms, reveal
 from providers.buildio.config_vars import messages as config_var_messages
-from providers.buildio.config_vars.forms import VarsOrigin
+from providers.buildio.config_vars import reveal
+from providers.buildio.config_vars.forms import (
+    SetVarsForm,
+    UnsetVarsForm,
+    load_set_form,
+    load_unset_form,
+)
 from providers.buildio.config_vars.messages import count_keys_that_fit
 from providers.buildio.config_vars.scope import (
     AppScope,
@@ -27,10 +32,9 @@ from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app
-from services.request.modals import open_in_time
+from services.request.forms import open_in_time
 
 TITLE = "Config vars"
-SET, REMOVE = "Set config vars", "Remove config vars"
 NO_BUTTON = "Build.io calls this in a way that no button can carry. Look it up at Build.io itself."
 _SET_EXAMPLE = "config set DATABASE_URL"
 VALUES = "A value is never typed here, since Slack keeps what is typed: a form asks for it."
@@ -167,16 +171,8 @@ async def ask_for_values(scope: ConfigVarScope, key: str | None, context: Reques
         return _button_reply(
             "Values are typed into a form.", "Set…", action_ids.VARS_SET, scope.owner.value(key)
         )
-    await open_in_time(build_values_form(scope, key, context), context, SET)
+    await open_in_time(load_set_form(scope, key, context), context, SetVarsForm.title)
     return None
-
-
-async def build_values_form(scope: ConfigVarScope, key: str | None, context: RequestContext) -> Block:
-    """Build the form for values. Raises PermissionDenied."""
-    await check_access(scope, context)
-    return forms.vars_modal(
-        scope.owner, origin=VarsOrigin.for_owner(scope.owner, channel=context.channel), key=key
-    )
 
 
 async def ask_for_keys(scope: ConfigVarScope, context: RequestContext) -> None:
@@ -184,7 +180,7 @@ async def ask_for_keys(scope: ConfigVarScope, context: RequestContext) -> None:
 
     Raises PermissionDenied, ProviderError, SlackCallFailed.
     """
-    await open_in_time(_unset_form(scope, context), context, REMOVE)
+    await open_in_time(load_unset_form(scope, context), context, UnsetVarsForm.title)
 
 
 async def ask_to_remove(scope: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> Reply:
@@ -200,23 +196,6 @@ async def ask_to_remove(scope: ConfigVarScope, keys: Sequence[str], context: Req
             f" {fitting}. Remove them in several steps."
         )
     return Reply(config_var_messages.unset_question(scope.owner, keys), Visibility.ONE_PERSON, title=TITLE)
-
-
-async def remove(scope: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> Reply | None:
-    """Remove config vars. Raises PermissionDenied, UserError, ProviderError."""
-    await check_access(scope, context)
-    await check_keys_exist(scope, keys, context)
-    return (await run.run_action(scope.unsetting(keys), context)).answer
-
-
-async def _unset_form(scope: ConfigVarScope, context: RequestContext) -> Block:
-    await check_access(scope, context)
-    keys = list(await scope.read(context))
-    if not keys:
-        raise UserError("There are no config vars to remove.")
-    return forms.unset_modal(
-        scope.owner, keys, origin=VarsOrigin.for_owner(scope.owner, channel=context.channel)
-    )
 
 
 async def _find_app_scope(app: str | None, context: RequestContext) -> AppScope:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Self
 
 from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import FrozenModel
 from domain.message import Block
 from messages.kit.blocks import plain_text, section
+from messages.kit.button_values import InvalidButtonValue
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
@@ -26,8 +28,21 @@ from messages.kit.views import (
 )
 from providers.buildio import action_ids
 from providers.buildio.config_vars.messages import ConfigVarOwner, restart_note
+from providers.buildio.config_vars.scope import (
+    AppScope,
+    ConfigVarScope,
+    check_access,
+    find_environment,
+    remove,
+)
+from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import is_key
 from providers.buildio.shared.button_values import LONGEST_TITLE
+from services.actions import run
+from services.request.context import Reply, RequestContext
+from services.request.errors import UserError
+from services.request.finder import app_by_slug
+from services.request.forms import CheckedInput, Form
 
 KEY, VALUE, REST, MORE, KEYS = "key", "value", "rest", "more", "keys"
 LONGEST_KEY = 128
@@ -55,8 +70,22 @@ class VarsOrigin(ViewMetadata):
         """Return the owner."""
         return ConfigVarOwner(app=self.app or None, environment=self.environment or None, title=self.title)
 
+    @classmethod
+    def decode(cls, metadata: str) -> Self:
+        """Read the metadata of a form. Raises InvalidButtonValue if it names no owner, as in another version."""
+        origin = cls.read(metadata)
+        if not origin.app and not origin.environment:
+            raise InvalidButtonValue
+        return origin
 
-class SetConfigVarsForm(FrozenModel):
+    async def find_scope(self, context: RequestContext) -> ConfigVarScope:
+        """Find the scope again. Raises UserError, ProviderError."""
+        if self.environment:
+            return await find_environment(self.environment, context)
+        return AppScope(await app_by_slug(context, self.app, BUILDIO))
+
+
+class SetConfigVarsForm(FrozenModel, CheckedInput):
     """The input: a key and its value, and further pairs, one per line."""
 
     key: str = ""
@@ -104,7 +133,7 @@ class SetConfigVarsForm(FrozenModel):
         return None
 
 
-class UnsetConfigVarsForm(FrozenModel):
+class UnsetConfigVarsForm(FrozenModel, CheckedInput):
     """The keys picked for removal."""
 
     keys: tuple[str, ...] = ()
@@ -206,6 +235,74 @@ def read_unset(values: Mapping[str, Any]) -> UnsetConfigVarsForm:
     filled = FormValues(values)
     picked = filled.several(KEYS) or filled.text(KEYS).replace(",", " ").split()
     return UnsetConfigVarsForm(keys=tuple(dict.fromkeys(picked)))
+
+
+@dataclass
+class SetVarsForm(Form[VarsOrigin, SetConfigVarsForm, Reply | None]):
+    """Sets config vars. A typed value is never put into a view again."""
+
+    callback_id = action_ids.VARS_MODAL
+    title = "Set config vars"
+    error_field = KEY
+    progress = "Setting them…"
+    read_origin = VarsOrigin.decode
+    read_input = staticmethod(read_vars)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the key."""
+        key = self.filled.key or None
+        return vars_modal(self.origin.owner, origin=self.origin, key=key, problem=problem)
+
+    def render_error(self, problem: str) -> Block:
+        """Draw the form with the key, and say that the values are not kept."""
+        return self.render(f"{problem} What you had typed is not kept: type it once more.")
+
+    async def submit(self) -> Reply | None:
+        """Set the config vars. Raises PermissionDenied, UserError, ProviderError."""
+        scope = await self.origin.find_scope(self.context)
+        return (await run.run_action(scope.setting(self.filled.values), self.context)).answer
+
+
+@dataclass
+class UnsetVarsForm(Form[VarsOrigin, UnsetConfigVarsForm, Reply | None]):
+    """Removes config vars; `keys` are those to pick from."""
+
+    callback_id = action_ids.UNSET_MODAL
+    title = "Remove config vars"
+    error_field = KEYS
+    progress = "Removing them…"
+    read_origin = VarsOrigin.decode
+    read_input = staticmethod(read_unset)
+
+    keys: Sequence[str] = ()
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the picked keys."""
+        chosen = self.filled.keys
+        return unset_modal(
+            self.origin.owner, self.keys or chosen, origin=self.origin, chosen=chosen, problem=problem
+        )
+
+    async def submit(self) -> Reply | None:
+        """Remove the config vars. Raises PermissionDenied, UserError, ProviderError."""
+        return await remove(await self.origin.find_scope(self.context), self.filled.keys, self.context)
+
+
+async def load_set_form(scope: ConfigVarScope, key: str | None, context: RequestContext) -> SetVarsForm:
+    """Return the form for values. Raises PermissionDenied."""
+    await check_access(scope, context)
+    origin = VarsOrigin.for_owner(scope.owner, channel=context.channel)
+    return SetVarsForm(context, origin, SetConfigVarsForm(key=key or ""))
+
+
+async def load_unset_form(scope: ConfigVarScope, context: RequestContext) -> UnsetVarsForm:
+    """Return the form in which config vars to remove are picked. Raises PermissionDenied, UserError, ProviderError."""
+    await check_access(scope, context)
+    keys = list(await scope.read(context))
+    if not keys:
+        raise UserError("There are no config vars to remove.")
+    origin = VarsOrigin.for_owner(scope.owner, channel=context.channel)
+    return UnsetVarsForm(context, origin, UnsetConfigVarsForm(), keys)
 
 
 def _parse_pair(line: str) -> tuple[str, str] | None:

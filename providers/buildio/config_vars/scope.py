@@ -5,6 +5,7 @@ Values are read only with the person's own token, never with the bot's, whatever
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from pydantic import SecretStr
 from domain.access_policy import AccessRequest, Permission
 from domain.audit_chain import Event
 from domain.build import App
+from domain.provider_errors import NotFound
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.actions import (
@@ -28,14 +30,17 @@ from providers.buildio.config_vars.actions import (
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
+from services.actions import run
 from services.actions.action import ExecutableAction
 from services.actions.audit import audit_refusal
 from services.actions.permissions import PermissionDenied, authorize, build_permission_denied
-from services.request.context import RequestContext
+from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 
 # The number of audit log entries that are searched for last changes.
 MAX_ENTRIES = 300
+MAX_ENVIRONMENT_MATCHES = 5
+_ENVIRONMENT_ID = re.compile(r"[\w-]{1,64}")
 _CHANGES = ("set_config", "unset_config", "set_environment", "unset_environment")
 
 
@@ -163,6 +168,47 @@ async def check_keys_exist(scope: ConfigVarScope, keys: Sequence[str], context: 
     for key in keys:
         if key not in existing:
             raise UserError(error_texts.unknown_key(key, existing, lists=scope.command))
+
+
+async def remove(scope: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> Reply | None:
+    """Remove config vars. Raises PermissionDenied, UserError, ProviderError."""
+    await check_access(scope, context)
+    await check_keys_exist(scope, keys, context)
+    return (await run.run_action(scope.unsetting(keys), context)).answer
+
+
+async def find_environment(name: str, context: RequestContext) -> EnvironmentScope:
+    """Find an environment by ID or unique name. Raises UserError, ProviderError."""
+    pairs = await list_all_environments(context)
+    by_id = [pair for pair in pairs if pair[1].id == name]
+    matches = by_id or [pair for pair in pairs if pair[1].name.casefold() == name.casefold()]
+    if len(matches) > 1:
+        ids = ", ".join(f"{match.id} of {pipeline}" for pipeline, match in matches[:MAX_ENVIRONMENT_MATCHES])
+        raise UserError(f"{len(matches)} environments are called {name[:80]}. Give the id of one: {ids}.")
+    for pipeline, environment in matches:
+        return EnvironmentScope(Environment(id=environment.id, name=f"{environment.name} of {pipeline}"))
+    return await _fetch_unlisted(name, [known.name for _, known in pairs], context)
+
+
+async def _fetch_unlisted(id_: str, names: list[str], context: RequestContext) -> EnvironmentScope:
+    """Fetch an environment that no pipeline lists: a pipeline's response may be incomplete."""
+    try:
+        if _ENVIRONMENT_ID.fullmatch(id_):
+            await own_client(context).environment(id_)
+            return EnvironmentScope(Environment(id=id_, name=id_))
+    except NotFound:
+        pass
+    raise UserError(error_texts.unknown_thing("environment", id_, names, lists="envs"))
+
+
+async def list_all_environments(context: RequestContext) -> list[tuple[str, Environment]]:
+    """List all environments, each with the name of its pipeline."""
+    client, pairs = own_client(context), []
+    for pipeline in await client.pipelines():
+        # Only the details are sure to list environments (reference, "Pipelines").
+        details = pipeline if pipeline.environments else await client.pipeline(pipeline.id)
+        pairs += [(pipeline.name, environment) for environment in details.environments]
+    return pairs
 
 
 async def last_changes(scope: ConfigVarScope, context: RequestContext) -> dict[str, datetime]:

@@ -2,22 +2,64 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Self
+
 from domain.build import App
 from domain.message import Block
 from messages import notices
+from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import FormValues
 from providers.buildio import action_ids
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.deploys.deploy_syntax import Deploy
-from providers.buildio.deploys.form import DeployForm
+from providers.buildio.deploys.form import APP, TITLE, DeployForm
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import OptionalAppButton
 from providers.buildio.shared.form_defaults import find_channel_app, form_metadata
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
-from services.request.finder import find_app
-from services.request.modals import open_in_time
+from services.request.finder import app_by_slug, find_app
+from services.request.forms import Form, FormSubmission, open_in_time
+
+
+@dataclass
+class DeployAppForm(Form[ViewMetadata, DeployForm, Reply | None]):
+    """Deploys an app; `previous` is the earlier deployment to repeat."""
+
+    callback_id = action_ids.DEPLOY_MODAL
+    title = TITLE
+    error_field = APP
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(deploy_form.read_deploy)
+
+    app: App | None = None
+    previous: Deploy | None = None
+
+    @property
+    def progress(self) -> str:
+        """The sentence that names the app."""
+        return f"Deploying {self.app.title if self.app is not None else '?'}…"
+
+    @classmethod
+    def read(cls, submission: FormSubmission) -> Self:
+        """Read the deployment, with the title of the picked app."""
+        form, title = super().read(submission), FormValues(submission.values).picked_words(APP)
+        form.app = App(provider=BUILDIO, slug=form.filled.app or "", title=title or "?")
+        return form
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with its input."""
+        return deploy_form.deploy_modal(
+            self.filled, self.app, origin=self.origin, problem=problem, previous=self.previous
+        )
+
+    async def submit(self) -> Reply | None:
+        """Deploy the app. Raises PermissionDenied, ProviderError."""
+        app = await app_by_slug(self.context, self.filled.app or "", BUILDIO)
+        return await start(app, self.filled, self.context)
 
 
 async def deploy(command: Deploy, context: RequestContext) -> Reply | None:
@@ -47,17 +89,17 @@ async def open_form(
         return Reply(
             notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.DEPLOY, button)
         )
-    await open_in_time(_form(app, context, previous), context, "Deploy")
+    await open_in_time(_prefill(app, context, previous), context, TITLE)
     return None
 
 
-async def _form(app: App | None, context: RequestContext, previous: Deploy | None) -> Block:
+async def _prefill(app: App | None, context: RequestContext, previous: Deploy | None) -> DeployAppForm:
     shown = app or await find_channel_app(context)
     # Build.io takes a branch or a commit, not both. Prefer the branch: a fix is on its current head.
     branch = previous.branch if previous is not None else None
     commit = previous.commit if previous is not None and branch is None else None
-    form = DeployForm(branch=branch, commit=commit)
-    return deploy_form.deploy_modal(form, shown, origin=form_metadata(context), previous=previous)
+    filled = DeployForm(branch=branch, commit=commit)
+    return DeployAppForm(context, form_metadata(context), filled, shown, previous)
 
 
 COMMANDS = (

@@ -18,12 +18,13 @@ from providers.buildio.api.models import StartedBuild
 from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.shared.blocks import button_row, join_facts, optional_button
 from providers.buildio.shared.button_values import app_button_value
+from services.request.forms import CheckedInput
 
 APP, BRANCH, COMMIT, MESSAGE = "app", "branch", "commit", "message"
 TITLE = "Deploy"
 
 
-class DeployForm(Deploy):
+class DeployForm(Deploy, CheckedInput):
     """The input of the form."""
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from providers.buildio import action_ids
-from providers.buildio.domains import commands
+from providers.buildio.domains import commands, forms
 from providers.buildio.shared.button_values import DomainButton
 from providers.buildio.shared.named_buttons import find_button_app
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -13,7 +13,7 @@ from services.request.context import Reply
 
 
 async def _list(press: ButtonPress) -> Reply:
-    return Reply(await commands.build_list(await find_button_app(press), press.context), title=commands.TITLE)
+    return Reply(await commands.build_list(await find_button_app(press), press.context), title=forms.TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
@@ -29,16 +29,16 @@ async def _remove(press: ButtonPress) -> Reply | None:
 
 
 async def _add(press: ButtonPress) -> Reply | None:
-    return await commands.open_add(await find_button_app(press), press.context)
+    return await forms.open_add(await find_button_app(press), press.context)
 
 
 async def _certificate(press: ButtonPress) -> None:
     button = DomainButton.decode(press.value)
-    await commands.open_certificate(await find_button_app(press), button.domain, press.context)
+    await forms.open_certificate(await find_button_app(press), button.domain, press.context)
 
 
 async def _clear(press: ButtonPress) -> None:
-    await commands.open_clear(await find_button_app(press), press.context)
+    await forms.open_clear(await find_button_app(press), press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {

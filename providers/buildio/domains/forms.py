@@ -1,30 +1,55 @@
-"""The forms for a domain, its certificate, and for removing all domains. A key is never put into a view again."""
+"""The forms that add a domain, replace its certificate, and remove all domains.
+
+A key is never put into a view again.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import App, FrozenModel
 from domain.message import Block
+from messages import notices
 from messages.kit.blocks import paragraphs, section
-from messages.kit.mrkdwn import code
+from messages.kit.mrkdwn import code, plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import LONGEST_TEXT, FormValues, field, modal, text_element, warning
 from providers.buildio import action_ids
+from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Domain
+from providers.buildio.domains.actions import AddDomainAction, RemoveAllDomainsAction, UpdateCertificateAction
+from providers.buildio.domains.certificates import CertificateProblem, check_certificate
+from providers.buildio.provider import BUILDIO
+from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import app_name, truncate_lines
-from providers.buildio.shared.type_to_confirm import typed_name
+from providers.buildio.shared.button_values import BuildioAppButton
+from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.shared.type_to_confirm import (
+    TYPED_NAME,
+    ConfirmationName,
+    read_typed_name,
+    typed_name,
+)
+from services.actions import run
+from services.request.context import Reply, RequestContext, Visibility
+from services.request.errors import UserError
+from services.request.finder import app_by_slug
+from services.request.forms import CheckedInput, FieldError, Form, open_in_time
 
+TITLE = "Domains"
 HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
 MORE_OF_CHAIN, REST_OF_PRIVATE = "more_of_chain", "rest_of_private"
 LONGEST_HOST = 253
 MAX_HOSTS = 20
+OriginT = TypeVar("OriginT", bound=ViewMetadata)
+InputT = TypeVar("InputT")
 _BEGINS, _KEY_BEGINS = "-----BEGIN CERTIFICATE-----", "PRIVATE KEY-----"
 
 
@@ -50,7 +75,7 @@ class ClearOrigin(ViewMetadata):
         return self.shown == _fingerprint(domains)
 
 
-class CertificateForm(FrozenModel):
+class CertificateForm(FrozenModel, CheckedInput):
     """A pasted certificate, its chain and its key."""
 
     certificate: SecretStr = SecretStr("")
@@ -168,6 +193,192 @@ def clear_domains_modal(app: App, domains: Sequence[Domain], *, origin: ClearOri
         submit="Remove all",
         close="Keep them",
     )
+
+
+@dataclass
+class _AppForm(Form[OriginT, InputT, Reply | None]):
+    """A form about the domains of an app, which is known by name once it is found."""
+
+    app: App | None = None
+
+    @property
+    def shown_app(self) -> App:
+        """The app as far as it is known."""
+        return self.app or App(provider=BUILDIO, slug=self.origin.app, title=self.origin.app)
+
+    async def find_app(self) -> App:
+        """Find the app of the form again. Raises ProviderError."""
+        self.app = await app_by_slug(self.context, self.origin.app, BUILDIO)
+        return self.app
+
+
+@dataclass
+class AddDomainForm(_AppForm[ViewMetadata, DomainForm]):
+    """Adds a domain to an app."""
+
+    callback_id = action_ids.DOMAIN_MODAL
+    title = "Add a domain"
+    error_field = HOST
+    progress = "Adding it…"
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(read_domain)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the hostname."""
+        return domain_modal(
+            self.shown_app, origin=self.origin, host=self.filled.host or None, problem=problem
+        )
+
+    def render_error(self, problem: str) -> Block:
+        """Draw the form with the hostname, and say that a certificate is not kept."""
+        if self.filled.pem is not None:
+            problem = f"{problem} The certificate is not kept: paste it once more."
+        return self.render(problem)
+
+    async def submit(self) -> Reply | None:
+        """Add the domain. Raises FieldError, PermissionDenied, ProviderError."""
+        app = await self.find_app()
+        host = self.filled.hostname or ""
+        certificate = _check_certificate(self.filled, host, self.context)
+        action = AddDomainAction(app=app, hostname=host, certificate=certificate)
+        return (await run.run_action(action, self.context)).answer
+
+
+@dataclass
+class ReplaceCertificateForm(_AppForm[DomainOrigin, CertificateForm]):
+    """Replaces the certificate of a domain."""
+
+    callback_id = action_ids.CERTIFICATE_MODAL
+    title = "Another certificate"
+    error_field = CERTIFICATE
+    progress = "Updating it…"
+    read_origin = DomainOrigin.read
+    read_input = staticmethod(read_certificate)
+
+    def render(self, problem: str | None = None) -> Block:  # noqa: ARG002 - see render_error
+        """Draw the form without the input."""
+        return certificate_modal(self.shown_app, origin=self.origin)
+
+    def render_error(self, problem: str) -> Block:
+        """Draw a plain notice, since the input is not stored."""
+        return notices.notice_modal(self.title, problem)
+
+    async def submit(self) -> Reply | None:
+        """Replace the certificate. Raises FieldError, PermissionDenied, UserError, ProviderError."""
+        app = await self.find_app()
+        domain = await find_custom_domain(app, self.origin.domain, self.context)
+        certificate = _check_certificate(self.filled, domain.hostname, self.context)
+        if certificate is None:
+            raise FieldError(CERTIFICATE, "Paste the certificate.")
+        action = UpdateCertificateAction(
+            app=app, domain=domain.id, hostname=domain.hostname, certificate=certificate
+        )
+        return (await run.run_action(action, self.context)).answer
+
+
+@dataclass
+class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
+    """Removes all domains of an app if its name was typed; `domains` are those that are shown."""
+
+    callback_id = action_ids.CLEAR_DOMAINS_MODAL
+    title = "Remove all domains"
+    error_field = TYPED_NAME
+    progress = "Removing them…"
+    read_origin = ClearOrigin.read
+    read_input = staticmethod(read_typed_name)
+
+    domains: Sequence[Domain] = ()
+
+    def render(self, problem: str | None = None) -> Block:  # noqa: ARG002 - see render_error
+        """Draw the form with the domains."""
+        return clear_domains_modal(self.shown_app, self.domains, origin=self.origin)
+
+    def render_error(self, problem: str) -> Block:
+        """Draw a plain notice: meanwhile the domains may be others."""
+        return notices.notice_modal(self.title, problem)
+
+    async def submit(self) -> Reply | None:
+        """Remove all domains. Raises FieldError, PermissionDenied, UserError, ProviderError."""
+        app = await self.find_app()
+        for field_name, problem in self.filled.problems(app.title).items():
+            raise FieldError(field_name, problem)
+        domains = await reading_client(self.context).domains(app.slug)
+        if not self.origin.shows(domains):
+            raise UserError(
+                "Meanwhile there are other domains than were shown. Look at them, and ask once more."
+            )
+        names = tuple(domain.hostname for domain in domains if not domain.platform)
+        action = RemoveAllDomainsAction(app=app, hostnames=names)
+        return (await run.run_action(action, self.context)).answer
+
+
+async def open_add(app: App, context: RequestContext) -> Reply | None:
+    """Open the form for a domain, or reply with a button if no form can be opened. Raises SlackCallFailed."""
+    if not context.trigger_id:
+        return button_reply("Which host name?", "Add a domain…", action_ids.DOMAIN_ADD, app)
+    origin = form_metadata(context).model_copy(update={"app": app.slug})
+    await AddDomainForm(context, origin, DomainForm(), app).open()
+    return None
+
+
+async def open_certificate(app: App, id: str, context: RequestContext) -> None:  # noqa: A002
+    """Open the form for another certificate. Raises UserError, ProviderError, SlackCallFailed."""
+
+    async def load() -> ReplaceCertificateForm:
+        domain = await find_custom_domain(app, id, context)
+        origin = DomainOrigin(channel=context.channel, app=app.slug, domain=domain.id, host=domain.hostname)
+        return ReplaceCertificateForm(context, origin, CertificateForm(), app)
+
+    await open_in_time(load(), context, ReplaceCertificateForm.title)
+
+
+async def open_clear(app: App, context: RequestContext) -> None:
+    """Show the domains that would be removed, and ask for the app's name.
+
+    Raises UserError, ProviderError, SlackCallFailed.
+    """
+
+    async def load() -> RemoveDomainsForm:
+        domains = await reading_client(context).domains(app.slug)
+        if all(domain.platform for domain in domains):
+            raise UserError(f"{app.title} has no domains of its own.")
+        origin = ClearOrigin.showing(app, domains, channel=context.channel)
+        return RemoveDomainsForm(context, origin, ConfirmationName(), app, domains)
+
+    await open_in_time(load(), context, RemoveDomainsForm.title)
+
+
+async def find_custom_domain(app: App, id: str, context: RequestContext) -> Domain:  # noqa: A002
+    """Find a domain of the app that can be changed, by ID. Raises UserError, ProviderError."""
+    for domain in await reading_client(context).domains(app.slug):
+        if domain.id == id:
+            check_is_custom(domain)
+            return domain
+    raise UserError(f"{app.title} does not have this domain any more.")
+
+
+def check_is_custom(domain: Domain) -> None:
+    """Check that the domain can be changed. Raises UserError."""
+    if domain.platform:
+        raise UserError(error_texts.platform_domain(domain.hostname))
+
+
+def button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:
+    """Return a button that opens a form, for requests from which none can be opened."""
+    value = BuildioAppButton(app=app.slug, title=plain(app.title, 100)).encode()
+    return Reply(
+        notices.open_form_prompt(prompt, label, action_id, value), Visibility.ONE_PERSON, title=TITLE
+    )
+
+
+def _check_certificate(form: CertificateForm, host: str, context: RequestContext) -> str | None:
+    """Return the checked certificate; None if none was pasted. Raises FieldError."""
+    if form.pem is None:
+        return None
+    try:
+        return check_certificate(form.pem.get_secret_value(), host, context.now())
+    except CertificateProblem as problem:
+        raise FieldError(problem.part, str(problem)) from None
 
 
 def _certificate_fields(hint: str | None) -> list[Block]:

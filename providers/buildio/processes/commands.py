@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, WordArgument
 from domain.message import Block, Message
 from messages.kit.mrkdwn import plain
+from providers.buildio import action_ids
 from providers.buildio.api.access import reading_client
+from providers.buildio.api.models import Dyno
 from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.actions import RestartAction
-from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
+from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import is_dyno
@@ -17,8 +23,8 @@ from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
-from services.request.finder import find_app
-from services.request.modals import open_in_time
+from services.request.finder import app_by_slug, find_app
+from services.request.forms import FieldError, Form, open_in_time
 
 TITLE = "Processes"
 
@@ -40,6 +46,39 @@ class RestartDynos(Command):
         """Parse the app and the process. A single word that looks like a process is one."""
         app, dyno = arguments.take_app_and_word(is_dyno)
         return cls(app=app, dyno=dyno)
+
+
+@dataclass
+class RestartProcessesForm(Form[RestartOrigin, RestartForm, Reply | None]):
+    """Restarts a process or all; `dynos` are those to pick from."""
+
+    callback_id = action_ids.RESTART_MODAL
+    title = restart_form.TITLE
+    error_field = DYNO
+    progress = "Restarting…"
+    read_origin = RestartOrigin.read
+
+    dynos: Sequence[Dyno] = ()
+
+    @staticmethod
+    def read_input(values: Mapping[str, Any]) -> RestartForm:
+        """Read the picked process. Raises FieldError."""
+        filled = restart_form.read_restart(values)
+        if filled is None:
+            raise FieldError(DYNO, "Which ones?")
+        return filled
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the picked process."""
+        app = self.origin.of_app
+        return restart_form.restart_modal(self.filled, app, self.dynos, origin=self.origin, problem=problem)
+
+    async def submit(self) -> Reply | None:
+        """Restart the processes. Raises PermissionDenied, UserError, ProviderError."""
+        app = await app_by_slug(self.context, self.origin.app, BUILDIO)
+        if self.filled.dyno is None:
+            return await restart_all(app, self.context)
+        return await restart_one(app, self.filled.dyno, self.context)
 
 
 async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
@@ -79,17 +118,17 @@ async def restart_all(app: App, context: RequestContext) -> Reply | None:
     return (await run.run_action(RestartAction(app=app), context)).answer
 
 
-async def open_form(app: App, form: RestartForm, context: RequestContext) -> None:
+async def open_form(app: App, filled: RestartForm, context: RequestContext) -> None:
     """Open the form that asks which processes to restart. Raises ProviderError, SlackCallFailed."""
-    await open_in_time(_form(app, form, context), context, "Restart")
 
+    async def load() -> RestartProcessesForm:
+        dynos = await reading_client(context).dynos(app.slug)
+        origin = RestartOrigin(
+            channel=context.channel, provider=BUILDIO, app=app.slug, title=plain(app.title, 100)
+        )
+        return RestartProcessesForm(context, origin, filled, dynos)
 
-async def _form(app: App, form: RestartForm, context: RequestContext) -> Block:
-    dynos = await reading_client(context).dynos(app.slug)
-    origin = RestartOrigin(
-        channel=context.channel, provider=BUILDIO, app=app.slug, title=plain(app.title, 100)
-    )
-    return restart_form.restart_modal(form, app, dynos, origin=origin)
+    await open_in_time(load(), context, RestartProcessesForm.title)
 
 
 COMMANDS = (

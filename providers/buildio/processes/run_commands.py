@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from domain.build import App
 from domain.message import Block, Message
+from messages.kit.button_values import InvalidButtonValue
 from messages.kit.mrkdwn import plain
+from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes import run_form
 from providers.buildio.processes.actions import RunCommandAction
-from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.processes.run_form import TITLE, TYPED, RunForm, RunOrigin
 from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
@@ -24,10 +26,9 @@ from services.actions import run as action_run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
-from services.request.finder import find_app
-from services.request.modals import open_in_time
+from services.request.finder import app_by_slug, find_app
+from services.request.forms import FollowUp, Form, open_in_time
 
-TITLE = "Run a command"
 # The process in the audit log if the action was refused before one was chosen.
 ANY = "any process"
 _ARRAY = (
@@ -35,6 +36,58 @@ _ARRAY = (
     '`["rails", "runner", "puts User.count"]`. No shell reads it, so `|`, `*` and `$HOME` mean nothing but themselves; '
     '`/bin/sh -c "…"` is a shell that reads it.'
 )
+
+
+@dataclass
+class RunCommandForm(Form[RunOrigin, RunForm, Block]):
+    """Asks for a command and a process; replaced by what will run. `dynos` are those to pick from."""
+
+    callback_id = action_ids.RUN_MODAL
+    title = TITLE
+    error_field = TYPED
+    follow_up = FollowUp.REPLACED
+    read_origin = RunOrigin.read
+    read_input = staticmethod(run_form.read_run)
+
+    dynos: Sequence[Dyno] = ()
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with its input."""
+        origin = self.origin
+        return run_form.run_modal(self.filled, origin.of_app, self.dynos, origin=origin, problem=problem)
+
+    async def submit(self) -> Block:
+        """Draw exactly what will run. Raises PermissionDenied, UserError, ProviderError."""
+        app = await app_by_slug(self.context, self.origin.app, BUILDIO)
+        dynos = await _list_running(app, self.context)
+        return (await _review(app, self.filled, self.context, dynos)).render()
+
+    def render_result(self, result: Block) -> Block:
+        """Return what will run."""
+        return result
+
+
+@dataclass
+class ReviewCommandForm(Form[RunOrigin, None, Reply | None]):
+    """Shows exactly what will run, and runs it."""
+
+    callback_id = action_ids.RUN_CHECK
+    title = TITLE
+    progress = "It is running; I wait half a minute for its end…"
+    read_origin = RunOrigin.read
+    read_input = staticmethod(lambda _: None)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw what will run."""
+        return run_form.run_check(self.origin.of_app, origin=self.origin, problem=problem)
+
+    async def submit(self) -> Reply | None:
+        """Run the command. Raises InvalidButtonValue, PermissionDenied, UserError, ProviderError."""
+        if not self.origin.dyno or not self.origin.command:
+            raise InvalidButtonValue  # nothing was shown
+        app = await app_by_slug(self.context, self.origin.app, BUILDIO)
+        action = RunCommandAction(app=app, dyno=self.origin.dyno, command=self.origin.command)
+        return (await action_run.run_action(action, self.context)).answer
 
 
 async def run(command: RunCommand, context: RequestContext) -> Reply | None:
@@ -52,10 +105,10 @@ async def open_form(app: App, command: RunCommand, context: RequestContext) -> N
 
     Raises PermissionDenied, UserError, SlackCallFailed.
     """
-    await open_in_time(_build_view(app, command, context), context, TITLE)
+    await open_in_time(_load(app, command, context), context, TITLE)
 
 
-async def list_running(app: App, context: RequestContext) -> list[Dyno]:
+async def _list_running(app: App, context: RequestContext) -> list[Dyno]:
     """List the processes in which commands can run. Raises UserError if there are none, ProviderError."""
     dynos = [
         dyno
@@ -65,28 +118,6 @@ async def list_running(app: App, context: RequestContext) -> list[Dyno]:
     if not dynos:
         raise UserError(error_texts.no_process())
     return dynos
-
-
-async def build_review(
-    app: App, command: RunCommand, context: RequestContext, dynos: Sequence[Dyno]
-) -> Block:
-    """Build the view that shows exactly what will run. Raises UserError, PermissionDenied."""
-    names = [dyno.name for dyno in dynos]
-    if command.dyno not in names:
-        raise UserError(
-            error_texts.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
-        )
-    action = RunCommandAction(app=app, dyno=command.dyno, command=command.command)
-    if (problem := action.problem()) is not None:
-        raise UserError(problem)
-    origin = _origin(app, context, command.dyno).model_copy(update={"command": command.command})
-    return run_form.run_check(app, origin=origin)
-
-
-async def carry_out(app: App, origin: RunOrigin, context: RequestContext) -> Reply | None:
-    """Run the command that was shown. Raises PermissionDenied, UserError, ProviderError."""
-    action = RunCommandAction(app=app, dyno=origin.dyno, command=origin.command)
-    return (await action_run.run_action(action, context)).answer
 
 
 async def share(app: App, button: ShareButton, shown: Sequence[Block], context: RequestContext) -> Reply:
@@ -106,19 +137,34 @@ async def share(app: App, button: ShareButton, shown: Sequence[Block], context: 
     return Reply(run_form.result_shared_notice(button.channel), Visibility.ONE_PERSON, title=TITLE)
 
 
-async def _build_view(app: App, command: RunCommand, context: RequestContext) -> Block:
+async def _review(
+    app: App, command: RunCommand, context: RequestContext, dynos: Sequence[Dyno]
+) -> ReviewCommandForm:
+    """Return the form that shows exactly what will run. Raises UserError, PermissionDenied."""
+    names = [dyno.name for dyno in dynos]
+    if command.dyno not in names:
+        raise UserError(
+            error_texts.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
+        )
+    action = RunCommandAction(app=app, dyno=command.dyno, command=command.command)
+    if (problem := action.problem()) is not None:
+        raise UserError(problem)
+    origin = _origin(app, context, command.dyno).model_copy(update={"command": command.command})
+    return ReviewCommandForm(context, origin, None)
+
+
+async def _load(app: App, command: RunCommand, context: RequestContext) -> RunCommandForm | ReviewCommandForm:
     await _check_command(app, command, context)
-    dynos = await list_running(app, context)
+    dynos = await _list_running(app, context)
     if command.dyno is None and len(dynos) == 1:
         command = command.model_copy(update={"dyno": dynos[0].name})
     if command.dyno is not None and command.command:
-        return await build_review(app, command, context, dynos)
+        return await _review(app, command, context, dynos)
     typed = shlex.join(command.command)
     if len(typed) > LONGEST_COMMAND:
         # Truncated in the field, it would be another command.
         raise UserError(error_texts.which_process(dyno.name for dyno in dynos))
-    form = RunForm.of(command, typed)
-    return run_form.run_modal(form, app, dynos, origin=_origin(app, context, command.dyno))
+    return RunCommandForm(context, _origin(app, context, command.dyno), RunForm.of(command, typed), dynos)
 
 
 async def _check_command(app: App, command: RunCommand, context: RequestContext) -> None:

@@ -32,6 +32,7 @@ from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 from providers.buildio.shared.blocks import app_name, button_row, optional_button
 from providers.buildio.shared.button_values import RunButton, ShareButton, Title
+from services.request.forms import CheckedInput
 
 DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"
@@ -39,7 +40,7 @@ LONGEST_OUTPUT = 2900
 SAID_NOTHING = "_It said nothing._"
 
 
-class RunForm(RunCommand):
+class RunForm(RunCommand, CheckedInput):
     """The input; `typed` is the command as typed, `unread` the reason why it can't be parsed."""
 
     command: tuple[str, ...] = ()

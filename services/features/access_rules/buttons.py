@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from messages.kit import action_ids
 from messages.kit.button_values import InvalidButtonValue, PolicyButton
 from services.features.access_rules import commands
+from services.features.access_rules.form import open_add_rule
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
 async def _add_rule(press: ButtonPress) -> None:
     about = PolicyButton.decode(press.value)
-    await commands.open_modal(press.context, about.provider, about.app)
+    await open_add_rule(press.context, about.provider, about.app)
 
 
 async def _remove_rule(press: ButtonPress) -> Reply:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -21,18 +20,16 @@ from domain.access_policy import (
 )
 from domain.build import App
 from domain.commands.shared_commands import ListAccessRules
-from domain.message import Block
 from domain.provider import Provider
 from domain.redaction.redactor import redact
 from messages import access_rules
-from messages.access_rules import FilledRule, RulePermissions, ShownRule
-from messages.kit.view_metadata import ViewMetadata
+from messages.access_rules import FilledRule, ShownRule
 from services.actions.audit import audited
 from services.actions.permissions import PermissionDenied, authorize
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import find_app, find_channel_app
-from services.request.modals import open_in_time
+from services.request.forms import FieldError
 
 TITLE = "Policy"
 MAX_RULES = 100
@@ -41,17 +38,8 @@ _PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
 ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
 
 
-class RuleProblem(UserError):
+class RuleProblem(FieldError):
     """The input of the form is no valid rule; `field` names the wrong field."""
-
-    def __init__(self, field: str, sentence: str) -> None:
-        super().__init__(sentence)
-        self.field = field
-
-
-def choices(context: RequestContext) -> list[RulePermissions]:
-    """Return the permissions that a rule can be about, for each provider."""
-    return [RulePermissions(spec.presentation, spec.permissions) for spec in context.services.registry]
 
 
 async def show(command: ListAccessRules, context: RequestContext, provider: Provider) -> Reply:
@@ -89,38 +77,12 @@ async def show(command: ListAccessRules, context: RequestContext, provider: Prov
     return Reply(message, Visibility.ONE_PERSON, title=TITLE)
 
 
-async def redraw(
-    view: Mapping[str, Any], filled: FilledRule, origin: ViewMetadata, context: RequestContext
-) -> None:
-    """Show the fields of the selected kind of rule, with the input so far. Raises SlackCallFailed."""
-    await context.update_view(
-        str(view["id"]), access_rules.access_rule_modal(filled, choices(context), origin=origin)
-    )
-
-
-async def open_modal(context: RequestContext, provider: Provider, slug: str = "") -> None:
-    """Open the form for a new rule, about the app with this slug.
-
-    Raises PermissionDenied, ProviderError, SlackCallFailed.
-    """
-    await _check_admin(context)
-
-    async def form() -> Block:
-        app = await context.visible_apps(provider).require(slug) if slug else None
-        filled = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
-        return access_rules.access_rule_modal(
-            filled, choices(context), origin=ViewMetadata(channel=context.channel, provider=provider)
-        )
-
-    await open_in_time(form(), context, "Add a rule")
-
-
 async def add(filled: FilledRule, context: RequestContext, provider: Provider) -> Reply:
     """Add a rule. Raises PermissionDenied, RuleProblem."""
     _check_no_secret(
         filled
     )  # first, so that the error is shown at its field and the secret is put into no other view
-    await _check_admin(context)
+    await check_admin(context)
     rule = build_rule(filled)
     if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
         raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
@@ -135,7 +97,7 @@ async def add(filled: FilledRule, context: RequestContext, provider: Provider) -
 
 async def remove(number: int, context: RequestContext) -> Reply:
     """Remove one of the workspace's rules. Raises PermissionDenied, UserError."""
-    await _check_admin(context)
+    await check_admin(context)
     rules = [stored.rule for stored in await context.storage.access_rules.all() if stored.number == number]
     if not rules:
         raise UserError("There is no such rule any more.")
@@ -210,7 +172,8 @@ def _check_no_secret(filled: FilledRule) -> None:
             raise RuleProblem(field, "This looks like a token or a password. Only names belong here.")
 
 
-async def _check_admin(context: RequestContext) -> None:
+async def check_admin(context: RequestContext) -> None:
+    """Check that the user may change access rules. Raises PermissionDenied."""
     if not await context.is_admin():
         raise PermissionDenied(ADMINS_ONLY)
 

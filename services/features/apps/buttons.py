@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from messages.accounts import read_provider
 from messages.kit import action_ids
-from services.features.apps.open_form import open_choose_app
+from services.features.apps.form import open_choose_app
 from services.request.button_press import ButtonHandler, ButtonPress
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from messages.kit import action_ids
-from services.features.profile.open_form import open_profile
+from services.features.profile.form import open_profile
 from services.request.button_press import ButtonHandler, ButtonPress
 
 

@@ -12,7 +12,7 @@ from messages.kit import action_ids
 from messages.kit.button_values import AppButton, InvalidButtonValue
 from services.events import UserActed
 from services.features.subscriptions import commands, notification_buttons
-from services.features.subscriptions.open_form import open_subscribe, open_subscription
+from services.features.subscriptions.form import open_subscribe, open_subscription
 from services.request.button_press import ButtonHandler, ButtonPress, read_app, read_numbers
 from services.request.context import Reply
 from services.slack.errors import SlackCallFailed

@@ -1,10 +1,12 @@
-"""The subscription form: selection of its app, and its submission."""
+"""The form that adds or changes a subscription."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from domain.build import App
 from domain.commands.command_line import parse
@@ -12,7 +14,9 @@ from domain.commands.errors import CommandError
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
 from domain.commands.tokenizer import tokenize
+from domain.message import Block
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
+from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from messages import apps, subscription_form
 from messages.kit import action_ids
@@ -22,42 +26,144 @@ from services.events import UserActed
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
 from services.request.errors import UserError
-from services.request.finder import app_by_slug
-from services.request.form_submission import FormHandler, FormSubmission
-from services.request.forms import SubmissionFlow
-from services.request.interactions import ViewAction, ViewActionHandler
+from services.request.finder import app_by_slug, find_channel_app_slug
+from services.request.forms import Form, FormSubmission, check_may_act, opening_deadline
+from services.request.interactions import ViewAction
 
 CHANNEL_NOTIFIED = "🔔 Done; the channel was told."
 
 
-async def submit_subscription(form: FormSubmission) -> None:
-    """Add the subscription, or change it."""
-    origin, context = SubscriptionOrigin.read(form.metadata), form.context
-    changed = _change(origin, form.values, context) if origin.number else _add(origin, form.values, context)
-    await form.run(changed, _submission_flow(origin, form.values, context))
-    context.services.events.publish(UserActed(context.team, context.person))
+@dataclass
+class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
+    """Adds or changes a subscription. `app` is the selected one, `state` the submitted state of the view."""
+
+    callback_id = action_ids.SUBSCRIPTION_MODAL
+    title = "Subscription"
+    is_refused_for_good = True
+
+    app: App | None = None
+    state: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def progress(self) -> str:
+        """The sentence that names the provider."""
+        return f"Asking {self.origin.provider.label}…"
+
+    @classmethod
+    def read(cls, submission: FormSubmission) -> Self:
+        """Read the subscription; the selected app decides on the provider."""
+        origin, app = SubscriptionOrigin.read(submission.metadata), _read_app(submission.values)
+        if app is not None:
+            origin = origin.model_copy(update={"provider": app.provider})
+        filled = subscription_form.read_subscription(submission.values)
+        return cls(submission.context, origin, filled, app, submission.values)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with its input."""
+        presentation = self.context.services.registry.presentation_of(self.origin.provider)
+        return subscription_form.subscription_modal(
+            self.app, self.filled, presentation, origin=self.origin, problem=problem
+        )
+
+    async def submit(self) -> str:
+        """Add or change the subscription; return a sentence about it. Raises CommandError, UserError, ProviderError."""
+        try:
+            return await (self._change() if self.origin.number else self._add())
+        finally:
+            self.context.services.events.publish(UserActed(self.context.team, self.context.person))
+
+    def render_result(self, result: str) -> Block:
+        """Draw the modal that says what was done."""
+        return subscription_form.subscription_notice(result)
+
+    def render_refusal(self, problem: str) -> Block:
+        """Draw the modal that says why the provider refused."""
+        return subscription_form.subscription_notice(problem)
+
+    def find_field(self, problem: BaseException) -> str:
+        """Return the field: the channel or app of a new subscription, else what was typed."""
+        if self.origin.number == 0 and isinstance(problem, commands.ChannelRefused):
+            return CHANNEL
+        return APP if self.origin.number == 0 and isinstance(problem, ProviderError) else MORE
+
+    async def _change(self) -> str:
+        subscription = await commands.find_subscription(self.origin.number, self.context)
+        parser = self.context.services.registry.get(subscription.provider).parser
+        command = read_subscribe_command(self.state, subscription.terms, parser)
+        terms = await commands.resolve_rule(command, self.context)
+        changed = await commands.change(subscription, terms, self.context)
+        return CHANNEL_NOTIFIED if changed else "Nothing has changed."
+
+    async def _add(self) -> str:
+        provider = self.origin.provider
+        parser = self.context.services.registry.get(provider).parser
+        command = read_subscribe_command(self.state, NotificationRule(), parser)
+        app = await app_by_slug(self.context, self.app.slug if self.app is not None else "", provider)
+        channel = FormValues(self.state).conversation(CHANNEL) or await self.context.direct_message_alone()
+        channel_context = replace(self.context, channel=channel)
+        rule = await commands.resolve_rule(command, channel_context)
+        existing = await commands.subscribe_channel(app, rule, channel_context)
+        if existing is not None:
+            raise UserError(existing.message.text)
+        return CHANNEL_NOTIFIED
+
+
+async def open_subscription(number: int, context: RequestContext) -> None:
+    """Open the form of a subscription, with its current values. Raises UserError, FilterTooLong, SlackCallFailed."""
+    subscription = await commands.find_subscription(number, context)
+    app = subscription.app
+    origin = SubscriptionOrigin(
+        channel=context.channel,
+        app=app.slug if app else "",
+        provider=subscription.provider,
+        number=subscription.id,
+    )
+    await EditSubscriptionForm(context, origin, SubscriptionForm.of(subscription.terms), app).open()
+
+
+async def open_subscribe(
+    context: RequestContext, provider: Provider, app: App | None = None, *, until: float | None = None
+) -> None:
+    """Open the form of a new subscription; its list of apps begins with those of `provider`.
+
+    `until` is the deadline, a time of the event loop, if part of the time has passed already.
+    Raises UserError, NotConnected, SlackCallFailed.
+    """
+    await check_may_act(context, provider, until)
+    origin = SubscriptionOrigin(channel=context.channel, app=app.slug if app else "", provider=provider)
+    await EditSubscriptionForm(context, origin, SubscriptionForm(), app).open()
+
+
+async def open_subscribe_unless_one_app(context: RequestContext, provider: Provider) -> bool:
+    """Open the form of a new subscription, unless only one app is possible; return whether it was opened.
+
+    Raises UserError, NotConnected, SlackCallFailed.
+    """
+    if await find_channel_app_slug(context, provider) is not None:
+        return False
+    until = opening_deadline()
+    only: Sequence[App] = ()
+    with suppress(TimeoutError):
+        async with asyncio.timeout_at(until):
+            only = await context.visible_apps(provider).list_in_time()
+    if len(only) == 1:
+        return False
+    await open_subscribe(context, provider, until=until)
+    return True
 
 
 async def select_app(action: ViewAction) -> None:
     """Show the lists of the selected app; the rest of the input stays."""
-    origin = SubscriptionOrigin.read(action.metadata)
-    selected_app = _read_app(action.state)
-    about = {"app": selected_app.slug, "provider": selected_app.provider} if selected_app else {"app": ""}
-    origin = origin.model_copy(update=about)
+    app = _read_app(action.state)
+    about = {"app": app.slug, "provider": app.provider} if app else {"app": ""}
+    origin = SubscriptionOrigin.read(action.metadata).model_copy(update=about)
     filled = subscription_form.read_subscription(action.state)
-    await action.context.update_view(
-        action.view_id,
-        subscription_form.subscription_modal(
-            selected_app,
-            filled,
-            action.context.services.registry.presentation_of(origin.provider),
-            origin=origin,
-        ),
-    )
+    form = EditSubscriptionForm(action.context, origin, filled, app)
+    await action.context.update_view(action.view_id, form.render())
 
 
 def read_subscribe_command(
-    values: dict[str, Any], before: NotificationRule, parser: CommandParser
+    values: Mapping[str, Any], before: NotificationRule, parser: CommandParser
 ) -> Subscribe:
     """Return the subscription from the input of the form. Raises CommandError, which names the wrong word.
 
@@ -108,62 +214,6 @@ def _remove_old_digest_times(filled: SubscriptionForm, before: NotificationRule)
     return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
 
 
-async def _change(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
-    subscription = await commands.find_subscription(origin.number, context)
-    parser = context.services.registry.get(subscription.provider).parser
-    command = read_subscribe_command(values, subscription.terms, parser)
-    terms = await commands.resolve_rule(command, context)
-    changed = await commands.change(subscription, terms, context)
-    return CHANNEL_NOTIFIED if changed else "Nothing has changed."
-
-
-async def _add(origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext) -> str:
-    selected_app = _read_app(values)
-    provider = selected_app.provider if selected_app is not None else origin.provider
-    command = read_subscribe_command(
-        values, NotificationRule(), context.services.registry.get(provider).parser
-    )
-    app = await app_by_slug(context, selected_app.slug if selected_app is not None else "", provider)
-    channel = FormValues(values).conversation(CHANNEL) or await context.direct_message_alone()
-    channel_context = replace(context, channel=channel)
-    rule = await commands.resolve_rule(command, channel_context)
-    existing = await commands.subscribe_channel(app, rule, channel_context)
-    if existing is not None:
-        raise UserError(existing.message.text)
-    return CHANNEL_NOTIFIED
-
-
-def _submission_flow(
-    origin: SubscriptionOrigin, values: dict[str, Any], context: RequestContext
-) -> SubmissionFlow[str]:
-    filled, selected_app = subscription_form.read_subscription(values), _read_app(values)
-    if selected_app is not None:
-        origin = origin.model_copy(update={"provider": selected_app.provider})
-    return SubmissionFlow(
-        waiting=subscription_form.subscription_notice(f"⏳ Asking {origin.provider.label}…"),
-        done=subscription_form.subscription_notice,
-        again=lambda problem: subscription_form.subscription_modal(
-            selected_app,
-            filled,
-            context.services.registry.presentation_of(origin.provider),
-            origin=origin,
-            problem=problem,
-        ),
-        refused=subscription_form.subscription_notice,
-        field_of=lambda problem: _field_of(problem, origin),
-    )
-
-
-def _field_of(problem: BaseException, origin: SubscriptionOrigin) -> str:
-    if origin.number == 0 and isinstance(problem, commands.ChannelRefused):
-        return CHANNEL
-    return APP if origin.number == 0 and isinstance(problem, ProviderError) else MORE
-
-
-def _read_app(values: dict[str, Any]) -> App | None:
+def _read_app(values: Mapping[str, Any]) -> App | None:
     filled = FormValues(values)
     return apps.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))
-
-
-FORMS: Mapping[str, FormHandler] = {action_ids.SUBSCRIPTION_MODAL: submit_subscription}
-APP_SELECTIONS: Mapping[str, ViewActionHandler] = {action_ids.SUBSCRIPTION_MODAL: select_app}

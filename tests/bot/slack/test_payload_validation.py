@@ -250,7 +250,7 @@ async def test_a_bug_in_the_bot_gets_status_500(
     def broken(*_: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr("services.features.accounts.form_submission.message_accounts.read_token", broken)
+    monkeypatch.setattr("services.features.accounts.form.ConnectAccountForm.read_input", broken)
     payload = submission("connect_modal", "{}")
     assert await post(harness, urlencode({"payload": json.dumps(payload)})) == 500
     text = "".join(capfd.readouterr())

@@ -1,0 +1,44 @@
+"""The form that chooses a channel's app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.commands.shared_commands import UseApp
+from domain.message import Block
+from domain.provider import Provider
+from messages import choose_app_form
+from messages.choose_app_form import PickedApp
+from messages.kit import action_ids
+from messages.kit.view_metadata import ViewMetadata
+from services.features.apps import commands
+from services.request.context import Reply, RequestContext
+from services.request.forms import Form, check_may_act
+
+
+@dataclass
+class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
+    """Sets the channel's app, used by commands that name none."""
+
+    callback_id = action_ids.CHOOSE_APP_MODAL
+    title = choose_app_form.TITLE
+    error_field = choose_app_form.APP
+    success = "✅ Chosen; the channel was told."
+    is_refused_for_good = True
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(choose_app_form.read_app)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the picked app."""
+        return choose_app_form.choose_app_modal(origin=self.origin, picked=self.filled, problem=problem)
+
+    async def submit(self) -> Reply:
+        """Set the channel's app. Raises PermissionDenied, UserError, ProviderError."""
+        command = UseApp(app=self.filled.slug if self.filled is not None else None)
+        return await commands.use_app(command, self.context, self.origin.provider)
+
+
+async def open_choose_app(context: RequestContext, provider: Provider) -> None:
+    """Open the form to choose the channel's default app. Raises NotConnected, UserError, SlackCallFailed."""
+    await check_may_act(context, provider)
+    await ChooseAppForm(context, ViewMetadata(channel=context.channel, provider=provider), None).open()

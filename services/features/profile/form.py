@@ -1,0 +1,58 @@
+"""The form of a user's profile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domain.commands.shared_commands import ShowProfile
+from domain.message import Block
+from domain.provider import Provider
+from messages import profile_form
+from messages.kit import action_ids
+from messages.kit.view_metadata import ViewMetadata
+from messages.profile_form import NAME, ProfileForm
+from services.events import UserActed
+from services.features.profile import commands
+from services.request.context import RequestContext
+from services.request.forms import Form
+
+
+@dataclass
+class EditProfileForm(Form[ViewMetadata, ProfileForm, None]):
+    """Stores the user's name at the provider, and which notifications they want."""
+
+    callback_id = action_ids.SETTINGS_MODAL
+    error_field = NAME
+    success = "✅ Saved."
+    is_refused_for_good = True
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(profile_form.read_profile)
+
+    @property
+    def title(self) -> str:
+        """The title, which names the provider."""
+        return profile_form.profile_title(self.origin.provider)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the profile."""
+        provider = self.origin.provider
+        return profile_form.profile_modal(self.filled, provider, origin=self.origin, problem=problem)
+
+    async def submit(self) -> None:
+        """Store the profile. Raises UserError."""
+        profile = self.filled
+        command = ShowProfile(name=profile.name or "", mention=profile.mention, ends=profile.ends)
+        try:
+            await commands.show_profile(command, self.context, self.origin.provider)
+        finally:
+            self.context.services.events.publish(UserActed(self.context.team, self.context.person))
+
+
+async def open_profile(context: RequestContext, provider: Provider) -> None:
+    """Open the form of the user's profile, with its current values. Raises UserError, SlackCallFailed."""
+    stored = await context.storage.user_profiles.find(context.person)
+    profile = ProfileForm(
+        name=stored.name, mention=stored.mention, ends=await commands.is_notified_of_ends(context)
+    )
+    origin = ViewMetadata(channel=context.channel, provider=provider)
+    await EditProfileForm(context, origin, profile).open()
