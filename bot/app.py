@@ -119,7 +119,9 @@ class Application:
                 timings=self._timings,
                 clock=self._clock,
             )
-            home_refresher = create_home_refresher(services, progress_seconds=self._timings.progress_seconds)
+            home_refresher = create_home_refresher(
+                services, progress_seconds=self._timings.home_progress_seconds
+            )
             # Everything that keeps data of a workspace in memory; cleared when the app is uninstalled from it.
             caches: list[WorkspaceCache] = [
                 *slack.caches,

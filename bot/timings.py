@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from bot.slack.socket_mode import PING_SECONDS
 from providers.bitrise.logs.follower import SECONDS_EACH
+from services.home.refresher import PROGRESS_SECONDS
 from services.jobs.access_checker import EVERY
 from services.jobs.hidden_messages import SHOWN_SECONDS
 from services.outbox.rate_limits import RateLimits
@@ -18,8 +19,8 @@ class Timings:
     `recheck_seconds`: before a refused token is tried once more, as the refusal may be a temporary fault.
     `slack_retry_seconds`: before Slack is called again while it is unreachable. `ping_seconds`: between two pings on a
     socket. `access_check_seconds`: between two checks of a subscription. `follow_seconds`: between two updates of a
-    followed log. `progress_seconds`: between two updates of messages and Homes that show running builds.
-    `shown_seconds`: until a message with secrets is hidden.
+    followed log. `progress_seconds` and `home_progress_seconds`: between two updates of messages, or of Homes, that
+    show running builds. `shown_seconds`: until a message with secrets is hidden.
     """
 
     recheck_seconds: float = 2.0
@@ -28,4 +29,5 @@ class Timings:
     access_check_seconds: float = EVERY.total_seconds()
     follow_seconds: float = SECONDS_EACH
     progress_seconds: float = RateLimits.progress
+    home_progress_seconds: float = PROGRESS_SECONDS
     shown_seconds: float = SHOWN_SECONDS

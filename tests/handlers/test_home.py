@@ -289,7 +289,7 @@ async def test_home_hides_builds_of_an_app_that_the_user_has_lost(tmp_path: Path
 
 
 async def test_a_running_build_of_an_unsubscribed_app_is_updated_until_it_ends(tmp_path: Path) -> None:
-    async with bot_harness(tmp_path, seconds={"progress_seconds": 0.3}) as harness:
+    async with bot_harness(tmp_path, seconds={"home_progress_seconds": 0.3}) as harness:
         await harness.ask("/bitrise subscribe android", "subscribed")
         build = harness.bitrise.start_build(harness.bitrise.ios)
         harness.bitrise.start_running(build)

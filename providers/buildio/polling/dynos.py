@@ -27,8 +27,8 @@ GONE_AFTER = timedelta(days=1)
 class DynoContext:
     """Context of a poll, beside the dynos.
 
-    `lately`: the previous poll was within the window. `deploying`: a deployment is restarting dynos now. `asked`: the
-    dynos with a recently requested restart; `""` stands for all of them.
+    `recently_polled`: the previous poll was within the window. `deploying`: a deployment is restarting dynos now.
+    `requested_restarts`: the dynos with a recently requested restart; `""` stands for all of them.
     """
 
     now: datetime
