@@ -28,7 +28,8 @@ from bot.http_server import CannotServe
 from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
 from bot.providers_setup import SPECS
 from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
-from bot.settings import EnvFileUnreadable, Settings, describe_errors
+from bot.settings import EnvFileUnreadable, Settings
+from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.commands.parser import help_table
 from domain.doctor_finding import Finding

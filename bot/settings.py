@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.abort_kind import AbortReasonRule, parse_rules
@@ -491,33 +491,6 @@ def is_loopback(host: str | None) -> bool:
         return host == "localhost" or ip_address(host or "").is_loopback
     except ValueError:
         return False
-
-
-def describe_errors(problem: ValidationError) -> str:
-    """Describe what is wrong with the settings, by the names of the variables."""
-    messages = [
-        f"{str(error['loc'][0]).upper()}: {_lowercase_message(error['msg'])}."
-        if error["loc"]
-        else f"{_remove_prefix(error['msg'])}."
-        for error in problem.errors()
-    ]
-    return "; ".join(messages)
-
-
-def errors_by_name(problem: ValidationError) -> dict[str, str]:
-    """Return what is wrong with each setting, by its field's name."""
-    return {
-        str(error["loc"][0]): _lowercase_message(error["msg"]) for error in problem.errors() if error["loc"]
-    }
-
-
-def _lowercase_message(message: str) -> str:
-    message = _remove_prefix(message)
-    return f"{message[0].lower()}{message[1:]}"
-
-
-def _remove_prefix(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def _split_keys(keys: SecretStr) -> list[str]:

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.settings import Settings, errors_by_name
+from bot.settings import Settings
+from bot.settings_errors import errors_by_name
 from domain.access_policy import InvalidAccessRule
 from domain.doctor_finding import Finding
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from bot.settings import Settings, describe_errors
+from bot.settings import Settings
+from bot.settings_errors import describe_errors
 
 SLACK = {"slack_bot_token": "xoxb-1", "slack_app_token": "xapp-1"}
 KEY = "a-key-that-is-long-enough-to-be-one-0"

@@ -9,7 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from bot.doctor.settings_checks import assigned_names, check_settings, find_misspelled_names
-from bot.settings import Settings, describe_errors
+from bot.settings import Settings
+from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.doctor_finding import Finding
 

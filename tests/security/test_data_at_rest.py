@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from bot.settings import Settings, describe_errors
+from bot.settings import Settings
+from bot.settings_errors import describe_errors
 from sandbox.bitrise.members import ANNA_TOKEN, BEN_TOKEN, TOKEN
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN
 from tests.services.features.test_access_rules import RELEASE_TEAM, governed

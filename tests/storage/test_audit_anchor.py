@@ -22,7 +22,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from bot.settings import DataSettings, describe_errors
+from bot.settings import DataSettings
+from bot.settings_errors import describe_errors
 from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
 from providers.bitrise.provider import BITRISE
 from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anchor
