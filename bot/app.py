@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 
 import structlog
 
+from bot.health import Health
 from bot.http_server import HttpServer
 from bot.jobs_setup import create_jobs
-from bot.monitoring import Monitoring
 from bot.providers_setup import SPECS, create_provider_parts, provider_routes
 from bot.run_messages import RunMessageRenderer
 from bot.service_tokens import ServiceTokenCheck
@@ -156,12 +156,12 @@ class Application:
                 self._supervisor,
                 recheck_seconds=self._timings.recheck_seconds,
             )
-            monitoring = Monitoring(
+            health = Health(
                 self.metrics, storage, providers.pollers, connection, token_check, anchor, self._supervisor
             )
             server = HttpServer(
-                readiness=monitoring.readiness,
-                metrics=monitoring.render_metrics,
+                readiness=health.readiness,
+                metrics=health.render_metrics,
                 slack=None if self._settings.uses_socket_mode else bolt_app,
                 slack_reached=connection.wait_for_first_call,
                 signing_secret=self._settings.slack_signing_secret,

@@ -13,7 +13,7 @@ from services.container import Services
 from services.jobs.access_checker import AccessChecker
 from services.jobs.audit_anchor import AnchorWriter
 from services.jobs.background_job import BackgroundJob
-from services.jobs.housekeeping import Housekeeping
+from services.jobs.data_cleanup import DataCleanup
 from services.jobs.temporary_files import TemporaryFileCleanup
 from services.jobs.workflow_steps import WorkflowStepCompletion
 from services.request.context import context_outside
@@ -41,7 +41,7 @@ def create_jobs(
         clock=clock,
         every=timedelta(seconds=timings.access_check_seconds),
     )
-    yield Housekeeping(
+    yield DataCleanup(
         storage,
         settings.secret_box(),
         events,

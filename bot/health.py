@@ -16,7 +16,7 @@ from storage.repositories import Repositories
 
 
 @dataclass(frozen=True)
-class Monitoring:
+class Health:
     """The state of the bot's parts for `/readyz` and `/metrics`."""
 
     metrics: Metrics

@@ -18,13 +18,13 @@ log = structlog.get_logger()
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 
 
-class Housekeeping(BackgroundJob):
+class DataCleanup(BackgroundJob):
     """Deletes old data at the start and once a day; within an hour, rewrites the file if a deletion requires it.
 
     The bot works without it: a failure is logged and tried again.
     """
 
-    name = "housekeeping"
+    name = "data cleanup"
 
     def __init__(
         self,
