@@ -67,7 +67,7 @@ FORMS: tuple[Form[Any, Any, Any], ...] = (
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: type(form).__name__)
 def test_a_form_that_is_shown_again_says_why_and_has_all_input(form: Form[Any, Any, Any]) -> None:
-    view = form.render("Try again later.")
+    view = form.render_error("Try again later.")
     validate_view(view)
     assert "Try again later." in json.dumps(view)
     values = view_state(view["blocks"], {}, submitting=True)
