@@ -8,6 +8,7 @@ from fnmatch import fnmatchcase
 
 from domain.build import Build, BuildState, FrozenModel
 from domain.build_author import NameDirectory, authors, is_author, is_bot
+from domain.slack_ids import is_slack_id
 
 NOBODY = NameDirectory()
 
@@ -125,7 +126,17 @@ _EVENTS = {
     BuildTriggerEvent.PUSH: "a push",
     BuildTriggerEvent.PULL_REQUEST: "a pull request",
     BuildTriggerEvent.TAG: "a tag",
-    BuildTriggerEvent.OTHER: "something else",
+    BuildTriggerEvent.OTHER: "something other than a push, pull request or tag",
+}
+
+
+_STATE_ADJECTIVES = {
+    BuildState.ON_HOLD: "on hold",
+    BuildState.RUNNING: "running",
+    BuildState.SUCCEEDED: "successful",
+    BuildState.FAILED: "failed",
+    BuildState.ABORTED: "aborted",
+    BuildState.ABORTED_WITH_SUCCESS: "aborted as a success",
 }
 
 
@@ -168,3 +179,54 @@ def _describe_mismatch(what: str, patterns: GlobPatterns, text: str | None) -> s
 def _format_code(text: str) -> str:
     """Format a name as code, so that the asterisk of a glob is not markup."""
     return f"`{text.replace('`', chr(39))}`"
+
+
+def describe_filter(build_filter: BuildFilter) -> str:
+    """Describe the filter in a sentence: "failed or aborted builds on branch main, except dependabot/*"."""
+    results = join_words(
+        [word for state, word in _STATE_ADJECTIVES.items() if state in build_filter.states], "or"
+    )
+    return f"{results or 'all'} builds{describe_conditions(build_filter)}"
+
+
+def describe_conditions(build_filter: BuildFilter) -> str:
+    """Describe what the filter asks of a build besides its state, to follow "builds": ", on branch main"."""
+    no_tags = " (not tags, whose builds have no branch)"
+    parts = [
+        _describe_patterns("on branch", build_filter.branch),
+        no_tags if build_filter.branch.include and not build_filter.tag else "",
+        _describe_patterns("for pull requests into", build_filter.target),
+        _describe_patterns("of tag", build_filter.tag),
+        _describe_patterns("with workflow", build_filter.workflow),
+        _clause(
+            "started by", [_EVENTS[event] for event in BuildTriggerEvent if event in build_filter.events]
+        ),
+        _clause("of pull request", [f"#{number}" for number in sorted(build_filter.pull_requests)]),
+        _clause("by", [_describe_author(author) for author in build_filter.by.include]),
+        _clause("except by", [_describe_author(author) for author in build_filter.by.exclude]),
+        _clause("aborted for the reason", build_filter.aborted.include),
+        _clause("except aborts for the reason", build_filter.aborted.exclude),
+    ]
+    text = "".join(parts)
+    return text if text.startswith(", except") else text.removeprefix(",")
+
+
+def _describe_patterns(preposition: str, patterns: GlobPatterns) -> str:
+    return _clause(preposition, patterns.include) + _clause(f"except {preposition}", patterns.exclude)
+
+
+def _clause(preposition: str, values: Sequence[str]) -> str:
+    return f", {preposition} {join_words(values, 'or')}" if values else ""
+
+
+def _describe_author(author: str) -> str:
+    if author == "bot":
+        return "bots"
+    return f"<@{author[1:]}>" if author[:1] == "@" and is_slack_id(author[1:], "UW") else author
+
+
+def join_words(words: Sequence[str], last: str) -> str:
+    """Join the words with commas, and the last with this word: "a, b or c"."""
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {last} {words[-1]}"

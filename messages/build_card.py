@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from domain.build import App, Build, RunKind
-from domain.commands.formatting import describe_filter, format_list_builds
+from domain.build_filter import describe_filter
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
 from domain.notifications.deploy_link import DeployLink
@@ -94,10 +94,10 @@ def build_list(
     *,
     presentation: ProviderPresentation,
     command: ListBuilds,
-    next: str | None,  # noqa: A002 - the field's own word
+    older: ListButton | None,
     now: datetime,
 ) -> Message:
-    """Render a page of builds, each with a button for its card, and a button for the next page."""
+    """Render a page of builds, each with a button for its card, and a button for the older ones, if there are any."""
     description = escape(describe_filter(command.filter), 500)
     if command.since:
         description += f" since {escape(command.since.text)}"
@@ -105,17 +105,17 @@ def build_list(
         description += f" until {escape(command.until.text)}"
     title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*: {description}, newest first"
     if not builds:
-        more = "None among the builds that I read so far." if next else "There are none."
+        more = "None among the builds that I read so far." if older else "There are none."
         return Message(
             f"{escape(app.title)}: {description}. {more}",
-            [section(f"{title}\n{more}"), *_next_page_row(app, command, next)],
+            [section(f"{title}\n{more}"), *_next_page_row(older)],
         )
     blocks = [section(title)]
     blocks += [build_row(build, app, presentation=presentation, now=now) for build in builds]
     spoken = " ".join(build_text.plain_summary(build, app) for build in builds)
     return Message(
         cut_markup(f"{escape(app.title)}, {len(builds)} builds. {spoken}", 3500),
-        [*blocks, *_next_page_row(app, command, next)],
+        [*blocks, *_next_page_row(older)],
     )
 
 
@@ -186,11 +186,10 @@ def _ended_at(build: Build) -> str:
     return f" · {when(build.finished_at)}{spent}"
 
 
-def _next_page_row(app: App, command: ListBuilds, start: str | None) -> list[Block]:
-    if start is None:
+def _next_page_row(older: ListButton | None) -> list[Block]:
+    if older is None:
         return []
-    words = format_list_builds(command.model_copy(update={"app": app.slug}))
-    value = ListButton(words=words, start=start).encode()
+    value = older.encode()
     if len(value) > 2000:
         return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]
     return [row(button("Older builds", action_ids.BUILDS_NEXT, value))]

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from domain.build import App, Build
-from domain.commands.formatting import EVERY_END
 from domain.message import Block
+from domain.notifications.rule import EVERY_END
 from domain.provider import Provider
 
 BuildButtons = Callable[[Build, App], Sequence[Block | None]]

@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.build_filter import GlobPatterns
-from domain.commands.formatting import format_rule
+from domain.commands.notification_arguments import format_rule
 from domain.message import Block
 from domain.notifications.rule import DeliveryStyle, InvalidNotificationRule, NotificationRule, Result
 from messages.apps import any_app_option

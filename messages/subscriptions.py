@@ -8,9 +8,8 @@ from datetime import datetime
 
 from domain.build import App
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.commands.formatting import EVERY_END, describe_rule
 from domain.message import Block, Message
-from domain.notifications.rule import NotificationRule
+from domain.notifications.rule import EVERY_END, NotificationRule, describe_rule
 from domain.provider import Provider
 from domain.slack_ids import is_slack_id
 from messages.kit import action_ids

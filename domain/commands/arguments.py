@@ -38,6 +38,8 @@ _STATES = {
     "in-progress": BuildState.RUNNING,
     "on-hold": BuildState.ON_HOLD,
 }
+# The name of each state that is shown: its first.
+STATE_NAMES = {state: name for name, state in reversed(_STATES.items())}
 OFFERED_STATES = "success, failed, aborted, aborted-with-success, running, on-hold"
 _EVENTS = {
     "push": BuildTriggerEvent.PUSH,
@@ -148,6 +150,11 @@ def parse_switch(text: str, *, key: str) -> bool:
     return _look_up(
         text, {"on": True, "yes": True, "off": False, "no": False}, problem, example="me mention:on"
     )
+
+
+def format_switch(value: bool | None) -> str:
+    """Format on or off."""
+    return "on" if value else "off"
 
 
 def parse_duration(text: str, *, key: str) -> timedelta:

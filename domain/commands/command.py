@@ -1,9 +1,14 @@
-"""A command: its definition, the reader of its arguments, and the parsed command with a field for each argument."""
+"""A command: its definition, the reader of its arguments, and the parsed command with a field for each argument.
+
+The annotations of the fields say how the arguments are typed; parsing, formatting and help follow from them.
+"""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+import re
+import shlex
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
 from typing import Annotated, Any, NoReturn, Self
@@ -11,8 +16,11 @@ from typing import Annotated, Any, NoReturn, Self
 from domain.build import FrozenModel
 from domain.commands.arguments import BuildRef
 from domain.commands.errors import CommandError
-from domain.commands.tokenizer import Token
+from domain.commands.tokenizer import Token, format_options, quote, quote_word
 from domain.provider import Provider
+
+# A name like this is never taken for another argument, such as a host name.
+_PLAIN_NAME = re.compile(r"[a-z][a-z0-9-]*")
 
 
 @dataclass(frozen=True)
@@ -20,44 +28,81 @@ class Word:
     """A word without a key.
 
     `usage` is its name in the help, `question` the error if a required one is missing; both are derived from the
-    field's name by default.
+    field's name by default. `is_name`: it is free text, so it is quoted where it looks like another argument.
     """
 
     usage: str = "{word}"
     question: str = ""
+    is_name: bool = False
+
+
+@dataclass(frozen=True)
+class Option:
+    """A word with a key, by default the field's name; `parse` reads its text, `format` is the inverse.
+
+    `parse` raises CommandError. `question` is the error if a required one is missing.
+    """
+
+    parse: Callable[..., Any] | None = None
+    format: Callable[[Any], str] = str
+    key: str = ""
+    usage: str = "{key}:…"
+    question: str = ""
+
+
+@dataclass(frozen=True)
+class OptionGroup:
+    """Words with several keys, or with one repeated key, that are one value; `format` returns keys and texts."""
+
+    keys: tuple[str, ...]
+    parse: Callable[[Mapping[str, Sequence[str]]], Any]
+    format: Callable[[Any], Sequence[tuple[str, str]]]
+    usage: str
+
+
+@dataclass(frozen=True)
+class Flag:
+    """A word that is there or not."""
+
+    usage: str
 
 
 class ArgumentKind(Enum):
-    """A build, in the field `build`, with the app before it; a word with the field's name as its key; all that is left.
+    """Other arguments; the value is the usage.
 
-    The value is the usage.
+    A build, in the field `build`, with the app before it; several words; all that is left; a command of a shell.
     """
 
     BUILD = "#N"
-    OPTION = "{key}:…"
+    WORDS = "{word} …"
     REST = "{word}…"
+    SHELL = "-- {word}…"
 
 
-AppArgument = Annotated[str | None, Word()]
+Argument = Word | Option | OptionGroup | Flag | ArgumentKind
+AppArgument = Annotated[str | None, Word(is_name=True)]
 WordArgument = Annotated[str | None, Word()]
 BuildArgument = Annotated[BuildRef, ArgumentKind.BUILD]
 RequiredWord = Annotated[str, Word()]
 OptionalBuild = Annotated[BuildRef | None, ArgumentKind.BUILD]
-OptionArgument = Annotated[str | None, ArgumentKind.OPTION]
+OptionArgument = Annotated[str | None, Option()]
 RestOfLine = Annotated[str | None, ArgumentKind.REST]
 
 
 class Command(FrozenModel):
     """A parsed command.
 
-    Fields with the annotations above are parsed in their order; a command with a syntax of its own overrides `parse`.
+    Fields with the annotations above are parsed and formatted in their order; a command with a syntax of its own
+    overrides `parse`. Parsing a formatted command returns an equal one.
     """
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> Self:
         """Return the command with these arguments. Raises CommandError."""
         kinds = cls.argument_kinds()
-        values: dict[str, Any] = {}
+        values: dict[str, Any] = {
+            name: arguments.take_flag(kind.usage) for name, kind in kinds.items() if isinstance(kind, Flag)
+        }
         if cls.needs_build() or (kinds.get("build") is ArgumentKind.BUILD and arguments.end_in_build()):
             values["app"], values["build"] = arguments.take_app_and_build()
         words = {name: kind for name, kind in kinds.items() if isinstance(kind, Word) and name not in values}
@@ -65,19 +110,80 @@ class Command(FrozenModel):
         if rest := [name for name, kind in kinds.items() if kind is ArgumentKind.REST]:
             values[rest[0]] = arguments.take_rest()
         else:
-            options = (name for name, kind in kinds.items() if kind is ArgumentKind.OPTION)
-            values |= arguments.take_single_options(*options)
-        for name, word in words.items():
-            if cls.model_fields[name].is_required() and not values[name]:
-                arguments.fail(word.question or f"Which {name}?")
+            values |= cls._parse_options(arguments)
+        for name, kind in kinds.items():
+            if (
+                isinstance(kind, Word | Option)
+                and cls.model_fields[name].is_required()
+                and not values.get(name)
+            ):
+                arguments.fail(kind.question or f"Which {name}?")
         return cls(**{name: value for name, value in values.items() if value is not None})
+
+    @classmethod
+    def _parse_options(cls, arguments: ArgumentReader) -> dict[str, Any]:
+        """Return the values of the fields that are typed with keys. Raises CommandError."""
+        kinds = {
+            name: kind
+            for name, kind in cls.argument_kinds().items()
+            if isinstance(kind, Option | OptionGroup)
+        }
+        keys = {
+            name: (kind.key or name,) if isinstance(kind, Option) else kind.keys
+            for name, kind in kinds.items()
+        }
+        typed = arguments.take_options(*(key for of_field in keys.values() for key in of_field))
+        values: dict[str, Any] = {}
+        for name, kind in kinds.items():
+            options = {key: typed[key] for key in typed if key in keys[name]}
+            if isinstance(kind, OptionGroup):
+                values[name] = kind.parse(options)
+            elif options:
+                ((key, text),) = arguments.require_single(options).items()
+                values[name] = kind.parse(text, key=key) if kind.parse is not None else text
+        return values
+
+    def format(self, reserved: Collection[str] = ()) -> str:
+        """Format the arguments as they can be typed; a name that is `reserved` is quoted."""
+        kinds = self.argument_kinds()
+        reserved = {*reserved, *(kind.usage for kind in kinds.values() if isinstance(kind, Flag))}
+        parts = []
+        for name, kind in kinds.items():
+            field, value = type(self).model_fields[name], getattr(self, name)
+            if field.is_required() or value != field.default:
+                parts.append(self._format_argument(name, kind, value, reserved))
+        return " ".join(filter(None, parts))
+
+    def _format_argument(self, name: str, kind: Argument, value: Any, reserved: Collection[str]) -> str:
+        match kind:
+            case Word(is_name=is_name):
+                ambiguous = value in reserved or (is_name and not _PLAIN_NAME.fullmatch(value))
+                return quote_word(str(value), always=ambiguous)
+            case Option(key=key):
+                return format_options([(key or name, kind.format(value))])
+            case OptionGroup():
+                return format_options(kind.format(value))
+            case Flag(usage=word):
+                return word
+            case ArgumentKind.BUILD:
+                return str(value)
+            case ArgumentKind.WORDS:
+                return " ".join(map(quote_word, value))
+            case ArgumentKind.SHELL:
+                return f"-- {shlex.join(value)}"
+            case ArgumentKind.REST:
+                # It is read as it was typed, so that only quotes and outer spaces have to be protected.
+                plain = value.replace(" ", "")
+                return (
+                    value if value.strip() == value and quote(plain) == plain else quote(value, always=True)
+                )
 
     @classmethod
     def format_usage(cls) -> str:
         """Format the annotated fields as help shows them: `[APP] #N [REASON…]`."""
         parts = []
         for name, kind in cls.argument_kinds().items():
-            usage = kind.usage if isinstance(kind, Word) else kind.value
+            usage = kind.value if isinstance(kind, ArgumentKind) else kind.usage
             part = usage.format(key=name, word=name.upper())
             parts.append(part if cls.model_fields[name].is_required() else f"[{part}]")
         return " ".join(parts)
@@ -91,13 +197,13 @@ class Command(FrozenModel):
         )
 
     @classmethod
-    def argument_kinds(cls) -> Mapping[str, Word | ArgumentKind]:
+    def argument_kinds(cls) -> Mapping[str, Argument]:
         """Return how the annotated fields are typed, by the fields' names."""
         return {
             name: kind
             for name, field in cls.model_fields.items()
             for kind in field.metadata
-            if isinstance(kind, Word | ArgumentKind)
+            if isinstance(kind, Argument)
         }
 
 
@@ -173,6 +279,16 @@ class ArgumentReader:
         )
         positionals, self.tokens = self.tokens[:first_keyed], self.tokens[first_keyed:]
         return positionals
+
+    def take_flag(self, word: str) -> bool:
+        """Take this word wherever it stands without quotes, and return whether it does."""
+        found = [
+            token
+            for token in self.tokens
+            if token.key is None and not token.quoted and token.text.casefold() == word
+        ]
+        self.tokens = [token for token in self.tokens if token not in found]
+        return bool(found)
 
     def take_app_and_word(self, fits: Callable[[str], object]) -> tuple[str | None, str | None]:
         """Take the app and another word, each if it is given. A single word is the other one if it fits, unquoted."""

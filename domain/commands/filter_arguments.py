@@ -1,11 +1,12 @@
-"""Parsing of build filters."""
+"""Parsing and formatting of build filters."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from domain.build_filter import BuildFilter
+from domain.build import BuildState
+from domain.build_filter import BuildFilter, BuildTriggerEvent
 from domain.commands import arguments
 
 _PATTERN_KEYS = ("branch", "target", "tag", "workflow", "by", "aborted")
@@ -39,3 +40,17 @@ def _parse_option(build_filter: BuildFilter, key: str, text: str) -> dict[str, o
         }
     field, parse_choices = _CHOICES[name]
     return {field: getattr(build_filter, field) | parse_choices(text)}
+
+
+def format_filter(build_filter: BuildFilter) -> list[tuple[str, str]]:
+    """Return the options that describe the filter."""
+    options: list[tuple[str, Sequence[str]]] = []
+    for key in _PATTERN_KEYS:
+        patterns = getattr(build_filter, key)
+        options += [(key, patterns.include), (f"-{key}", patterns.exclude)]
+    options += [
+        ("status", [arguments.STATE_NAMES[state] for state in BuildState if state in build_filter.states]),
+        ("event", [event.value for event in BuildTriggerEvent if event in build_filter.events]),
+        ("pr", [str(number) for number in sorted(build_filter.pull_requests)]),
+    ]
+    return [(key, ",".join(values)) for key, values in options if values]

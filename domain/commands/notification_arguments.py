@@ -1,4 +1,4 @@
-"""Parsing of notification rules: results, events, and delivery."""
+"""Parsing and formatting of notification rules: results, events, and delivery."""
 
 from __future__ import annotations
 
@@ -9,7 +9,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.commands.arguments import parse_choice, parse_duration, parse_switch
 from domain.commands.errors import CommandError
-from domain.notifications.rule import DeliveryStyle, QuietHours, Result, Weekday
+from domain.commands.filter_arguments import format_filter
+from domain.commands.tokenizer import format_options
+from domain.notifications.rule import (
+    DeliveryStyle,
+    NotificationRule,
+    QuietHours,
+    Result,
+    Weekday,
+    format_duration,
+)
 
 KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "broadcast")
 EXAMPLE = "subscribe android branch:main status:broken,fixed"
@@ -29,6 +38,8 @@ RESULTS = {
     "still-failing": Result.STILL_FAILING,
     "fixed": Result.FIXED,
 }
+# The name of each result that is shown: its first.
+_RESULT_NAMES = {result: name for name, result in reversed(RESULTS.items())}
 OFFERED_RESULTS = "success, failed, aborted, aborted-with-success, started, broken, still-failing, fixed"
 _STYLES = {style.value: style for style in DeliveryStyle}
 _DAYS = {day.name[:3].lower(): day for day in Weekday}
@@ -46,6 +57,31 @@ def parse_rule(options: Mapping[str, Sequence[str]]) -> dict[str, object]:
             fields[field] = parse(texts[-1], key=key)
     _check_times(options, DeliveryStyle(str(fields.get("style", DeliveryStyle.EACH))))
     return fields
+
+
+def format_rule_options(rule: NotificationRule) -> list[tuple[str, str]]:
+    """Return the options that describe the rule after `subscribe`."""
+    digest = rule.style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
+    statuses = ["started"] * rule.started + [
+        _RESULT_NAMES[result] for result in Result if result in rule.results
+    ]
+    options = [
+        ("status", ",".join(statuses)),
+        ("on-hold", format_duration(rule.on_hold_over) if rule.on_hold_over else ""),
+        ("running", format_duration(rule.running_over) if rule.running_over else ""),
+        ("style", rule.style.value if rule.style is not DeliveryStyle.EACH else ""),
+        ("at", f"{rule.at:%H:%M}" if digest else ""),
+        ("on", rule.on.name[:3].lower() if rule.style is DeliveryStyle.WEEKLY else ""),
+        ("quiet", f"{rule.quiet.start:%H:%M}-{rule.quiet.end:%H:%M}" if rule.quiet else ""),
+        ("zone", rule.zone if digest or rule.quiet else ""),
+        ("broadcast", "yes" if rule.broadcast else ""),
+    ]
+    return format_filter(rule.filter) + [(key, text) for key, text in options if text]
+
+
+def format_rule(rule: NotificationRule) -> str:
+    """Format the rule as it can be typed after `subscribe`."""
+    return format_options(format_rule_options(rule))
 
 
 def _check_times(options: Mapping[str, Sequence[str]], style: DeliveryStyle) -> None:

@@ -36,12 +36,16 @@ class CommandParser:
     parse_functions: Mapping[str, Callable[[ArgumentReader], Command]] = field(init=False, repr=False)
     aliases: Mapping[str, str] = field(init=False, repr=False)
     _by_name: Mapping[str, CommandDefinition] = field(init=False, repr=False)
+    _by_class: Mapping[type[Command], CommandDefinition] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by_name = {command.name: command for command in self.catalogue}
         aliases = {alias: name for name, command in by_name.items() for alias in command.aliases}
         derived = {
             "_by_name": by_name,
+            "_by_class": {
+                of: command for command in self.catalogue for of in (command.command, command.bare) if of
+            },
             "parse_functions": {name: command.parse for name, command in by_name.items()},
             "aliases": {alias: name for alias, name in aliases.items() if alias not in by_name},
         }
@@ -93,6 +97,12 @@ class CommandParser:
             raise CommandError(
                 mistake.problem, example=mistake.example if fits else example, provider=self.provider
             ) from mistake
+
+    def format_line(self, command: Command) -> str:
+        """Return the line that `parse_line` reads as this command of the provider."""
+        definition = self._by_class[type(command)]
+        verbs = [subcommand.name.partition(" ")[2] for subcommand in self.subcommands_of(definition)]
+        return f"{definition.name} {command.format(reserved=verbs)}".rstrip()
 
     def _tokenize(self, line: str) -> list[Token]:
         try:

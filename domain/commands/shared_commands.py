@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 from domain.build_filter import BuildFilter
 from domain.commands import filter_arguments, notification_arguments
-from domain.commands.arguments import TimeArgument, parse_switch, parse_time
-from domain.commands.command import AppArgument, ArgumentReader, BuildArgument, Command, Word
+from domain.commands.arguments import TimeArgument, format_switch, parse_switch, parse_time
+from domain.commands.command import (
+    AppArgument,
+    ArgumentReader,
+    BuildArgument,
+    Command,
+    Flag,
+    Option,
+    OptionArgument,
+    OptionGroup,
+    Word,
+)
 from domain.commands.errors import CommandError
+from domain.commands.tokenizer import format_options
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
+
+SwitchArgument = Annotated[bool | None, Option(parse_switch, format_switch, usage="{key}:on|off")]
 
 
 class ShowHelp(Command):
@@ -28,8 +42,8 @@ class ShowHelp(Command):
 class ListApps(Command):
     """List the apps; `team` narrows them, if the provider has teams."""
 
-    page: int = 1
-    team: str | None = None
+    page: Annotated[int, Option()] = 1
+    team: OptionArgument = None
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> ListApps:
@@ -80,16 +94,15 @@ class ShowAuditLog(Command):
     """Show the actions that were done or refused: in this channel, for the app of this name, or everywhere."""
 
     app: AppArgument = None
-    everywhere: bool = False
+    everywhere: Annotated[bool, Flag("all")] = False
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> ShowAuditLog:
         """Parse the app, or the word `all`."""
-        app = arguments.take_positional()
-        arguments.expect_end()
-        if app is not None and app.casefold() == "all":
-            return cls(everywhere=True)
-        return cls(app=app)
+        command = super().parse(arguments)
+        if command.everywhere and command.app is not None:
+            arguments.fail(f"I don't know what to do with the word {command.app}.")
+        return command
 
 
 class ShowStatus(Command):
@@ -98,22 +111,25 @@ class ShowStatus(Command):
     app: AppArgument = None
 
 
+FilterArgument = Annotated[
+    BuildFilter,
+    OptionGroup(
+        (*filter_arguments.KEYS, "status"),
+        filter_arguments.parse_filter,
+        filter_arguments.format_filter,
+        usage="FILTERS",
+    ),
+]
+TimeOption = Annotated[TimeArgument | None, Option(parse_time, lambda time: time.text)]
+
+
 class ListBuilds(Command):
     """List the builds of an app that match a filter."""
 
     app: AppArgument = None
-    filter: BuildFilter = BuildFilter()
-    since: TimeArgument | None = None
-    until: TimeArgument | None = None
-
-    @classmethod
-    def parse(cls, arguments: ArgumentReader) -> ListBuilds:
-        """Parse the app, the filter and the times."""
-        app = arguments.take_positional()
-        options = arguments.take_options(*filter_arguments.KEYS, "status", "since", "until")
-        build_filter = filter_arguments.parse_filter(options)
-        times = {key: parse_time(options[key][-1], key=key) for key in ("since", "until") if key in options}
-        return cls(app=app, filter=build_filter, **times)
+    filter: FilterArgument = BuildFilter()
+    since: TimeOption = None
+    until: TimeOption = None
 
 
 class ShowBuild(Command):
@@ -131,19 +147,13 @@ class Subscribe(Command):
 
     app: AppArgument = None
     terms: NotificationRule = NotificationRule()
-    preview: bool = False
+    preview: Annotated[bool, Flag("preview")] = False
     zone_given: bool = False
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> Subscribe:
         """Parse the app and the rule; the options are the filters of this provider."""
-        names = [token for token in arguments.tokens if token.key is None]
-        preview = any(token.text.casefold() == "preview" and not token.quoted for token in names)
-        arguments.tokens = [
-            token
-            for token in arguments.tokens
-            if token.key or token.quoted or token.text.casefold() != "preview"
-        ]
+        preview = arguments.take_flag("preview")
         app = arguments.take_positional()
         options = arguments.take_options(*arguments.definition.options, *notification_arguments.KEYS)
         rule = NotificationRule(
@@ -157,12 +167,21 @@ class Subscribe(Command):
             arguments.fail(str(problem))
         return cls(app=app, terms=rule, preview=preview, zone_given="zone" in options)
 
+    def format(self, reserved: Collection[str] = ()) -> str:
+        """Format the app and the rule, with the time zone only if it was given."""
+        rule = [
+            (key, text)
+            for key, text in notification_arguments.format_rule_options(self.terms)
+            if key != "zone" or self.zone_given
+        ]
+        return f"{super().format(reserved)} {format_options(rule)}".strip()
+
 
 class Unsubscribe(Command):
     """End a subscription by its number, or all of an app."""
 
-    app: str | None = None
-    number: int | None = None
+    app: AppArgument = None
+    number: Annotated[int | None, Word()] = None
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> Unsubscribe:
@@ -192,20 +211,19 @@ class ListMyBuilds(Command):
 class ShowProfile(Command):
     """Show the person's profile and change it; fields that are None stay as they are."""
 
-    name: str | None = None
-    mention: bool | None = None
-    ends: bool | None = None
+    name: OptionArgument = None
+    mention: SwitchArgument = None
+    ends: SwitchArgument = None
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> ShowProfile:
         """Parse the fields to change."""
-        options = arguments.take_options("name", "mention", "ends")
-        name = options.get("name", [""])[-1].strip().removeprefix("@")
-        if "name" in options and not 0 < len(name) <= 100:
+        command = super().parse(arguments)
+        if command.name is None:
+            return command
+        name = command.name.strip().removeprefix("@")
+        if not 0 < len(name) <= 100:
             arguments.fail(
                 f"name: needs the name behind it that {arguments.provider.label} shows with your builds."
             )
-        switches = {
-            key: parse_switch(options[key][-1], key=key) for key in ("mention", "ends") if key in options
-        }
-        return cls(name=name or None, **switches)
+        return command.model_copy(update={"name": name})

@@ -1,16 +1,18 @@
-"""Splitting of a line into tokens: quotes, keys, and what Slack does to both."""
+"""Splitting of a line into tokens, and quoting of text for one: quotes, keys, and what Slack does to both."""
 
 from __future__ import annotations
 
 import html
 import re
 import shlex
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from domain.commands.errors import CommandError, redact_typed
 
 # Slack makes typed quotes typographic; each closes only with its own kind.
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "«": "»"}
+_QUOTE_CHARACTERS = frozenset(_QUOTES) | frozenset(_QUOTES.values())
 _STRAIGHT = str.maketrans("“”„‘’", '"""\'\'')
 # Phones and Macs turn two dashes into one.
 _DASHES = ("--", "—", "–")
@@ -60,6 +62,26 @@ def tokenize(line: str) -> list[Token]:
         text, at, quoted = _take_value(line, at)
         tokens.append(Token(text, start, key, quoted))
     return tokens
+
+
+def quote(text: str, *, always: bool = False) -> str:
+    """Return the text as a value that can be typed, in quotes if it needs them. It can't have every kind of them."""
+    # After a colon, two slashes would be read as the start of a URL.
+    needed = always or text.startswith("//")
+    if not needed and not any(letter.isspace() or letter in _QUOTE_CHARACTERS for letter in text):
+        return text
+    opening, closing = next((pair for pair in _QUOTES.items() if pair[1] not in text), ('"', '"'))
+    return f"{opening}{text}{closing}"
+
+
+def quote_word(text: str, *, always: bool = False) -> str:
+    """Return the text as a word without a key that can be typed, in quotes if it needs them."""
+    return quote(text, always=always or not text or text in _DASHES or _KEY.match(text) is not None)
+
+
+def format_options(options: Iterable[tuple[str, str]]) -> str:
+    """Format keys and values as they can be typed."""
+    return " ".join(f"{key}:{quote(value)}" for key, value in options)
 
 
 def split_shell_words(line: str) -> tuple[str, ...]:

@@ -2,37 +2,54 @@
 
 from __future__ import annotations
 
-from domain.commands.arguments import parse_variable
-from domain.commands.command import AppArgument, ArgumentReader, Command
+from collections.abc import Mapping, Sequence
+from typing import Annotated
 
-_TARGETS = ("branch", "tag", "commit", "workflow", "pipeline")
+from domain.commands.arguments import parse_variable
+from domain.commands.command import AppArgument, ArgumentReader, Command, OptionArgument, OptionGroup
+from domain.commands.errors import CommandError
+
+
+def _parse_variables(options: Mapping[str, Sequence[str]]) -> tuple[tuple[str, str], ...]:
+    return tuple(map(_parse_variable, options.get("env", ())))
+
+
+def _parse_variable(text: str) -> tuple[str, str]:
+    variable = parse_variable(text)
+    if variable is None:
+        raise CommandError(
+            f"env:{text} is no variable: write env:KEY=value.", example="trigger branch:main env:DRY_RUN=1"
+        )
+    return variable
+
+
+_VARIABLES = OptionGroup(
+    ("env",),
+    _parse_variables,
+    lambda variables: [("env", f"{name}={value}") for name, value in variables],
+    usage="env:KEY=VALUE",
+)
 
 
 class TriggerBuild(Command):
     """Start a build; without a branch, tag or the like, open the form."""
 
     app: AppArgument = None
-    branch: str | None = None
-    tag: str | None = None
-    commit: str | None = None
-    workflow: str | None = None
-    pipeline: str | None = None
-    message: str | None = None
-    environments: tuple[tuple[str, str], ...] = ()
+    branch: OptionArgument = None
+    tag: OptionArgument = None
+    commit: OptionArgument = None
+    workflow: OptionArgument = None
+    pipeline: OptionArgument = None
+    message: OptionArgument = None
+    environments: Annotated[tuple[tuple[str, str], ...], _VARIABLES] = ()
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> TriggerBuild:
-        """Parse the app and what to build. An invalid variable is reported first, not only after the next attempt."""
-        app = arguments.take_positional()
-        options = arguments.take_options(*_TARGETS, "message", "env")
-        environments = tuple(
-            parse_variable(text) or arguments.fail(f"env:{text} is no variable: write env:KEY=value.")
-            for text in options.get("env", [])
-        )
-        if options and not options.keys() & set(_TARGETS):
+        """Parse the app and what to build."""
+        command = super().parse(arguments)
+        if not command.names_something and (command.message or command.environments):
             arguments.fail("What should be built? Name a branch, tag, commit, workflow or pipeline.")
-        options.pop("env", None)
-        return cls(app=app, **arguments.require_single(options), environments=environments)
+        return command
 
     @property
     def names_something(self) -> bool:

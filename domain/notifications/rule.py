@@ -6,7 +6,7 @@ from datetime import time, timedelta
 from enum import IntEnum, StrEnum
 
 from domain.build import FrozenModel
-from domain.build_filter import BuildFilter
+from domain.build_filter import BuildFilter, describe_conditions, join_words
 
 
 class Result(StrEnum):
@@ -55,6 +55,19 @@ class Weekday(IntEnum):
     FRIDAY = 4
     SATURDAY = 5
     SUNDAY = 6
+
+
+# Exact wording: other bots lost their users' trust with a "notify on failure" that meant only the first failure.
+_RESULT_PHRASES = {
+    Result.SUCCEEDED: "every success",
+    Result.FAILED: "every failure",
+    Result.ABORTED: "every abort",
+    Result.ABORTED_WITH_SUCCESS: "every abort that counts as a success",
+    Result.BROKEN: "the first failure of a series",
+    Result.STILL_FAILING: "every further failure of a series",
+    Result.FIXED: "the first success after failures",
+}
+EVERY_END = "every build's end"
 
 
 class QuietHours(FrozenModel):
@@ -111,3 +124,53 @@ def validate_rule(rule: NotificationRule) -> NotificationRule:
             "broadcast:yes is for style:thread alone; everything else is in the channel anyway."
         )
     return rule
+
+
+def describe_rule(rule: NotificationRule, app: str, *, ends: str = EVERY_END) -> str:
+    """Describe the rule as a sentence without its end: "every failure in Android on branch main; one thread a branch".
+
+    `ends` is the text for a rule that notifies of every end.
+    """
+    return (
+        f"{_describe_events(rule, ends)} in {app}{describe_conditions(rule.filter)}{_describe_delivery(rule)}"
+    )
+
+
+def _describe_events(rule: NotificationRule, ends: str) -> str:
+    if rule.filter.builds:
+        return "the end of one build"
+    if rule.style is DeliveryStyle.CARD:
+        return "what breaks, stays broken and is fixed"
+    events = ["every start"] if rule.started or rule.style is DeliveryStyle.LIVE else []
+    events += [_RESULT_PHRASES[result] for result in Result if result in rule.results]
+    if not rule.results:
+        events.append(ends)
+    if rule.on_hold_over:
+        events.append(f"every wait on hold of more than {format_duration(rule.on_hold_over)}")
+    if rule.running_over:
+        events.append(f"every run of more than {format_duration(rule.running_over)}")
+    return join_words(events, "and")
+
+
+def _describe_delivery(rule: NotificationRule) -> str:
+    when = f"at {rule.at:%H:%M} ({rule.zone})"
+    delivery = {
+        DeliveryStyle.EACH: "",
+        DeliveryStyle.LIVE: "; one message a build, edited from its start to its end",
+        DeliveryStyle.CARD: "; one card a broken series, edited until it is green again",
+        DeliveryStyle.THREAD: "; one thread a branch or pull request",
+        DeliveryStyle.DAILY: f"; gathered into one message a day {when}",
+        DeliveryStyle.WEEKLY: f"; gathered into one message a week, on {rule.on.name.capitalize()} {when}",
+    }[rule.style]
+    if rule.broadcast:
+        delivery += ", shown in the channel too"
+    if rule.quiet:
+        hours = f"{rule.quiet.start:%H:%M} to {rule.quiet.end:%H:%M} ({rule.zone})"
+        delivery += f"; what happens from {hours} comes in one message afterwards"
+    return delivery
+
+
+def format_duration(duration: timedelta) -> str:
+    """Format whole hours or minutes as they can be typed: `2h`, `15m`."""
+    minutes = round(duration.total_seconds() / 60)
+    return f"{minutes // 60}h" if minutes % 60 == 0 else f"{minutes}m"

@@ -74,6 +74,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "The apps I can see.",
             ("apps", "apps page:2"),
             handler=bind(app_commands.list_apps),
+            usage="apps",
             open_to_external_users=True,
         ),
         CommandSpec(

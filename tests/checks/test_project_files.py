@@ -250,7 +250,6 @@ NOUNS = frozenset(
     {
         "feed",
         "finding",
-        "formatting",
         "matching",
         "parsing",
         "polling",

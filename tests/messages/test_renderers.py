@@ -60,7 +60,7 @@ from messages.access_rules import FilledRule, RulePermissions, ShownRule
 from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
-from messages.kit.button_values import ArtifactButton, BuildButton, LogButton, ProposalButton
+from messages.kit.button_values import ArtifactButton, BuildButton, ListButton, LogButton, ProposalButton
 from messages.kit.mrkdwn import replace_surrogates
 from messages.notification_reasons import NotificationReason
 from messages.pending_actions import approval_details
@@ -417,7 +417,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.lists(BUILDS, max_size=3),
         presentation=PRESENTATION,
         command=st.builds(ListBuilds, filter=FILTERS),
-        next=st.none() | SLUG,
+        older=st.none() | st.builds(ListButton, words=UNTRUSTED_TEXT, start=SLUG),
         now=NOW,
     ),
     "build_log": st.builds(

@@ -39,7 +39,7 @@ from messages import (
 )
 from messages.accounts import ConnectedAccount
 from messages.home import HomeContent, PlacedSubscription
-from messages.kit.button_values import ArtifactButton, BuildButton, LogButton
+from messages.kit.button_values import ArtifactButton, BuildButton, ListButton, LogButton
 from messages.kit.mrkdwn import block_of_code, cut_markup, escape, format_duration, link, plain, size, when
 from messages.notification_reasons import NotificationReason
 from messages.notifications import NotificationContent
@@ -60,7 +60,7 @@ from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
-from tests.support.commands import PARSERS
+from tests.support.commands import BITRISE_PARSER, PARSERS
 from tests.support.examples import examples
 from tests.support.factories import ANDROID, NOON, make_build
 from tests.support.presentations import AT_BITRISE, AT_BUILDIO, presentation_of
@@ -124,8 +124,10 @@ def test_a_list_of_builds(
     app: App, builds: list[Build], build_filter: BuildFilter, start: str | None
 ) -> None:
     command = ListBuilds(filter=build_filter)
+    line = BITRISE_PARSER.format_line(command.model_copy(update={"app": app.slug}))
+    older = ListButton(words=line, start=start) if start is not None else None
     assert_message(
-        build_card.build_list(app, builds, presentation=AT_BITRISE, command=command, next=start, now=NOON)
+        build_card.build_list(app, builds, presentation=AT_BITRISE, command=command, older=older, now=NOON)
     )
 
 

@@ -98,7 +98,6 @@ COMMANDS = (
             "Name at least one of branch, tag, commit, workflow and pipeline, or nothing at all for the form.",
             "`env:` may come several times.",
         ),
-        usage="trigger [APP] [branch:…] [tag:…] [commit:…] [workflow:…] [pipeline:…] [message:…] [env:KEY=VALUE]",
         aliases=("start", "run"),
     ),
     CommandSpec(

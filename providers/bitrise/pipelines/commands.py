@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
+from typing import Annotated
 
 from domain.build import App
-from domain.commands.command import AppArgument, ArgumentReader, Command
+from domain.commands.command import AppArgument, ArgumentReader, Command, Word
 from domain.message import Message
 from domain.pipeline import Pipeline
 from messages import pipeline_card
 from messages.kit.button_values import PipelineButton
 from providers.bitrise.api.access import reading_client
 from providers.bitrise.api.requests import AbortRequest
-from providers.bitrise.links import PipelineLink, read_link
+from providers.bitrise.links import HOSTS, PipelineLink, read_link
 from providers.bitrise.pipelines.actions import (
     TITLE,
     AbortPipelineAction,
@@ -39,8 +41,8 @@ class ListPipelines(Command):
 class ShowPipeline(Command):
     """Show one pipeline, by its number, or by its ID and its app's slug as in a link."""
 
-    app: str | None = None
-    number: int | None = None
+    app: AppArgument = None
+    number: Annotated[int | None, Word()] = None
     app_slug: str | None = None
     pipeline_id: str | None = None
 
@@ -57,6 +59,12 @@ class ShowPipeline(Command):
         if ref is None or ref.number is None:
             arguments.fail(f"{name or 'Nothing'} is no pipeline: give its number or a link to it.")
         return cls(app=app, number=ref.number)
+
+    def format(self, reserved: Collection[str] = ()) -> str:
+        """Format the app and the number, or the link."""
+        if self.app_slug is None:
+            return super().format(reserved)
+        return f"https://{HOSTS[0]}/app/{self.app_slug}/pipelines/{self.pipeline_id}"
 
 
 async def show(command: ShowPipeline, context: RequestContext) -> Reply:

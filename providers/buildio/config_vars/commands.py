@@ -3,8 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Annotated
 
-from domain.commands.command import AppArgument, ArgumentReader, Command, RequiredWord, WordArgument
+from domain.commands.command import (
+    AppArgument,
+    ArgumentKind,
+    ArgumentReader,
+    Command,
+    RequiredWord,
+    WordArgument,
+)
 from domain.commands.tokenizer import Token
 from domain.message import Message
 from messages import notices
@@ -93,7 +101,7 @@ class UnsetConfig(Command):
     """Remove config vars."""
 
     app: AppArgument = None
-    keys: tuple[str, ...]
+    keys: Annotated[tuple[str, ...], ArgumentKind.WORDS]
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> UnsetConfig:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import Annotated
 
 from domain.build import App
 from domain.commands.arguments import parse_globs
-from domain.commands.command import AppArgument, ArgumentReader, Command, OptionArgument
+from domain.commands.command import AppArgument, ArgumentReader, Command, Option, OptionArgument
 from domain.notifications.deploy_link import DeployLink
 from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton
@@ -31,28 +32,25 @@ class ListDeployLinks(Command):
     """List the deploy links of this channel."""
 
 
+_TO = "to"
+
+
 class CreateDeployLink(Command):
     """Offer to deploy builds of a Bitrise app to an app; `branches` are globs that limit the builds."""
 
     app: AppArgument = None
-    bitrise: str
-    branches: tuple[str, ...] = ()
+    bitrise: Annotated[str, Option(question="Which app of Bitrise? Write bitrise: before its name.")]
+    branches: Annotated[tuple[str, ...], Option(parse_globs, ",".join, key="branch")] = ()
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> CreateDeployLink:
         """Parse `APP to bitrise:APP`, where `to` may be left out, and the branches."""
-        names = [
-            token.text
-            for token in arguments.take_positionals()
-            if token.quoted or token.text.casefold() != "to"
-        ]
-        options = arguments.take_single_options("bitrise", "branch")
-        if len(names) > 1:
-            arguments.fail(f"I don't know what to do with the word {names[1]}.")
-        if "bitrise" not in options:
-            arguments.fail("Which app of Bitrise? Write bitrise: before its name.")
-        branches = parse_globs(options["branch"], key="branch") if "branch" in options else ()
-        return cls(app=names[0] if names else None, bitrise=options["bitrise"], branches=branches)
+        arguments.take_flag(_TO)
+        return super().parse(arguments)
+
+    def format(self, reserved: Collection[str] = ()) -> str:
+        """Format the arguments; an app of the name `to` is quoted."""
+        return super().format({*reserved, _TO})
 
 
 class DeleteDeployLink(Command):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from domain.commands.command import ArgumentReader, Command, RequiredWord, Word, WordArgument
+from domain.commands.command import ArgumentKind, ArgumentReader, Command, RequiredWord, Word, WordArgument
 from providers.buildio.config_vars import commands
 from providers.buildio.config_vars.forms import SetVarsForm, load_set_form
 from providers.buildio.config_vars.scope import find_environment, list_all_environments
@@ -49,7 +49,7 @@ class UnsetEnvironment(Command):
     """Remove config vars from an environment."""
 
     id: RequiredWord
-    keys: tuple[str, ...]
+    keys: Annotated[tuple[str, ...], ArgumentKind.WORDS]
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> UnsetEnvironment:

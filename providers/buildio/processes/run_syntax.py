@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from domain.commands.command import AppArgument, ArgumentReader, Command
+from typing import Annotated
+
+from domain.commands.command import AppArgument, ArgumentKind, ArgumentReader, Command, OptionArgument
 from domain.commands.tokenizer import split_shell_words
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 
@@ -11,8 +13,8 @@ class RunCommand(Command):
     """Run a command in a running process, as an array of words (reference, "Dynos"); without one, open the form."""
 
     app: AppArgument = None
-    dyno: str | None = None
-    command: tuple[str, ...] = ()
+    dyno: OptionArgument = None
+    command: Annotated[tuple[str, ...], ArgumentKind.SHELL] = ()
 
     @classmethod
     def parse(cls, arguments: ArgumentReader) -> RunCommand:

@@ -15,6 +15,7 @@ from domain.provider import Provider
 from domain.provider_client import BuildQuery
 from messages import build_card
 from messages.build_card import ROWS_WITH_BUTTONS
+from messages.kit.button_values import ListButton
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import build_client, find_app, find_build
@@ -94,9 +95,11 @@ async def list_builds(
         pages, next_ = pages + 1, page.next
         if len(matching) * 2 >= PAGE or pages == MAX_PAGES:
             break
-    presentation = context.services.registry.presentation_of(app.provider)
+    spec = context.services.registry.get(app.provider)
+    line = spec.parser.format_line(command.model_copy(update={"app": app.slug}))
+    older = ListButton(words=line, start=next_) if next_ is not None else None
     listed = build_card.build_list(
-        app, matching, presentation=presentation, command=command, next=next_, now=now
+        app, matching, presentation=spec.presentation, command=command, older=older, now=now
     )
     return Reply(listed)
 
@@ -154,7 +157,6 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
             ),
             handler=partial(list_builds, provider=provider),
             notes=(filters, states, times),
-            usage="builds [APP] [FILTERS] [since:…] [until:…]",
             aliases=("list",),
             open_to_external_users=True,
         ),

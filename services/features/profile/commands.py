@@ -178,6 +178,5 @@ def profile_commands(provider: Provider) -> tuple[CommandSpec, ...]:
                 "`mention:on` mentions you where your build fails.",
                 "`ends:on` sends you the end of your own builds as a direct message.",
             ),
-            usage="me [name:…] [mention:on|off] [ends:on|off]",
         ),
     )

@@ -9,7 +9,7 @@ import structlog
 
 from domain.build import App
 from domain.build_filter import GlobPatterns
-from domain.commands.formatting import format_rule
+from domain.commands.notification_arguments import format_rule
 from domain.commands.shared_commands import ListSubscriptions, Subscribe, Unsubscribe
 from domain.message import Message
 from domain.notifications.rule import DeliveryStyle, NotificationRule

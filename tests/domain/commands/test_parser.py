@@ -10,11 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build import App, BuildState
-from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
+from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns, describe_filter
 from domain.commands.arguments import BuildRef
 from domain.commands.command import Command
 from domain.commands.errors import CommandError
-from domain.commands.formatting import describe_filter, format_filter, format_list_builds
 from domain.commands.shared_commands import (
     ListApps,
     ListBuilds,
@@ -193,37 +192,11 @@ def test_any_arguments_are_a_command_or_a_command_error(name: str, rest: str) ->
         parse(f"{name} {rest}", surface="slash")
 
 
-NAMES = st.text(alphabet="abcXYZ019-_/.* é'“\"", min_size=1, max_size=12).filter(
-    lambda name: name.strip() == name
-)
-# Names with double quotes can't always be typed.
-TYPEABLE = NAMES.filter(lambda name: "“" not in name and '"' not in name)
-FILTERS = st.builds(
-    BuildFilter,
-    branch=st.builds(
-        GlobPatterns,
-        include=st.lists(TYPEABLE, max_size=3).map(tuple),
-        exclude=st.lists(TYPEABLE, max_size=2).map(tuple),
-    ),
-    workflow=st.builds(GlobPatterns, include=st.lists(TYPEABLE, max_size=2).map(tuple)),
-    states=st.frozensets(st.sampled_from([state for state in BuildState if state is not BuildState.UNKNOWN])),
-    events=st.frozensets(st.sampled_from(BuildTriggerEvent)),
-    pull_requests=st.frozensets(st.integers(1, 10**6), max_size=3),
-)
-
-
 def test_a_name_that_begins_like_a_url_is_still_a_name() -> None:
     command_typed = ListBuilds(filter=BuildFilter(branch=GlobPatterns(include=("//x",))))
-    assert format_list_builds(command_typed) == 'builds branch:"//x"'
-    assert parse(format_list_builds(command_typed), surface="slash") == command_typed
-
-
-@given(FILTERS)
-def test_a_formatted_filter_is_parsed_into_the_same_filter(build_filter: BuildFilter) -> None:
-    command_typed = ListBuilds(app="a", filter=build_filter)
-    assert parse(format_list_builds(command_typed), surface="slash") == command_typed
-    assert describe_filter(build_filter)
-    assert format_filter(build_filter) == "" or build_filter
+    line = BITRISE_PARSER.format_line(command_typed)
+    assert line == 'builds branch:"//x"'
+    assert parse(line, surface="slash") == command_typed
 
 
 @pytest.mark.parametrize("person", ["U0ANNA", "U_ANNA", "U_anna.b", "U0123-ABC", "W0:1A"])
@@ -232,7 +205,7 @@ def test_a_mention_is_accepted_with_any_form_of_slack_id(person: str) -> None:
         command_typed = parse(f"builds by:{typed}", surface="slash")
         assert isinstance(command_typed, ListBuilds)
         assert command_typed.filter.by.include == (f"@{person}",)
-        assert parse(format_list_builds(command_typed), surface="slash") == command_typed
+        assert parse(BITRISE_PARSER.format_line(command_typed), surface="slash") == command_typed
         assert f"<@{person}>" in describe_filter(command_typed.filter)
 
 

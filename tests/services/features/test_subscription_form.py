@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
 from domain.commands.errors import CommandError
-from domain.commands.formatting import format_rule
+from domain.commands.notification_arguments import format_rule
 from domain.commands.shared_commands import Subscribe
 from domain.notifications.rule import (
     DeliveryStyle,
