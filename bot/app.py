@@ -32,7 +32,8 @@ from services.jobs.audit_anchor import AnchorWriter, use_anchor
 from services.jobs.background_job import WorkspaceCache
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.request_tracker import RequestTracker
 from services.slack.uninstallation import Uninstallation
 from services.worker_processes.pool import WorkerPool
@@ -56,7 +57,7 @@ class Application:
         self,
         settings: Settings,
         *,
-        registry: ProviderRegistry = SPECS,
+        registry: ProviderRegistry[ProviderSpec] = SPECS,
         clock: Callable[[], datetime] = utc_now,
         timings: Timings = DEFAULT_TIMINGS,
     ) -> None:

@@ -35,7 +35,8 @@ from services.polling.poll import Poll
 from services.polling.poller import Intervals, Poller
 from services.polling.pollers import Pollers
 from services.provider_connection import ProviderConnection
-from services.provider_spec import ProviderRegistry, ProviderSpec
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.slack.workspace_members import MemberDirectory
 from services.worker_processes.pool import Runner
 from storage.poll_recorder import PollRecorder
@@ -78,7 +79,7 @@ def connect_provider(
 class ProviderParts:
     """The parts that talk to the providers; the failure analyzers are those of providers whose logs can be read."""
 
-    registry: ProviderRegistry
+    registry: ProviderRegistry[ProviderSpec]
     clients: Clients
     pollers: Pollers
     failure_analyzers: Mapping[Provider, FailureAnalyzer]
@@ -101,7 +102,7 @@ class ProviderParts:
 
 async def create_provider_parts(
     exit_stack: AsyncExitStack,
-    registry: ProviderRegistry,
+    registry: ProviderRegistry[ProviderSpec],
     settings: Settings,
     storage: Repositories,
     *,

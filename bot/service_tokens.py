@@ -11,7 +11,8 @@ import structlog
 from domain.provider_errors import InvalidToken, NotFound, ProviderError
 from services.accounts.provider_clients import Clients
 from services.jobs.supervisor import Supervisor
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 
 log = structlog.get_logger()
 
@@ -49,7 +50,7 @@ class ServiceTokenCheck:
 
     def __init__(
         self,
-        registry: ProviderRegistry,
+        registry: ProviderRegistry[ProviderSpec],
         clients: Clients,
         supervisor: Supervisor,
         *,
@@ -105,7 +106,7 @@ class ServiceTokenCheck:
                 ) from refusal
 
 
-def _probes(registry: ProviderRegistry, clients: Clients) -> Iterator[ServiceProbe]:
+def _probes(registry: ProviderRegistry[ProviderSpec], clients: Clients) -> Iterator[ServiceProbe]:
     """Yield a probe per provider token and OAuth client of the bot."""
     for spec in registry:
         provider_clients = clients.at(spec.provider)

@@ -9,14 +9,17 @@ from slack_bolt.async_app import AsyncAck
 
 from services.container import Services
 from services.features.dispatch import parse_and_dispatch
-from services.provider_spec import ProviderRegistry, ProviderSpec
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.context import RequestContext, workspace_id
 from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ResponseUrlResponder
 
 
-def register(app: AsyncApp, registry: ProviderRegistry, services: Services, tracker: RequestTracker) -> None:
+def register(
+    app: AsyncApp, registry: ProviderRegistry[ProviderSpec], services: Services, tracker: RequestTracker
+) -> None:
     """Listen to the slash command of each provider."""
     for spec in registry:
         _listen(app, spec, services, tracker)

@@ -13,7 +13,8 @@ from slack_bolt.response import BoltResponse
 from messages import notices
 from messages.kit import action_ids
 from services.container import Services
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext, workspace_id
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
@@ -29,7 +30,7 @@ PATIENCE_SECONDS = 2.0
 TITLE = "Buildbell"
 
 
-def open_surfaces(interactions: Interactions, registry: ProviderRegistry) -> frozenset[str]:
+def open_surfaces(interactions: Interactions, registry: ProviderRegistry[ProviderSpec]) -> frozenset[str]:
     """Return what people of other companies may use, as named by `surfaces_of`; the rest is closed to them."""
     return frozenset(
         {
@@ -58,7 +59,7 @@ def open_surfaces(interactions: Interactions, registry: ProviderRegistry) -> fro
 def register(
     app: AsyncApp,
     interactions: Interactions,
-    registry: ProviderRegistry,
+    registry: ProviderRegistry[ProviderSpec],
     services: Services,
     tracker: RequestTracker,
 ) -> None:

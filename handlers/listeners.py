@@ -24,7 +24,8 @@ from handlers import (
 from services.container import Services
 from services.features.interactions import INTERACTIONS
 from services.home.refresher import HomeRefresher
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
 from services.slack.uninstallation import Uninstallation
@@ -32,7 +33,7 @@ from services.slack.uninstallation import Uninstallation
 
 def register(
     app: AsyncApp,
-    registry: ProviderRegistry,
+    registry: ProviderRegistry[ProviderSpec],
     services: Services,
     tracker: RequestTracker,
     home_refresher: HomeRefresher,
@@ -45,7 +46,7 @@ def register(
     external_users.register(app, interactions, registry, services, tracker)
     middleware.refuse_pasted_tokens(app, registry, services)
     commands.register(app, registry, services, tracker)
-    mentions.register(app, services, tracker)
+    mentions.register(app, registry, services, tracker)
     links.register(app, interactions, services, tracker)
     actions.register(app, interactions, services, tracker)
     shortcuts.register(app, interactions, services, tracker)

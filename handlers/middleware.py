@@ -7,7 +7,8 @@ from slack_bolt.response import BoltResponse
 
 from services.accounts.pasted_tokens import FormGuard
 from services.container import Services
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.request_tracker import RequestTracker
 
 
@@ -22,7 +23,7 @@ def ignore_repetitions(app: AsyncApp, tracker: RequestTracker) -> None:
         return None
 
 
-def refuse_pasted_tokens(app: AsyncApp, registry: ProviderRegistry, services: Services) -> None:
+def refuse_pasted_tokens(app: AsyncApp, registry: ProviderRegistry[ProviderSpec], services: Services) -> None:
     """Refuse forms with a token in a field that Slack stores."""
     guard = FormGuard(services, frozenset().union(*(spec.secret_forms for spec in registry)))
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
@@ -17,13 +16,11 @@ from services.jobs.hidden_messages import MessageExpiry
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
 from services.polling.pollers import Pollers
+from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request.late_replies import LateReplies
 from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
 from storage.repositories import Repositories
-
-if TYPE_CHECKING:  # a spec names the request context, which has the services
-    from services.provider_spec import ProviderRegistry
 
 
 @dataclass(frozen=True)
@@ -49,7 +46,7 @@ class Lookups:
 class Services:
     """The services that handling a request may need; made once, by the assembly."""
 
-    registry: ProviderRegistry
+    registry: ProviderRegistry[ProviderDescription]
     clients: Clients
     pollers: Pollers
     slack: SlackServices

@@ -76,7 +76,8 @@ class ProviderConnection(Generic[Client]):
     its slug. `owner` returns None for a token that belongs to no user. `reads_logs` tells whether build failures of an
     app may be explained to others on behalf of the token's owner. `branches`, `workflows` and `pipelines` return names
     of an app to pick from, by its slug: several functions each, since one may be refused or slow. `oauth` is None if
-    users can only paste a token.
+    users can only paste a token. `find_stage` returns the deployment stage of an app, on which rules may
+    depend, by the bot's client and a person's; None if it is unknown.
 
     `builds` wraps a client to list and read builds; None if the provider has no such lists, so that only recorded
     builds are known. `logs` wraps one to read build logs; None if there are none. `make_state` makes the in-memory
@@ -93,6 +94,7 @@ class ProviderConnection(Generic[Client]):
     branches: Sequence[Names[Client]] = ()
     workflows: Sequence[Names[Client]] = ()
     pipelines: Sequence[Names[Client]] = ()
+    find_stage: Callable[[App, Client, Client], Awaitable[str | None]] | None = None
     oauth: OAuthFlow | None = None
     builds: Callable[[Client], BuildClient] | None = None
     logs: Callable[[Client], LogClient] | None = None

@@ -2,94 +2,41 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from domain.access_policy import Permission
-from domain.build import App
-from domain.commands.arguments import BuildRef
 from domain.commands.command import Command
-from domain.commands.parser import CommandParser
-from domain.commands.tokenizer import line_from_message
-from domain.message import Block, Message
-from domain.notifications.deploy_link import DeployLink
-from domain.provider import Provider
-from messages.provider_presentation import ProviderPresentation
 from services.actions.action import ExecutableAction
 from services.command_spec import CommandSpec
 from services.provider_connection import ProviderConnection
-from services.request.context import RequestContext
+from services.provider_description import ProviderDescription
 from services.request.interactions import Interactions
 
 
 @dataclass(frozen=True, kw_only=True)
-class ProviderSpec:
+class ProviderSpec(ProviderDescription):
     """Everything that the bot knows of a provider, apart from its settings.
 
     One constant per provider (`providers/NAME/spec.py`). Services and handlers look it up in the registry and know no
     provider by name.
     """
 
-    provider: Provider
-    # How it appears in messages.
-    presentation: ProviderPresentation
-    # The permissions that rules can grant there, in the order in which they are listed.
-    permissions: tuple[Permission, ...] = (Permission.SUBSCRIBE,)
+    # Its commands, with their handlers.
+    commands: Sequence[CommandSpec] = ()
     # Its buttons, forms, lists, shortcuts, links and workflow functions.
     interactions: Interactions = field(default_factory=Interactions)
-    # Renders an app as it is now, if the provider supports that. Raises ProviderError.
-    app_card: Callable[[App, RequestContext], Awaitable[Message]] | None = None
     # The classes of the actions that users can run there.
     actions: Sequence[type[ExecutableAction]] = ()
-    # Finds the deployment stage of an app, which rules may depend on; None if it is unknown. Raises ProviderError.
-    find_stage: Callable[[App, RequestContext], Awaitable[str | None]] | None = None
-    # The permission that `policy` reports to a user as an example.
-    main_permission: Permission = Permission.SUBSCRIBE
-    # What can be typed after the provider's slash command, in the order of the help.
-    commands: Sequence[CommandSpec] = ()
-    # Shown if no command was recognised, and if the text beside the form of a subscription can't be parsed.
-    example: str = "help"
-    subscribe_example: str = "subscribe"
-    # Returns the build that a word names; None if it names none.
-    parse_build_ref: Callable[[str], BuildRef | None] = lambda _word: None
-    # How apps and builds are named: sentences of the help.
-    app_names: str = ""
-    build_names: str = ""
-    # Matches the provider's name before the command in a message; by default the name itself.
-    name_pattern: str = ""
-    # Returns the slug under which the poller records a run, from its app's slug and the provider's own id of the run;
-    # None if they are the same.
-    run_slug: Callable[[str, str], str] | None = None
     # Connects to the provider; it takes the providers' own environment (`providers.http.environment`).
     connect: Callable[[Any], ProviderConnection[Any]] | None = None
     # The names of the settings of the API's address and of the bot's own token, and with which users sign in.
     url_setting: str = ""
     token_setting: str = ""
     oauth_settings: tuple[str, ...] = ()
-    # Whether the Home tab lists its running builds, and the user's own builds, found by their name at the provider.
-    lists_builds: bool = False
-    # The pattern of its tokens, if they can be recognised; and the callback ids of its forms that are made for secrets.
-    token_pattern: re.Pattern[str] | None = None
+    # The callback ids of its forms that are made for secrets.
     secret_forms: frozenset[str] = frozenset()
-    # Renders the deploy links of a channel to apps of this provider, for the list of its subscriptions.
-    list_deploy_links: Callable[[Sequence[DeployLink]], list[Block]] = lambda _links: []
-
-    @cached_property
-    def parser(self) -> CommandParser:
-        """The parser of the provider's commands."""
-        return CommandParser(
-            provider=self.provider,
-            catalogue=self.commands,
-            name_pattern=self.name_pattern or str(self.provider),
-            example=self.example,
-            parse_build_ref=self.parse_build_ref,
-            subscribe_example=self.subscribe_example,
-            app_names=self.app_names,
-            build_names=self.build_names,
-        )
 
     def command_spec(self, command: Command) -> CommandSpec:
         """Return the registration of a command. Raises KeyError for one that the provider does not have."""
@@ -98,35 +45,3 @@ class ProviderSpec:
     @cached_property
     def _specs_by_class(self) -> dict[type[Command], CommandSpec]:
         return {parsed: spec for spec in self.commands for parsed in (spec.command, spec.bare) if parsed}
-
-
-class ProviderRegistry:
-    """The providers of this bot, in the order in which they are offered; the first one is the default."""
-
-    def __init__(self, specs: Sequence[ProviderSpec]) -> None:
-        self._specs = {spec.provider: spec for spec in specs}
-
-    def __iter__(self) -> Iterator[ProviderSpec]:
-        return iter(self._specs.values())
-
-    @property
-    def first(self) -> ProviderSpec:
-        """The default provider."""
-        return next(iter(self))
-
-    def presentation_of(self, provider: Provider) -> ProviderPresentation:
-        """Return the provider's presentation in messages; a generic one if this bot does not have the provider."""
-        spec = self._specs.get(provider)
-        return spec.presentation if spec is not None else ProviderPresentation(provider)
-
-    def get(self, provider: Provider) -> ProviderSpec:
-        """Return the provider's specification. Raises KeyError for one that this bot does not have."""
-        return self._specs[provider]
-
-    def find_addressed(self, message: str, default: Provider) -> ProviderSpec:
-        """Return the provider that a message names before its command (`buildio apps`), else `default`.
-
-        Raises KeyError for a default that this bot does not have.
-        """
-        line = line_from_message(message)
-        return next((spec for spec in self if spec.parser.is_addressed_by(line)), self.get(default))

@@ -7,7 +7,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -119,13 +119,13 @@ class Database:
             raise
         return cls(path, thread, lock, db)
 
-    async def read(self, work: Work[T]) -> T:
+    def read(self, work: Work[T]) -> Awaitable[T]:
         """Run `work` on the database's thread, without a transaction of its own."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, work, self._db)
+        return asyncio.get_running_loop().run_in_executor(self._thread, work, self._db)
 
-    async def write(self, work: Work[T]) -> T:
-        """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
-        return await asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._db, work)
+    def write(self, work: Work[T]) -> Awaitable[T]:
+        """Run `work` in one transaction: all of it is on the disk when this is done, or none of it."""
+        return asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._db, work)
 
     async def erase(self, work: Work[T], *, tables: Sequence[str] = ()) -> T:
         """Run `work` in one transaction, and erase from the files what it deleted from these tables.
@@ -222,17 +222,17 @@ class WorkspaceDatabase:
         self._database = database
         self._team = team
 
-    async def read(self, work: Work[T]) -> T:
+    def read(self, work: Work[T]) -> Awaitable[T]:
         """Run `work` on the database's thread, without a transaction of its own."""
-        return await self._database.read(work)
+        return self._database.read(work)
 
-    async def write(self, work: Work[T]) -> T:
+    def write(self, work: Work[T]) -> Awaitable[T]:
         """Run `work` in one transaction. Raises WorkspaceGone."""
-        return await self._database.write(self._check_presence(work))
+        return self._database.write(self._check_presence(work))
 
-    async def erase(self, work: Work[T], *, tables: Sequence[str]) -> T:
+    def erase(self, work: Work[T], *, tables: Sequence[str]) -> Awaitable[T]:
         """Run `work` in one transaction, and erase from the files what it deleted. Raises WorkspaceGone."""
-        return await self._database.erase(self._check_presence(work), tables=tables)
+        return self._database.erase(self._check_presence(work), tables=tables)
 
     def _check_presence(self, work: Work[T]) -> Work[T]:
         def checked_work(db: sqlite_utils.Database) -> T:

@@ -16,6 +16,7 @@ from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderEr
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
+from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import WORKFLOW
 from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
 from providers.buildio.provider import BUILDIO
@@ -59,6 +60,7 @@ def connect(environment: ProviderEnvironment) -> ProviderConnection[BuildioClien
         reads_logs=_reads_logs,
         branches=(_branches,),
         workflows=(_deployments, _processes),
+        find_stage=find_stage,
         oauth=oauth,
         config=ProviderConfig(
             settings.buildio_token, sign_in_url=environment.oauth_start_url if oauth is not None else None

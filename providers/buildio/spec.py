@@ -37,7 +37,6 @@ from providers.buildio.namespaces import commands as namespace_commands
 from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.pipelines import commands as pipeline_commands
 from providers.buildio.pipelines import environment_commands
-from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import deployment_slug
 from providers.buildio.presentation import PRESENTATION
 from providers.buildio.processes import commands as process_commands
@@ -101,7 +100,6 @@ SPEC = ProviderSpec(
         RevealEnvironmentAction,
         ClusterLoginAction,
     ),
-    find_stage=find_stage,
     main_permission=Permission.DEPLOY,
     run_slug=deployment_slug,
     url_setting="BUILDIO_API_URL",

@@ -61,7 +61,8 @@ async def build_access_request(action: Action, context: RequestContext, channel:
     The stage of the app is looked up only if a rule depends on it.
     """
     access_request = action.access_request(channel)
-    find_stage = context.services.registry.get(action.provider).find_stage
+    clients = context.services.clients.at(action.provider)
+    find_stage = clients.connection.find_stage
     if (
         find_stage is None
         or action.app is None
@@ -70,7 +71,7 @@ async def build_access_request(action: Action, context: RequestContext, channel:
     ):
         return access_request
     try:
-        stage = await find_stage(action.app, context)
+        stage = await find_stage(action.app, clients.service, context.client_for(action.provider).own)
     except ProviderError as error:
         log.info("policy.stage_unknown", reason=type(error).__name__)
         return access_request

@@ -20,7 +20,7 @@ from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions.scope import find_subscribed_apps, own_scope
 from services.jobs.background_job import BackgroundJob
 from services.polling.pollers import Pollers
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request.app_visibility import ACCESS_GRACE_PERIOD
 from services.request.context import RequestContext
 from services.slack.errors import SlackCallFailed
@@ -62,7 +62,7 @@ class AccessChecker(BackgroundJob):
         pollers: Pollers,
         events: EventBus,
         *,
-        registry: ProviderRegistry,
+        registry: ProviderRegistry[ProviderDescription],
         context_for: Callable[[str, str], RequestContext],
         clock: Callable[[], datetime],
         every: timedelta = EVERY,

@@ -57,8 +57,9 @@ def match_app(typed: str, apps: Sequence[App], *, provider: Provider) -> App:
     Raises AmbiguousApp and UnknownApp.
     """
     wanted = typed.strip().casefold()
+    named = [(app, _names_of(app)) for app in apps]
     for matches in _match_exactly(wanted), _match_beginning(wanted), _match_word_beginning(wanted):
-        found = _deduplicate(app for app in apps if any(matches(name) for name in _names_of(app)))
+        found = _deduplicate(app for app, names in named if any(map(matches, names)))
         if len(found) == 1:
             return found[0]
         if found:
@@ -66,8 +67,8 @@ def match_app(typed: str, apps: Sequence[App], *, provider: Provider) -> App:
     raise UnknownApp(typed, _find_nearest(wanted, apps), len(apps), provider)
 
 
-def _names_of(app: App) -> Iterable[str]:
-    return (name.casefold() for name in (app.slug, app.title, app.repository, app.repo) if name)
+def _names_of(app: App) -> Sequence[str]:
+    return [name.casefold() for name in (app.slug, app.title, app.repository, app.repo) if name]
 
 
 def _match_exactly(wanted: str) -> Callable[[str], bool]:

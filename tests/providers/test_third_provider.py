@@ -17,7 +17,7 @@ from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
 from domain.provider_errors import ProviderDown
 from sandbox.clock import Clock
 from sandbox.slack.transcript import home_text
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
 from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
 from tests.support.factories import NOON

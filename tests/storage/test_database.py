@@ -157,9 +157,9 @@ async def test_a_command_waits_for_a_running_write(tmp_path: Path) -> None:
         started.set()
         proceed.wait(10)
 
-    writing = asyncio.create_task(bot.write(write_slowly))
+    writing = asyncio.ensure_future(bot.write(write_slowly))
     await asyncio.to_thread(started.wait, 10)
-    second = asyncio.create_task(command.write(lambda db: insert(db, "second")))
+    second = asyncio.ensure_future(command.write(lambda db: insert(db, "second")))
     assert await count_rows(path) == 0
     proceed.set()
     await asyncio.gather(writing, second)

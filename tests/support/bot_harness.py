@@ -32,7 +32,8 @@ from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
 from sandbox.slack.models import TEAM, OpenView, Post
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 from sandbox.slack.workspace_driver import WorkspaceDriver
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
 
@@ -176,7 +177,7 @@ class BotHarness(WorkspaceHarness):
         manifest_: Mapping[str, Any] | None = None,
         now: Callable[[], datetime] = utc_now,
         settings: Mapping[str, str] = NO_SETTINGS,
-        registry: ProviderRegistry = SPECS,
+        registry: ProviderRegistry[ProviderSpec] = SPECS,
     ) -> None:
         self.clock = Clock()
         self._registry = registry

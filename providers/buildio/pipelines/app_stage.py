@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from domain.build import App
-from providers.buildio.api.access import own_client
 from providers.buildio.api.client import BuildioClient
-from services.request.context import RequestContext
 
 
-async def find_stage(app: App, context: RequestContext) -> str | None:
-    """Return the one stage of the app; None if it is unknown or ambiguous.
+async def find_stage(app: App, service: BuildioClient, own: BuildioClient) -> str | None:
+    """Return the one stage of the app, by the bot's client and a person's; None if it is unknown or ambiguous.
 
     The bot's token is used too: a person who can't see the relevant pipeline may have put the app into one of their
     own. Raises ProviderError.
     """
-    stages_seen_by_bot = await _stages(app, context.services.clients.at(app.provider).service)
-    stages = stages_seen_by_bot | await _stages(app, own_client(context))
+    stages_seen_by_bot = await _stages(app, service)
+    stages = stages_seen_by_bot | await _stages(app, own)
     return stages.pop() if stages_seen_by_bot and len(stages) == 1 else None
 
 

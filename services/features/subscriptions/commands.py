@@ -25,7 +25,7 @@ from services.actions.permissions import PermissionDenied, check_subscribe_permi
 from services.features.subscriptions.explain import preview
 from services.features.subscriptions.scope import find_subscribed_apps, own_scope
 from services.polling.pollers import Pollers
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request import user_channels
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
@@ -422,7 +422,9 @@ def unavailable_providers(providers: Iterable[Provider], pollers: Pollers) -> li
     ]
 
 
-def subscription_row(subscription: Subscription, registry: ProviderRegistry) -> SubscriptionRow:
+def subscription_row(
+    subscription: Subscription, registry: ProviderRegistry[ProviderDescription]
+) -> SubscriptionRow:
     """Return the subscription's row in a list."""
     return SubscriptionRow(
         number=subscription.number,

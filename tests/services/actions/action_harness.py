@@ -21,7 +21,8 @@ from services.actions import run
 from services.actions.action import ExecutableAction
 from services.container import Services
 from services.features.accounts import commands
-from services.provider_spec import ProviderRegistry
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
 from services.request.error_messages import reply_or_explain
 from services.request.responder import ChannelResponder
@@ -37,7 +38,7 @@ class ActionHarness:
         self.services: Services
 
     def capture_services(
-        self, slack_app: Any, registry: ProviderRegistry, services: Services, *more: Any
+        self, slack_app: Any, registry: ProviderRegistry[ProviderSpec], services: Services, *more: Any
     ) -> None:
         self.services = services
         listeners.register(slack_app, registry, services, *more)

@@ -21,7 +21,8 @@ from services.actions.run import decide_pending_action, run_action
 from services.authorization.authorizer import Authorizer
 from services.authorization.user_groups import UserGroups
 from services.container import Services
-from services.provider_spec import ProviderRegistry, ProviderSpec
+from services.provider_description import ProviderRegistry
+from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from storage.database import Database
@@ -83,7 +84,7 @@ class Tiny:
         self.retried.append((job, name, person))
 
 
-async def find_stage(app: App, _context: RequestContext) -> str | None:
+async def find_stage(app: App, _service: Tiny, _own: Tiny) -> str | None:
     return "live" if app.slug == LIBRARY.slug else "test"
 
 
@@ -96,7 +97,6 @@ class TinyServices:
             provider=TINY,
             presentation=ProviderPresentation(TINY),
             actions=[RetryJob],
-            find_stage=find_stage,
         )
         actions = ActionRegistry(spec.actions)
         self.vault = SecretBox(["key-" * 10])
@@ -108,6 +108,8 @@ class TinyServices:
         at_tiny = SimpleNamespace(
             account_of=mock.AsyncMock(return_value=account),
             is_linked=mock.AsyncMock(return_value=True),
+            service=self.tiny,
+            connection=SimpleNamespace(find_stage=find_stage),
             for_person=lambda *_: SimpleNamespace(apps=apps, own=self.tiny),
         )
         members = SimpleNamespace(refusal=mock.AsyncMock(return_value=None))

@@ -355,7 +355,11 @@ class AppVisibility(RuleBasedStateMachine):
     @rule(person=creators)
     def user_is_erased(self, person: str) -> None:
         vault, now = self.storage.vault, self.now
-        self.run(self.storage.database.write(lambda db: erase_everywhere(db, TEAM, person, vault, now)))
+
+        async def erase() -> None:
+            await self.storage.database.write(lambda db: erase_everywhere(db, TEAM, person, vault, now))
+
+        self.run(erase())
         self.clients.forget_person(TEAM, person)
         creator = self.creators[person]
         creator.token, creator.lost, creator.erased = None, True, True
