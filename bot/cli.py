@@ -21,7 +21,7 @@ from bot import __version__, logging_setup
 from bot.admin import commands
 from bot.admin.cli_errors import USAGE_ERROR, stop
 from bot.app import Application
-from bot.docs_generator import write_pages
+from bot.docs_generator import help_table, write_pages
 from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import CheckedSettings, assigned_names, check_settings, find_misspelled_names
 from bot.http_server import CannotServe
@@ -31,7 +31,6 @@ from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
 from bot.settings import EnvFileUnreadable, Settings
 from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
-from domain.commands.parser import help_table
 from domain.doctor_finding import Finding
 from domain.redaction.redactor import redact
 from services.jobs.audit_anchor import AnchorNotWritable

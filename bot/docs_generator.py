@@ -9,7 +9,7 @@ from pydantic_core import PydanticUndefined
 
 from bot.providers_setup import SPECS
 from bot.settings import Settings
-from domain.commands.parser import help_table
+from domain.commands.parser import CommandParser
 from providers.buildio.api.coverage import contract_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,6 +31,19 @@ def stale_pages() -> list[Path]:
         for path, sections in _sections_by_page().items()
         if _replace_sections(text := path.read_text(encoding="utf-8"), sections) != text
     ]
+
+
+def help_table(parser: CommandParser) -> str:
+    """Render the commands as a Markdown table."""
+    slash_command = parser.provider.command
+    rows = ["| type | and you get | for example |", "| --- | --- | --- |"]
+    for command in parser.catalogue:
+        usage = command.usage.replace("|", "\\|")
+        examples = "<br>".join(
+            f"`{slash_command} {example}`".replace("|", "\\|") for example in command.examples
+        )
+        rows.append(f"| `{slash_command} {usage}` | {command.summary} | {examples} |")
+    return "\n".join(rows)
 
 
 def settings_table() -> str:

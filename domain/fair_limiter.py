@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 
@@ -62,17 +60,8 @@ class FairLimiter:
         # The workspace that was served last is at the end.
         self._waiting: dict[str, list[_Waiter]] = {}
 
-    @asynccontextmanager
-    async def slot(self, requester: Requester) -> AsyncIterator[None]:
-        """Wait for a slot, and hold it. Raises LimitReached if too many wait already or it takes too long."""
-        await self.acquire(requester)
-        try:
-            yield
-        finally:
-            self.release(requester)
-
     async def acquire(self, requester: Requester) -> None:
-        """Wait for a slot. Raises LimitReached."""
+        """Wait for a slot, and take it. Raises LimitReached if too many wait already or it takes too long."""
         # All that wait have no capacity, so this one overtakes nobody.
         if self._has_capacity(requester):
             self._grant(requester)

@@ -24,7 +24,6 @@ class Cache(Generic[KeyT, ValueT]):
     """Values by key, each for a limited time; if there are too many, the least recently used ones are dropped."""
 
     def __init__(self, *, max_age: timedelta, max_size: int, clock: Callable[[], datetime]) -> None:
-        self._max_age = max_age
         self._clock = clock
         self._entries: TTLCache[KeyT, _Entry[ValueT]] = TTLCache(
             max_size, max_age.total_seconds(), timer=lambda: clock().timestamp()

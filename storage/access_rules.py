@@ -7,16 +7,15 @@ from datetime import datetime
 from domain.access_policy import Rule, parse_stored_rule
 from domain.build import FrozenModel
 from storage.database import WorkspaceDatabase
-from storage.timestamps import from_text, to_text
+from storage.timestamps import to_text
 
 
 class StoredAccessRule(FrozenModel):
-    """A stored rule with its number, who set it and when."""
+    """A stored rule with its number, and who set it."""
 
     number: int
     rule: Rule
     set_by: str
-    set_at: datetime
 
 
 class AccessRules:
@@ -28,11 +27,11 @@ class AccessRules:
 
     async def all(self) -> list[StoredAccessRule]:
         """Return all rules."""
-        query = "SELECT id, body, set_by, set_at FROM policies WHERE team_id = ? ORDER BY id"
+        query = "SELECT id, body, set_by FROM policies WHERE team_id = ? ORDER BY id"
         return await self._database.read(
             lambda db: [
-                StoredAccessRule(number=number, rule=parse_stored_rule(body), set_by=by, set_at=from_text(at))
-                for number, body, by, at in db.execute(query, [self._team])
+                StoredAccessRule(number=number, rule=parse_stored_rule(body), set_by=by)
+                for number, body, by in db.execute(query, [self._team])
             ]
         )
 

@@ -12,7 +12,7 @@ from domain.build import App
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
 from storage.database import WorkspaceDatabase
-from storage.timestamps import from_text, to_text
+from storage.timestamps import to_text
 
 
 class DeployLinks:
@@ -85,7 +85,7 @@ _TARGET, _SOURCE = "buildio", "bitrise"
 
 def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[DeployLink]:
     rows = db.execute(
-        "SELECT id, buildio_app, buildio_title, bitrise_app, bitrise_title, branch, set_by, set_at FROM ties"
+        "SELECT id, buildio_app, buildio_title, bitrise_app, bitrise_title, branch, set_by FROM ties"
         f" WHERE {where} ORDER BY id",
         arguments,
     )
@@ -96,7 +96,6 @@ def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> 
             bitrise=App(provider=Provider.named(_SOURCE), slug=bitrise, title=bitrise_title),
             branches=tuple(branch.split(",")) if branch else (),
             set_by=by,
-            set_at=from_text(at),
         )
-        for number, app, title, bitrise, bitrise_title, branch, by, at in rows
+        for number, app, title, bitrise, bitrise_title, branch, by in rows
     ]

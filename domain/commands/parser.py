@@ -145,16 +145,3 @@ class CommandParser:
                     example=command.example,
                 )
         return command, rest
-
-
-def help_table(parser: CommandParser) -> str:
-    """Render the commands as a Markdown table."""
-    slash_command = parser.provider.command
-    rows = ["| type | and you get | for example |", "| --- | --- | --- |"]
-    for command in parser.catalogue:
-        usage = command.usage.replace("|", "\\|")
-        examples = "<br>".join(
-            f"`{slash_command} {example}`".replace("|", "\\|") for example in command.examples
-        )
-        rows.append(f"| `{slash_command} {usage}` | {command.summary} | {examples} |")
-    return "\n".join(rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from domain.build import App, Build, BuildState, FrozenModel, RunKind
 from domain.build_filter import GlobPatterns
@@ -20,7 +19,6 @@ class DeployLink(FrozenModel):
     bitrise: App
     branches: tuple[str, ...] = ()
     set_by: str
-    set_at: datetime
 
     def mismatch(self, build: Build) -> str | None:
         """Return why the build can't be deployed by this link, as text that follows "since"; None if it can."""

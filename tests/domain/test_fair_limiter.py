@@ -64,8 +64,9 @@ async def test_workspaces_with_equal_use_take_turns() -> None:
     order: list[str] = []
 
     async def use_slot(requester: Requester) -> None:
-        async with limiter.slot(requester):
-            order.append(requester.team)
+        await limiter.acquire(requester)
+        order.append(requester.team)
+        limiter.release(requester)
 
     tasks = []
     for requester in (ANNA, ANNA, ANNA, TWIN, TWIN):

@@ -61,9 +61,7 @@ deploy_link_lists = st.lists(
 def make_deploy_link(
     number: int, app: App = SHOPS[0], *, bitrise: App = ANDROID, branches: Sequence[str] = ()
 ) -> DeployLink:
-    return DeployLink(
-        number=number, app=app, bitrise=bitrise, branches=tuple(branches), set_by="U0ASKER", set_at=NOON
-    )
+    return DeployLink(number=number, app=app, bitrise=bitrise, branches=tuple(branches), set_by="U0ASKER")
 
 
 def make_successful_build(**overrides: Any) -> Build:

@@ -170,9 +170,7 @@ SHORT_COMMANDS = st.lists(UNTRUSTED_TEXT.map(lambda text: replace_surrogates(tex
 VARS_ORIGIN = st.just(VarsOrigin(channel="C1", app="a"))
 RUN_ORIGINS = st.builds(RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
 GLOBS = st.lists(UNTRUSTED_TEXT, max_size=7).map(tuple)
-TIES = st.builds(
-    DeployLink, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY, set_at=st.just(NOON)
-)
+TIES = st.builds(DeployLink, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY)
 STARTED = st.builds(StartedBuild, status=OPTIONAL_UNTRUSTED_TEXT, version=NUMBER, url=OPTIONAL_UNTRUSTED_TEXT)
 BUILT = st.builds(
     SourceBuild,
