@@ -5,7 +5,6 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from functools import cached_property
 
 from cachetools import LRUCache
 
@@ -36,67 +35,30 @@ from storage.workflow_steps import WorkflowSteps
 from storage.workspace_removal import WITH_TOKENS, known_teams, wipe_workspace
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
-# Of the workspaces in use, not of all: the rest are made again when they are needed.
+# How many workspaces' repositories are kept; they hold no data, so any of them can be made again.
 MAX_WORKSPACES = 1000
 
 
 class WorkspaceRepositories:
-    """The data of one workspace, each repository made when it is used. No query reads or changes rows of another one.
+    """The data of one workspace. No query reads or changes rows of another workspace.
 
     Every write raises WorkspaceGone once the workspace was wiped.
     """
 
     def __init__(self, storage: Repositories, team: str) -> None:
+        database, vault = storage.database.of(team), storage.vault
         self.team = team
-        self._storage = storage
-        self._database = storage.database.of(team)
-
-    @cached_property
-    def accounts(self) -> Accounts:
-        """Users' accounts at the providers, with their tokens."""
-        return Accounts(self._database, self.team, self._storage.vault)
-
-    @cached_property
-    def audit_log(self) -> AuditLog:
-        """The actions that were done or refused."""
-        return AuditLog(self._database, self.team, self._storage.vault)
-
-    @cached_property
-    def channel_settings(self) -> ChannelSettings:
-        """The channels' default apps."""
-        return ChannelSettings(self._database, self.team)
-
-    @cached_property
-    def temporary_files(self) -> TemporaryFiles:
-        """Files in Slack that are deleted after a while."""
-        return TemporaryFiles(self._database, self.team)
-
-    @cached_property
-    def user_profiles(self) -> UserProfiles:
-        """What users are notified of, and their names at the providers."""
-        return UserProfiles(self._database, self.team)
-
-    @cached_property
-    def access_rules(self) -> AccessRules:
-        """The rules about who may do what."""
-        return AccessRules(self._database, self.team)
-
-    @cached_property
-    def last_triggers(self) -> LastTriggers:
-        """The builds that users have last started, to fill in forms."""
-        return LastTriggers(self._database, self.team)
-
-    @cached_property
-    def subscriptions(self) -> WorkspaceSubscriptions:
-        """The channels' and users' subscriptions."""
-        return WorkspaceSubscriptions(
-            self._database, self.team, self._storage.subscriptions, self._storage.run_messages
+        self.accounts = Accounts(database, team, vault)
+        self.audit_log = AuditLog(database, team, vault)
+        self.channel_settings = ChannelSettings(database, team)
+        self.temporary_files = TemporaryFiles(database, team)
+        self.user_profiles = UserProfiles(database, team)
+        self.access_rules = AccessRules(database, team)
+        self.last_triggers = LastTriggers(database, team)
+        self.subscriptions = WorkspaceSubscriptions(
+            database, team, storage.subscriptions, storage.run_messages
         )
-
-    @cached_property
-    def deploy_links(self) -> DeployLinks:
-        """The apps of Build.io that are offered on builds of Bitrise."""
-        return DeployLinks(self._database, self.team)
+        self.deploy_links = DeployLinks(database, team)
 
 
 class Repositories:
@@ -132,7 +94,6 @@ class Repositories:
         self.oauth_sessions = OAuthSessions(database, vault)
         self.workflow_steps = WorkflowSteps(database)
         self.slack_deliveries = SlackDeliveries(database)
-        # They hold no data, so any of them can be dropped and made again.
         self._workspaces = LRUCache[str, WorkspaceRepositories](MAX_WORKSPACES)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:

@@ -6,14 +6,16 @@ import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NoReturn
+from typing import Literal, NoReturn
 
 from domain.commands.arguments import BuildRef
 from domain.commands.command import ArgumentKind, ArgumentReader, Command, CommandDefinition
 from domain.commands.errors import CommandError, redact_typed
 from domain.commands.shared_commands import ShowHelp
-from domain.commands.tokenizer import Token, tokenize
+from domain.commands.tokenizer import Token, line_from_message, line_from_slash_command, tokenize
 from domain.provider import Provider
+
+Surface = Literal["slash", "message"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +73,16 @@ class CommandParser:
         """Return the commands whose names begin with this one's."""
         return [other for other in self.catalogue if other.name.startswith(f"{command.name} ")]
 
-    def strip_provider_name(self, line: str) -> str:
-        """Return a message's line without the provider's name before the command."""
-        return self._name.sub("", line)
+    def parse(self, text: str, *, surface: Surface) -> Command:
+        """Parse a text as Slack sends it, after the slash command or in a message; an empty one is `help`.
+
+        Raises only CommandError.
+        """
+        # JSON can contain a lone surrogate, which can't be stored or sent.
+        text = text.encode("utf-8", "replace").decode()
+        if surface == "message":
+            return self.parse_line(self._name.sub("", line_from_message(text)))
+        return self.parse_line(line_from_slash_command(text))
 
     def is_addressed_by(self, line: str) -> bool:
         """Return whether a message's line begins with the provider's name."""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from domain.commands import command_line
-from domain.commands.command_line import Surface
+from domain.commands.parser import Surface
 from services.accounts.pasted_tokens import check_command_text
 from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
@@ -19,7 +18,7 @@ async def parse_and_dispatch(
     ProviderError; `services.request.error_messages` renders them.
     """
     await check_command_text(text, context)
-    command = command_line.parse(text, surface=surface, parser=provider.parser)
+    command = provider.parser.parse(text, surface=surface)
     spec = provider.command_spec(command)
     if not spec.open_to_external_users:
         await context.check_belongs()

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from bot.providers_setup import SPECS
-from domain.commands import command_line
 from domain.commands.command import Command
-from domain.commands.command_line import Surface
-from domain.commands.parser import CommandParser
+from domain.commands.parser import CommandParser, Surface
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 
@@ -15,7 +13,7 @@ PARSERS = (BITRISE_PARSER, BUILDIO_PARSER)
 
 
 def parse(text: str, *, surface: Surface, parser: CommandParser = BITRISE_PARSER) -> Command:
-    return command_line.parse(text, surface=surface, parser=parser)
+    return parser.parse(text, surface=surface)
 
 
 def parser_in(text: str, default: CommandParser = BITRISE_PARSER) -> CommandParser:

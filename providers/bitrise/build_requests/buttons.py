@@ -34,7 +34,7 @@ async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
     button, context = RequestButton.decode(press.value), press.context
     result = await commands.decide(button, context, approved=approved)
     # A notification that asks for the decision is updated itself, and says who decided.
-    if result.is_pending or await notification_buttons.is_updatable(press.message, context):
+    if result.is_pending or await notification_buttons.find_message(press) is not None:
         return result.answer if result.is_pending else None
     await _update_list(press, button)
     channel = Recipient(team=context.team, channel=context.channel)

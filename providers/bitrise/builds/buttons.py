@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.commands.command_line import parse
 from domain.commands.shared_commands import ListApps, ListBuilds
 from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
@@ -26,10 +25,10 @@ async def _show(press: ButtonPress) -> Reply:
 
 async def _refresh(press: ButtonPress) -> None:
     app, build = await find_pressed_build(press)
-    if build.ended or await notification_buttons.is_started_run(press.message, press.context):
+    if build.ended or await notification_buttons.is_started_run(press):
         # Notifications and messages about started builds hold more than the card, so they are updated, not replaced.
         press.context.services.pollers.poll_now(app.provider)
-        if await notification_buttons.refresh(press.message, press.context):
+        if await notification_buttons.refresh(press):
             return
     await press.responder.replace_original(await build_commands.card(app, build, press.context))
 
@@ -44,7 +43,7 @@ async def _rebuild(press: ButtonPress) -> Reply | None:
 
 async def _list_older_builds(press: ButtonPress) -> Reply:
     button = ListButton.decode(press.value)
-    command = parse(button.words, surface="slash", parser=press.context.services.registry.get(BITRISE).parser)
+    command = press.context.services.registry.get(BITRISE).parser.parse(button.words, surface="slash")
     if not isinstance(command, ListBuilds):
         raise InvalidButtonValue
     return await build_commands.list_builds(command, press.context, BITRISE, start=button.start)

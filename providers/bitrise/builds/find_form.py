@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from domain.build import App, FrozenModel
-from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
@@ -118,7 +117,7 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
         if ref is not None:
             return await build_commands.card(*await find_build(context, search.app, ref, BITRISE), context)
         parser = context.services.registry.get(BITRISE).parser
-        command = parse(f"builds {search.app or ''} {search.words}", surface="slash", parser=parser)
+        command = parser.parse(f"builds {search.app or ''} {search.words}", surface="slash")
         if not isinstance(command, ListBuilds) or (command.app is not None and command.app != search.app):
             raise CommandError(
                 "Here a number, a link or filters can be typed.",

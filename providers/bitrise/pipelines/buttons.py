@@ -30,7 +30,7 @@ async def _show(press: ButtonPress) -> Reply:
 async def _refresh(press: ButtonPress) -> None:
     # The user must have access to the app: refreshing a notification also shows new results.
     await app_by_slug(press.context, PipelineButton.decode(press.value).app, BITRISE)
-    if await notification_buttons.refresh(press.message, press.context):
+    if await notification_buttons.refresh(press):
         return  # notifications are updated by the poller
     await press.responder.replace_original((await _show(press)).message)
 

@@ -31,7 +31,7 @@ async def _show_app(press: ButtonPress) -> Reply:
 
 async def _refresh(press: ButtonPress) -> None:
     app = await _find_app(press)
-    if await notification_buttons.refresh(press.message, press.context):
+    if await notification_buttons.refresh(press):
         return  # a notification is updated as such
     await press.responder.replace_original(await commands.card(app, press.context))
 

@@ -88,22 +88,6 @@ async def _edit(press: ButtonPress) -> None:
     await open_subscription(_read_id(press), press.context)
 
 
-async def _claim(press: ButtonPress) -> None:
-    await notification_buttons.claim(press.message, press.context)
-
-
-async def _snooze(press: ButtonPress) -> None:
-    await notification_buttons.snooze(press.message, press.context)
-
-
-async def _unclaim(press: ButtonPress) -> None:
-    await notification_buttons.unclaim(press.message, press.context)
-
-
-async def _end_snooze(press: ButtonPress) -> None:
-    await notification_buttons.end_snooze(press.message, press.context)
-
-
 def _read_id(press: ButtonPress) -> int:
     if not press.value.isdecimal() or len(press.value) > 15:
         raise InvalidButtonValue
@@ -120,10 +104,10 @@ BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.SUBSCRIPTION_PAUSE: _pause,
     action_ids.SUBSCRIPTION_RESUME: _resume,
     action_ids.STOPPED_RESUME: _resume_stopped,
-    action_ids.CARD_CLAIM: _claim,
-    action_ids.CARD_SNOOZE: _snooze,
-    action_ids.CARD_UNCLAIM: _unclaim,
-    action_ids.CARD_UNSNOOZE: _end_snooze,
+    action_ids.CARD_CLAIM: notification_buttons.claim,
+    action_ids.CARD_SNOOZE: notification_buttons.snooze,
+    action_ids.CARD_UNCLAIM: notification_buttons.unclaim,
+    action_ids.CARD_UNSNOOZE: notification_buttons.end_snooze,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.SUBSCRIPTION_EDIT: _edit,

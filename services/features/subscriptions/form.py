@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from domain.build import App
-from domain.commands.command_line import parse
 from domain.commands.errors import CommandError
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
@@ -177,7 +176,7 @@ def read_subscribe_command(
         # If no style was typed, add the selected one: which other words are valid depends on it.
         styles = [token.text for token in tokenize(more) if token.key == "style"]
         line = f"subscribe {more}" if styles else f"subscribe style:{filled.style} {more}"
-        typed = parse(line, surface="slash", parser=parser)
+        typed = parser.parse(line, surface="slash")
     except CommandError as error:
         raise CommandError(error.problem, example=example, provider=provider) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:

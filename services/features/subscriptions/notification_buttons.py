@@ -8,92 +8,76 @@ from domain.message_state import CardState
 from domain.recipient import Recipient
 from services.events import OutboxChanged
 from services.outbox.message_key import RUN, MessageKind
+from services.request.button_press import ButtonPress
 from services.request.context import RequestContext
 from services.request.errors import UserError
-from services.request.responder import PressedMessage
 from storage.slack_messages import SlackMessage
 
 SNOOZE = timedelta(hours=4)
 
 
-async def claim(pressed: PressedMessage | None, context: RequestContext) -> None:
+async def claim(press: ButtonPress) -> None:
     """Write on the card that the user is working on it."""
-    await _update_card(pressed, context, claimed_by=context.person)
+    await _update_card(press, claimed_by=press.context.person)
 
 
-async def snooze(pressed: PressedMessage | None, context: RequestContext) -> None:
+async def snooze(press: ButtonPress) -> None:
     """Do not update the card for a while; a fix is notified all the same."""
-    await _update_card(pressed, context, snoozed_by=context.person, snoozed_until=context.now() + SNOOZE)
+    context = press.context
+    await _update_card(press, snoozed_by=context.person, snoozed_until=context.now() + SNOOZE)
 
 
-async def unclaim(pressed: PressedMessage | None, context: RequestContext) -> None:
+async def unclaim(press: ButtonPress) -> None:
     """Remove the user who is working on it from the card."""
-    await _update_card(pressed, context, claimed_by=None)
+    await _update_card(press, claimed_by=None)
 
 
-async def end_snooze(pressed: PressedMessage | None, context: RequestContext) -> None:
+async def end_snooze(press: ButtonPress) -> None:
     """Update the card again, first with the failures since it was snoozed."""
-    note = await _update_card(pressed, context, snoozed_by=None, snoozed_until=None)
-    if note.snoozed_until is not None and pressed is not None:
-        await context.services.storage.outbox.release(_recipient(pressed, context), note.snoozed_until)
-        context.services.events.publish(OutboxChanged())
+    card, before = await _update_card(press, snoozed_by=None, snoozed_until=None)
+    if before.snoozed_until is not None:
+        await press.context.services.storage.outbox.release(card.recipient, before.snoozed_until)
+        press.context.services.events.publish(OutboxChanged())
 
 
-async def refresh(pressed: PressedMessage | None, context: RequestContext) -> bool:
+async def refresh(press: ButtonPress) -> bool:
     """Update a subscription's message; return whether the pressed message is one.
 
     Raises UserError for one that must not change any more.
     """
-    messages = context.services.storage.slack_messages
-    message = (
-        await messages.find_by_ts(_recipient(pressed, context), pressed.ts)
-        if pressed and pressed.ts
-        else None
-    )
+    message = await find_message(press)
     if message is None:
         return False
-    await _check_may_change(message, context)
-    await messages.refresh(message.parcel)
-    context.services.events.publish(OutboxChanged())
+    await _check_may_change(message, press.context)
+    await press.context.services.storage.slack_messages.refresh(message.parcel)
+    press.context.services.events.publish(OutboxChanged())
     return True
 
 
-async def is_started_run(pressed: PressedMessage | None, context: RequestContext) -> bool:
+async def is_started_run(press: ButtonPress) -> bool:
     """Return whether the message follows a build that a user started."""
-    if pressed is None or pressed.ts is None:
-        return False
-    message = await context.services.storage.slack_messages.find_by_ts(
-        _recipient(pressed, context), pressed.ts
-    )
+    message = await find_message(press)
     return message is not None and message.subject.startswith(f"{MessageKind.LIVE} {RUN} ")
 
 
-async def is_updatable(pressed: PressedMessage | None, context: RequestContext) -> bool:
-    """Return whether the bot updates this message."""
+async def find_message(press: ButtonPress) -> SlackMessage | None:
+    """Return the stored message that the button is on; None if the bot does not update it."""
+    pressed, context = press.message, press.context
     if pressed is None or pressed.ts is None:
-        return False
-    return (
-        await context.services.storage.slack_messages.find_by_ts(_recipient(pressed, context), pressed.ts)
-        is not None
-    )
+        return None
+    recipient = Recipient(team=context.team, channel=pressed.channel)
+    return await context.services.storage.slack_messages.find_by_ts(recipient, pressed.ts)
 
 
-async def _update_card(
-    pressed: PressedMessage | None, context: RequestContext, **changes: object
-) -> CardState:
-    """Change the users' additions to a card; return its state before."""
-    messages = context.services.storage.slack_messages
-    card = (
-        await messages.find_by_ts(_recipient(pressed, context), pressed.ts)
-        if pressed and pressed.ts
-        else None
-    )
+async def _update_card(press: ButtonPress, **changes: object) -> tuple[SlackMessage, CardState]:
+    """Change the users' additions to a card; return it, and its state before."""
+    card = await find_message(press)
     if card is None:
         raise UserError("This card is too old to be changed.")
-    await _check_may_change(card, context)
-    before = await messages.update_card(card.parcel, changes)
-    context.services.events.publish(OutboxChanged())
-    return before
+    await _check_may_change(card, press.context)
+    before = await press.context.services.storage.slack_messages.update_card(card.parcel, changes)
+    press.context.services.events.publish(OutboxChanged())
+    return card, before
 
 
 async def _check_may_change(message: SlackMessage, context: RequestContext) -> None:
@@ -103,7 +87,3 @@ async def _check_may_change(message: SlackMessage, context: RequestContext) -> N
             "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"
             " can see the app can press *Tell again* in the list of subscriptions."
         )
-
-
-def _recipient(pressed: PressedMessage, context: RequestContext) -> Recipient:
-    return Recipient(team=context.team, channel=pressed.channel)
