@@ -77,11 +77,11 @@ class Metrics:
         self._delivered.inc(notifications)
 
     def count_dropped(self, notifications: int) -> None:
-        """Count dropped notifications."""
+        """Count notifications that were dropped because Slack does not accept them or their channel is closed."""
         self._dropped.inc(notifications)
 
     def count_unknown_outcome(self, outcome: str) -> None:
-        """Count the outcome of an unknown delivery: found, missing or unreadable."""
+        """Count a settled lost response: found, missing, or unreadable (sent again: twice is better than never)."""
         self._unknown_outcomes.labels(outcome).inc()
 
     def record_reply(self, command: str, outcome: str, seconds: float) -> None:

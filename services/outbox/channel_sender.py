@@ -17,6 +17,7 @@ from domain.notification import Notification
 from domain.provider import Provider
 from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
+from services.metrics import Metrics
 from services.outbox.delivery import (
     ChannelClosed,
     Delivered,
@@ -30,7 +31,6 @@ from services.outbox.delivery import (
     post,
     update,
 )
-from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.direct_messages import DirectMessages
 from services.outbox.edit_pace import EditPace, Urgency
 from services.outbox.lost_channel import stop_subscriptions
@@ -63,7 +63,7 @@ class ChannelSender:
         slack: Callable[[str], AsyncWebClient],
         storage: Repositories,
         *,
-        counts: DeliveryMetrics,
+        counts: Metrics,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
         limits: RateLimits,

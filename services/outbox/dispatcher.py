@@ -15,8 +15,8 @@ from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
 from services.events import BuildsChanged, OutboxChanged
 from services.jobs.background_job import BackgroundJob, seconds_until
+from services.metrics import Metrics
 from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
-from services.outbox.delivery_metrics import DeliveryMetrics
 from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from storage.repositories import Repositories
@@ -37,7 +37,7 @@ class Dispatcher(BackgroundJob):
         slack: Callable[[str], AsyncWebClient],
         storage: Repositories,
         *,
-        counts: DeliveryMetrics,
+        counts: Metrics,
         clock: Callable[[], datetime],
         new_key: Callable[[], str],
         presentation_of: PresentationOf,

@@ -12,7 +12,7 @@ from domain.recipient import Recipient
 from domain.subscription import Subscription
 from messages import subscriptions as message_subscriptions
 from messages.provider_presentation import PresentationOf
-from services.outbox.delivery_metrics import DeliveryMetrics
+from services.metrics import Metrics
 from services.outbox.message_key import MessageKey, MessageKind
 from storage.repositories import Repositories
 
@@ -24,7 +24,7 @@ async def stop_subscriptions(
     to: Recipient,
     reason: str,
     at: datetime,
-    counts: DeliveryMetrics,
+    counts: Metrics,
     presentation_of: PresentationOf,
 ) -> None:
     """Stop the channel's subscriptions, drop its notifications, and enqueue a notice to each creator."""
