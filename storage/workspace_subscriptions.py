@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -55,6 +56,19 @@ class StartedRun(FrozenModel):
     thread_ts: str | None = None
 
 
+@dataclass(frozen=True)
+class _NewSubscription:
+    """A subscription to add, with the slug of its app."""
+
+    channel: str
+    provider: Provider
+    slug: str
+    terms: NotificationRule
+    by: str
+    at: datetime
+    scope: Scope
+
+
 class WorkspaceSubscriptions:
     """The subscriptions of one workspace. An app is watched from its first subscription to the end of its last."""
 
@@ -96,8 +110,9 @@ class WorkspaceSubscriptions:
         def work(db: sqlite_utils.Database) -> int:
             # A watched app stays as it is. If watching has just ended, it starts again from here.
             begin_watching(db, app, baseline or Baseline(at=at))
-            return self._add(db, channel, app.provider, app.slug, terms, by, at, scope)
+            return self._add(db, new)
 
+        new = _NewSubscription(channel, app.provider, app.slug, terms, by, at, scope)
         return await self._add_and_read(work)
 
     async def add_for_every_app(
@@ -114,27 +129,16 @@ class WorkspaceSubscriptions:
 
         The same terms in the same channel are the same subscription, as in `add`.
         """
-        return await self._add_and_read(
-            lambda db: self._add(db, channel, provider, EVERY_APP, terms, by, at, scope)
-        )
+        new = _NewSubscription(channel, provider, EVERY_APP, terms, by, at, scope)
+        return await self._add_and_read(lambda db: self._add(db, new))
 
-    def _add(
-        self,
-        db: sqlite_utils.Database,
-        channel: str,
-        provider: Provider,
-        slug: str,
-        terms: NotificationRule,
-        by: str,
-        at: datetime,
-        scope: Scope,
-    ) -> int:
+    def _add(self, db: sqlite_utils.Database, new: _NewSubscription) -> int:
         where = f"{_IN_WORKSPACE} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
-        for existing in select_subscriptions(db, where, [self._team, channel, provider, slug]):
-            if existing.terms == terms:
-                self._resume(db, existing.id, by, scope, at)
+        for existing in select_subscriptions(db, where, [self._team, new.channel, new.provider, new.slug]):
+            if existing.terms == new.terms:
+                self._resume(db, existing.id, new.by, new.scope, new.at)
                 return existing.id
-        return self._insert(db, channel, provider, slug, terms, by, at, scope)
+        return self._insert(db, new)
 
     async def _add_and_read(self, work: Callable[[sqlite_utils.Database], int]) -> Subscription:
         identity = await self._database.write(work)
@@ -161,7 +165,9 @@ class WorkspaceSubscriptions:
 
         def work(db: sqlite_utils.Database) -> None:
             begin_watching(db, app, baseline)
-            identity = self._insert(db, channel, app.provider, app.slug, run.terms, by, at, scope)
+            identity = self._insert(
+                db, _NewSubscription(channel, app.provider, app.slug, run.terms, by, at, scope)
+            )
             to = Recipient(team=self._team, channel=channel)
             parcel = run_parcel(identity, run.key)
             if run.thread_ts is not None or not adopt_message(db, to, run.subject, run.note):
@@ -189,31 +195,21 @@ class WorkspaceSubscriptions:
         await self._database.write(work)
         self._all_subscriptions.mark_changed()
 
-    def _insert(
-        self,
-        db: sqlite_utils.Database,
-        channel: str,
-        provider: Provider,
-        slug: str,
-        terms: NotificationRule,
-        by: str,
-        at: datetime,
-        scope: Scope,
-    ) -> int:
+    def _insert(self, db: sqlite_utils.Database, new: _NewSubscription) -> int:
         # Subscriptions that follow a single run are not listed, so they have no number.
         highest = "SELECT MAX(number) FROM subscriptions WHERE team_id = ? AND channel_id = ?"
-        [last] = db.execute(highest, [self._team, channel]).fetchone()
-        number = 0 if terms.run else (last or 0) + 1
+        [last] = db.execute(highest, [self._team, new.channel]).fetchone()
+        number = 0 if new.terms.run else (last or 0) + 1
         row = [
             number,
             self._team,
-            channel,
-            provider,
-            slug,
-            _encode_terms(terms),
-            by,
-            to_text(at),
-            *scope_row(scope),
+            new.channel,
+            new.provider,
+            new.slug,
+            _encode_terms(new.terms),
+            new.by,
+            to_text(new.at),
+            *scope_row(new.scope),
         ]
         cursor = db.execute(
             "INSERT INTO subscriptions (number, team_id, channel_id, provider, app_slug, terms, created_by,"
@@ -221,7 +217,7 @@ class WorkspaceSubscriptions:
             row,
         )
         identity = int(cursor.lastrowid or 0)
-        self._mark_confirmed(db, identity, scope, at)
+        self._mark_confirmed(db, identity, new.scope, new.at)
         return identity
 
     async def change(self, subscription: Subscription, terms: NotificationRule) -> None:

@@ -23,7 +23,7 @@ _MENTION = re.compile(
 )
 _ABORT_REASON = re.compile(r"[a-z][a-z0-9-]{0,30}$")
 _UNITS = {"m": "minutes", "min": "minutes", "h": "hours", "d": "days", "w": "weeks"}
-_STATES = {
+STATES = {
     "success": BuildState.SUCCEEDED,
     "succeeded": BuildState.SUCCEEDED,
     "passed": BuildState.SUCCEEDED,
@@ -39,7 +39,7 @@ _STATES = {
     "on-hold": BuildState.ON_HOLD,
 }
 # The name of each state that is shown: its first.
-STATE_NAMES = {state: name for name, state in reversed(_STATES.items())}
+STATE_NAMES = {state: name for name, state in reversed(STATES.items())}
 OFFERED_STATES = "success, failed, aborted, aborted-with-success, running, on-hold"
 _EVENTS = {
     "push": BuildTriggerEvent.PUSH,
@@ -90,7 +90,7 @@ def parse_states(text: str) -> frozenset[BuildState]:
     """Parse states, in the names that people use. Raises CommandError."""
     names = _split_list(text, key="status", example="builds status:failed,aborted")
     return frozenset(
-        _look_up(name, _STATES, f"I know no status {name}; there are {OFFERED_STATES}.") for name in names
+        _look_up(name, STATES, f"I know no status {name}; there are {OFFERED_STATES}.") for name in names
     )
 
 

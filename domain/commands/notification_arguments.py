@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from domain.commands.arguments import parse_choice, parse_duration, parse_switch
+from domain.commands.arguments import STATES, parse_choice, parse_duration, parse_switch
 from domain.commands.errors import CommandError
 from domain.commands.filter_arguments import format_filter
 from domain.commands.tokenizer import format_options
@@ -24,16 +24,7 @@ KEYS = ("status", "on-hold", "running", "style", "at", "on", "zone", "quiet", "b
 EXAMPLE = "subscribe android branch:main status:broken,fixed"
 # What people call a result; `started` is not one, but is an option of the same key.
 RESULTS = {
-    "success": Result.SUCCEEDED,
-    "succeeded": Result.SUCCEEDED,
-    "passed": Result.SUCCEEDED,
-    "green": Result.SUCCEEDED,
-    "failed": Result.FAILED,
-    "failure": Result.FAILED,
-    "error": Result.FAILED,
-    "red": Result.FAILED,
-    "aborted": Result.ABORTED,
-    "aborted-with-success": Result.ABORTED_WITH_SUCCESS,
+    **{name: Result(state.value) for name, state in STATES.items() if state.ended},
     "broken": Result.BROKEN,
     "still-failing": Result.STILL_FAILING,
     "fixed": Result.FIXED,
