@@ -7,7 +7,8 @@ from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.build_filter import GlobPatterns
-from domain.commands.notification_arguments import format_rule
+from domain.commands.notification_arguments import format_rule_options
+from domain.commands.tokenizer import format_options
 from domain.message import Block
 from domain.notifications.rule import DeliveryStyle, InvalidNotificationRule, NotificationRule, Result
 from messages.apps import any_app_option
@@ -40,6 +41,8 @@ STYLE = "style"
 MORE = "more"
 STARTED = "started"
 LONGEST_MORE = 3000
+# The options whose values have fields of their own; the others are typed.
+_KEYS_WITH_FIELD = frozenset({"branch", "-branch", "workflow", "status", "style"})
 _RESULTS = {
     Result.FAILED: "Every failure",
     Result.BROKEN: "The first failure of a series",
@@ -246,27 +249,9 @@ def _app_and_channel_fields(app: App | None, origin: SubscriptionOrigin) -> list
 
 def _terms_without_field(terms: NotificationRule) -> str:
     """Return the terms that have no field of their own, as they would be typed."""
-    build_filter = terms.filter
-    remaining_filter = build_filter.model_copy(
-        update={"branch": GlobPatterns(), "workflow": GlobPatterns(exclude=build_filter.workflow.exclude)}
+    return format_options(
+        (key, text) for key, text in format_rule_options(terms) if key not in _KEYS_WITH_FIELD
     )
-    remaining = terms.model_copy(
-        update={
-            "filter": remaining_filter,
-            "results": frozenset(),
-            "started": False,
-            "style": DeliveryStyle.EACH,
-        }
-    )
-    words = format_rule(remaining)
-    return f"{words} {digest_terms(terms)}".strip()
-
-
-def digest_terms(terms: NotificationRule) -> str:
-    """Return when a digest is sent, as it would be typed; empty for a subscription without one."""
-    digest = {DeliveryStyle.DAILY: f"at:{terms.at:%H:%M} zone:{terms.zone}"}
-    digest[DeliveryStyle.WEEKLY] = f"{digest[DeliveryStyle.DAILY]} on:{terms.on.name[:3].lower()}"
-    return digest.get(terms.style, "")
 
 
 def _results_field(filled: SubscriptionForm) -> Block:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from domain.build import App
 from domain.commands.errors import CommandError
+from domain.commands.notification_arguments import format_rule_options
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
 from domain.commands.tokenizer import tokenize
@@ -20,7 +21,7 @@ from domain.provider_errors import ProviderError
 from messages import apps, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import FormValues
-from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin, digest_terms
+from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin
 from services.events import UserActed
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
@@ -209,7 +210,9 @@ def _remove_old_digest_times(filled: SubscriptionForm, before: NotificationRule)
     """Return the typed text without the old digest times if the style changes."""
     if filled.style is before.style:
         return filled.more
-    old = digest_terms(before).split()
+    # Without a digest, only quiet hours would have a time zone.
+    options = format_rule_options(before.model_copy(update={"quiet": None}))
+    old = [f"{key}:{text}" for key, text in options if key in ("at", "on", "zone")]
     return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
 
 
