@@ -72,7 +72,8 @@ def find_candidates(text: bytes) -> bool:
             return True
     if b"@" in text and _CREDENTIALS.search(text):
         return True
-    return next(_long_runs(text, text.translate(_RUNS)), None) is not None
+    runs = text.translate(_RUNS)
+    return _RUN in runs and next(_long_runs(text, runs), None) is not None
 
 
 def candidate_lines(lines: bytes) -> list[int]:

@@ -48,8 +48,9 @@ def redact_beginning(text: str, most: int) -> str:
 
     However long the text is, only its beginning is searched.
     """
-    searched = truncate_at_word(text, most + _EXTRA_SEARCHED)
-    return redact(text) if searched is text else f"{redact(searched)}…"
+    if len(text) <= most + _EXTRA_SEARCHED:
+        return redact(text)
+    return f"{redact(truncate_at_word(text, most + _EXTRA_SEARCHED))}…"
 
 
 class StreamRedactor:

@@ -70,13 +70,10 @@ class BackgroundJob(ABC):
                 seconds = min(self.retry_seconds * 2 ** min(failures, 6), MAX_RETRY_SECONDS)
                 failures += 1
                 log.exception(self.error_event, job=self.name, failures=failures, again_in_seconds=seconds)
-            await self._wait_until_due(seconds)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._woken.wait()
         await self.finish()
-
-    async def _wait_until_due(self, seconds: float | None) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
 
     async def pause(self, seconds: float) -> None:
         """Wait this long, or until the job is stopped."""
