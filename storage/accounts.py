@@ -61,8 +61,12 @@ class Accounts:
     async def find(self, user: str, provider: Provider) -> Account | None:
         """Return the user's account, or None if none is connected."""
         query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
-        row = await self._database.read(lambda db: db.execute(query, [self._team, user, provider]).fetchone())
-        return account_of(row) if row is not None else None
+
+        def work(db: sqlite_utils.Database) -> Account | None:
+            row = db.execute(query, [self._team, user, provider]).fetchone()
+            return account_of(row) if row is not None else None
+
+        return await self._database.read(work)
 
     async def connect(
         self,

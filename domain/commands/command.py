@@ -43,7 +43,7 @@ class Option:
     `parse` raises CommandError. `question` is the error if a required one is missing.
     """
 
-    parse: Callable[..., Any] | None = None
+    parse: Callable[..., Any] = lambda text, key: text  # noqa: ARG005 - the key is for errors
     format: Callable[[Any], str] = str
     key: str = ""
     usage: str = "{key}:…"
@@ -140,7 +140,7 @@ class Command(FrozenModel):
                 values[name] = kind.parse(options)
             elif options:
                 ((key, text),) = arguments.require_single(options).items()
-                values[name] = kind.parse(text, key=key) if kind.parse is not None else text
+                values[name] = kind.parse(text, key=key)
         return values
 
     def format(self, reserved: Collection[str] = ()) -> str:

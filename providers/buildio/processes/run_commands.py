@@ -198,7 +198,6 @@ COMMANDS = (
             _ARRAY,
             "Nobody may do this unless a rule says who. The command is noted, and what it says you alone see.",
         ),
-        usage="run [APP] [dyno:…] [-- COMMAND…]",
         aliases=("exec",),
     ),
 )
