@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -39,6 +39,7 @@ class OAuthFlow(Protocol):
         """Return new tokens. Raises InvalidToken if the user has to sign in again, or another ProviderError."""
 
 
+NameKind = Literal["branches", "workflows", "pipelines"]
 Names = Callable[[Client, str], Awaitable[Sequence[str]]]
 
 
@@ -74,8 +75,8 @@ class ProviderConnection(Generic[Client]):
 
     `make_client` makes the client from credentials. `apps` returns all apps that the token sees, `app` one of them by
     its slug. `owner` returns None for a token that belongs to no user. `reads_logs` tells whether build failures of an
-    app may be explained to others on behalf of the token's owner. `branches`, `workflows` and `pipelines` return names
-    of an app to pick from, by its slug: several functions each, since one may be refused or slow. `oauth` is None if
+    app may be explained to others on behalf of the token's owner. `names` returns names of an app to pick from,
+    by its slug: several functions each, since one may be refused or slow. `oauth` is None if
     users can only paste a token. `find_stage` returns the deployment stage of an app, on which rules may
     depend, by the bot's client and a person's; None if it is unknown.
 
@@ -91,9 +92,7 @@ class ProviderConnection(Generic[Client]):
     app: Callable[[Client, str], Awaitable[App]]
     owner: Callable[[Client], Awaitable[ProviderUser | None]]
     reads_logs: Callable[[Client, App], Awaitable[bool]]
-    branches: Sequence[Names[Client]] = ()
-    workflows: Sequence[Names[Client]] = ()
-    pipelines: Sequence[Names[Client]] = ()
+    names: Mapping[NameKind, Sequence[Names[Client]]] = field(default_factory=dict)
     find_stage: Callable[[App, Client, Client], Awaitable[str | None]] | None = None
     oauth: OAuthFlow | None = None
     builds: Callable[[Client], BuildClient] | None = None

@@ -62,10 +62,12 @@ def connect(environment: ProviderEnvironment) -> ProviderConnection[BitriseClien
         app=BitriseClient.app,
         owner=_owner,
         reads_logs=_reads_logs,
-        branches=(BitriseClient.branches,),
-        # Those of its bitrise.yml first, which not every token may read, then others that were ever started.
-        workflows=(_configured_workflows, BitriseClient.workflows),
-        pipelines=(_configured_pipelines,),
+        names={
+            "branches": (BitriseClient.branches,),
+            # Those of its bitrise.yml first, which not every token may read, then others that were ever started.
+            "workflows": (_configured_workflows, BitriseClient.workflows),
+            "pipelines": (_configured_pipelines,),
+        },
         builds=BitriseBuilds,
         logs=_logs,
         make_state=partial(BitriseState, clock=environment.clock, follow_seconds=environment.follow_seconds),

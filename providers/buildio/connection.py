@@ -58,8 +58,7 @@ def connect(environment: ProviderEnvironment) -> ProviderConnection[BuildioClien
         app=_app,
         owner=_owner,
         reads_logs=_reads_logs,
-        branches=(_branches,),
-        workflows=(_deployments, _processes),
+        names={"branches": (_branches,), "workflows": (_deployments, _processes)},
         find_stage=find_stage,
         oauth=oauth,
         config=ProviderConfig(

@@ -24,7 +24,7 @@ from services.accounts.user_tokens import ServiceToken, UserToken
 from services.cache import Cache
 from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
-from services.provider_connection import Names, ProviderConfig, ProviderConnection
+from services.provider_connection import NameKind, ProviderConfig, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
 from storage.accounts import Account
 from storage.encryption import DecryptionError
@@ -127,20 +127,10 @@ class ProviderClients(Generic[Client]):
         """Return the owner of a token that was just pasted; None if it is not a person's. Raises ProviderError."""
         return await self.connection.owner(self.connection.make_client(FixedToken(token, requester)))
 
-    def branches(self, team: str, person: str) -> list[ReadNames]:
-        """Return functions that list an app's branches as this person."""
-        return self._make_readers(self.connection.branches, team, person)
-
-    def workflows(self, team: str, person: str) -> list[ReadNames]:
-        """Return functions that list an app's workflows as this person."""
-        return self._make_readers(self.connection.workflows, team, person)
-
-    def pipelines(self, team: str, person: str) -> list[ReadNames]:
-        """Return functions that list an app's pipelines as this person."""
-        return self._make_readers(self.connection.pipelines, team, person)
-
-    def _make_readers(self, functions: Sequence[Names[Client]], team: str, person: str) -> list[ReadNames]:
-        return [partial(function, self.for_person(team, person).reading) for function in functions]
+    def name_readers(self, kind: NameKind, team: str, person: str) -> list[ReadNames]:
+        """Return functions that list an app's names of this kind as this person."""
+        reading = self.for_person(team, person).reading
+        return [partial(function, reading) for function in self.connection.names.get(kind, ())]
 
     @property
     def has_service_token(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from functools import partial
 
 from domain.message import Block
 from messages import access_rules, subscription_form
@@ -12,7 +12,7 @@ from messages import apps as message_apps
 from messages.home import HOME
 from messages.kit import action_ids
 from messages.kit.view_metadata import ViewMetadata
-from services.accounts.provider_clients import ProviderClients
+from services.provider_connection import NameKind
 from services.request.context import RequestContext
 from services.request.interactions import OptionsHandler
 
@@ -35,21 +35,14 @@ async def _any_apps(query: str, origin: ViewMetadata, context: RequestContext) -
     return message_apps.any_app_options(query, [app for apps in app_lists for app in apps])
 
 
-async def _branches(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
+async def _names(
+    query: str, origin: ViewMetadata, context: RequestContext, *, kind: NameKind
+) -> dict[str, list[Block]]:
+    """Offer the names of this kind that the app in the form has."""
     if not await can_see(origin, context):
         return {"options": []}
-    names = await context.services.lookups.options.branches(
-        _clients(origin, context), origin.app, whose=reader_key(context)
-    )
-    return {"options": subscription_form.name_options(query, names)}
-
-
-async def _workflows(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
-    if not await can_see(origin, context):
-        return {"options": []}
-    names = await context.services.lookups.options.workflows(
-        _clients(origin, context), origin.app, whose=reader_key(context)
-    )
+    clients = context.services.clients.at(origin.provider)
+    names = await context.services.lookups.options.read(kind, clients, origin.app, whose=reader_key(context))
     return {"options": subscription_form.name_options(query, names)}
 
 
@@ -66,10 +59,6 @@ def reader_key(context: RequestContext) -> tuple[str, str]:
     return context.team, context.identity
 
 
-def _clients(origin: ViewMetadata, context: RequestContext) -> ProviderClients[Any]:
-    return context.services.clients.at(origin.provider)
-
-
 async def can_see(origin: ViewMetadata, context: RequestContext) -> bool:
     """Return whether the user may see the app in the modal's metadata."""
     apps = await context.visible_apps(origin.provider).list_in_time()
@@ -78,8 +67,8 @@ async def can_see(origin: ViewMetadata, context: RequestContext) -> bool:
 
 OPTIONS: Mapping[str, OptionsHandler] = {
     action_ids.PICK_APP: offer_apps,
-    action_ids.PICK_BRANCH: _branches,
-    action_ids.PICK_WORKFLOW: _workflows,
+    action_ids.PICK_BRANCH: partial(_names, kind="branches"),
+    action_ids.PICK_WORKFLOW: partial(_names, kind="workflows"),
     action_ids.PICK_GROUPS: _groups,
 }
 # Where an app of any provider can be picked.

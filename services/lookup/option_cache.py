@@ -12,6 +12,7 @@ import structlog
 from domain.provider_errors import ProviderError
 from services.accounts.provider_clients import ProviderClients, ReadNames
 from services.cache import Cache
+from services.provider_connection import NameKind
 
 log = structlog.get_logger()
 
@@ -34,37 +35,14 @@ class OptionCache:
         """Forget the workspace: the app was uninstalled from it."""
         self._names.forget(lambda key: key[0] == team)
 
-    async def branches(
-        self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
+    async def read(
+        self, kind: NameKind, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
     ) -> Sequence[str]:
-        """Return the app's branches; none if the provider does not answer in time."""
-        return await self._read_all("branches", at, app_slug, whose, at.branches(*whose))
-
-    async def workflows(
-        self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
-    ) -> Sequence[str]:
-        """Return the app's workflows, or the provider's equivalent."""
-        return await self._read_all("workflows", at, app_slug, whose, at.workflows(*whose))
-
-    async def pipelines(
-        self, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
-    ) -> Sequence[str]:
-        """Return the app's pipelines; none if the token may not read them."""
-        return await self._read_all("pipelines", at, app_slug, whose, at.pipelines(*whose))
-
-    async def _read_all(
-        self,
-        kind: str,
-        at: ProviderClients[Any],
-        app_slug: str,
-        whose: tuple[str, str],
-        readers: Sequence[ReadNames],
-    ) -> Sequence[str]:
-        """Return the names from all readers, without duplicates."""
+        """Return the app's names of this kind, without duplicates; none that may not be read or come too late."""
         found = await asyncio.gather(
             *(
                 self._read((*whose, at.provider, app_slug, f"{kind} {number}"), read)
-                for number, read in enumerate(readers)
+                for number, read in enumerate(at.name_readers(kind, *whose))
             )
         )
         return list(dict.fromkeys(name for names in found for name in names))

@@ -20,8 +20,8 @@ async def offer_build_targets(typed: str, origin: ViewMetadata, context: Request
         return {"options": []}
     cache, clients = context.services.lookups.options, context.services.clients.at(origin.provider)
     workflows, pipelines = await asyncio.gather(
-        cache.workflows(clients, origin.app, whose=reader_key(context)),
-        cache.pipelines(clients, origin.app, whose=reader_key(context)),
+        cache.read("workflows", clients, origin.app, whose=reader_key(context)),
+        cache.read("pipelines", clients, origin.app, whose=reader_key(context)),
     )
     groups = trigger_form.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}

@@ -360,8 +360,8 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
     clients = context.services.clients.at(BITRISE)
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
-            branches = await context.services.lookups.options.branches(
-                clients, app.slug, whose=(context.team, context.identity)
+            branches = await context.services.lookups.options.read(
+                "branches", clients, app.slug, whose=(context.team, context.identity)
             )
     except TimeoutError:
         return None
