@@ -16,18 +16,18 @@ from aiohttp import hdrs, web
 from pydantic import SecretStr
 from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.app.async_app import AsyncApp
-from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.request.internals import parse_body
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.http_connections import LOG_SECONDS, READ_BYTES, Connections
-from bot.slack.payload_validation import InvalidPayload, check_payload, ignored_event, log_ignored
-from bot.slack.unavailable import answer_unavailable, needs_slack
+from bot.slack.bolt_app import bolt_request
+from bot.slack.payload_validation import InvalidPayload, log_ignored, parse_payload
+from bot.slack.unavailable import answer_unavailable
 from domain.constant_time import secrets_equal
-from domain.nul import remove_nul
 from domain.redaction.redactor import redact
 from services.http_body import read_body
 from services.slack.acknowledgement import track_acknowledgement
+from services.slack.payloads import IgnoredEvent, UrlCheck
 
 log = structlog.get_logger()
 
@@ -204,28 +204,26 @@ class HttpServer:
             return _make_refusal(401)
         self._connections.verified(request)
         try:
-            payload = parse_body(body.decode(), request.content_type)
-            check_payload(payload)
+            # Always decode as UTF-8, which is what Slack signs: no unsigned header may change how the body is read.
+            fields = parse_body(body.decode(), request.content_type)
+            payload = parse_payload(fields)
         except (InvalidPayload, ValueError, LookupError, RecursionError) as problem:
             log.info(
                 "slack.not_understood",
                 reason=str(problem) if isinstance(problem, InvalidPayload) else "no text",
             )
             return _make_refusal(400)
-        if (ignored := ignored_event(payload)) is not None:
-            log_ignored(ignored, payload)
+        if isinstance(payload, IgnoredEvent):
+            log_ignored(payload)
             return web.Response()
-        if needs_slack(payload) and not await self._slack_reached():
-            log.warning("slack.not_reached_yet", type=str(payload.get("type") or "command"))
+        if not isinstance(payload, UrlCheck) and not await self._slack_reached():
+            log.warning("slack.not_reached_yet", type=payload.type)
             status, reply = answer_unavailable(payload)
             return web.json_response(reply, status=status) if reply else web.Response(status=status)
-        # Always decode as UTF-8, which is what Slack signs: no unsigned header may change how the body is read.
-        bolt_request = AsyncBoltRequest(
-            body=body.decode(), query=request.query_string, headers=dict(request.headers)
-        )
-        remove_nul(bolt_request.body)
         with track_acknowledgement():
-            response = await to_aiohttp_response(await self._slack.async_dispatch(bolt_request))
+            response = await to_aiohttp_response(
+                await self._slack.async_dispatch(bolt_request(fields, payload))
+            )
             await response.prepare(request)
             await response.write_eof()
         return response

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
@@ -11,10 +10,10 @@ from slack_bolt.async_app import AsyncAck
 from messages.kit.action_ids import OPEN_LINK, PICK_APP
 from services.container import Services
 from services.request.button_press import ButtonHandler, ButtonPress
-from services.request.context import RequestContext
 from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, ViewAction, ViewActionHandler
 from services.request.request_tracker import RequestTracker, wait_for_place
+from services.slack.payloads import ActionPayload
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:
@@ -27,13 +26,14 @@ def register(app: AsyncApp, interactions: Interactions, services: Services, trac
         _listen_in_view(app, action_id, handler, services, tracker)
 
     @app.action(PICK_APP)
-    async def handle_app_selection(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def handle_app_selection(ack: AsyncAck, slack_payload: ActionPayload) -> None:
         await ack()
         async with tracker.answering(PICK_APP):
             await wait_for_place()
-            handler = interactions.app_selections.get((body.get("view") or {}).get("callback_id") or "")
+            press = ViewAction.of(slack_payload, services)
+            handler = interactions.app_selections.get(press.view.callback_id or "")
             if handler is not None:
-                await handler(ViewAction.in_body(body, action, RequestContext.in_body(body, services)))
+                await handler(press)
 
     @app.action(re.compile(f"^({'|'.join(sorted(interactions.selections))})$"))
     async def acknowledge_selection(ack: AsyncAck) -> None:
@@ -56,10 +56,10 @@ def _listen(
     """Listen to presses of a button; the handler of a `form` button opens a modal itself, at once."""
 
     @app.action(re.compile(f"^{action_id}(_next)?$"))
-    async def handle_press(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def handle_press(ack: AsyncAck, slack_payload: ActionPayload) -> None:
         await ack()
         async with tracker.answering(action_id):
-            press = ButtonPress.in_body(body, action, services, form=form)
+            press = ButtonPress.of(slack_payload, services, form=form)
             await reply_or_explain(handler(press), press.responder)
 
 
@@ -67,8 +67,8 @@ def _listen_in_view(
     app: AsyncApp, action_id: str, handler: ViewActionHandler, services: Services, tracker: RequestTracker
 ) -> None:
     @app.action(action_id)
-    async def handle_press(ack: AsyncAck, body: dict[str, Any], action: dict[str, Any]) -> None:
+    async def handle_press(ack: AsyncAck, slack_payload: ActionPayload) -> None:
         await ack()
         async with tracker.answering(action_id):
             await wait_for_place()
-            await handler(ViewAction.in_body(body, action, RequestContext.in_body(body, services)))
+            await handler(ViewAction.of(slack_payload, services))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
@@ -11,10 +9,11 @@ from services.container import Services
 from services.features.dispatch import parse_and_dispatch
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
-from services.request.context import RequestContext, workspace_id
+from services.request.context import RequestContext
 from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ResponseUrlResponder
+from services.slack.payloads import CommandPayload
 
 
 def register(
@@ -27,16 +26,16 @@ def register(
 
 def _listen(app: AsyncApp, spec: ProviderSpec, services: Services, tracker: RequestTracker) -> None:
     @app.command(spec.provider.command)
-    async def handle_command(ack: AsyncAck, command: dict[str, Any]) -> None:
+    async def handle_command(ack: AsyncAck, slack_payload: CommandPayload) -> None:
         await ack()
         async with tracker.answering("command"):
             context = RequestContext(
                 services=services,
-                person=command["user_id"],
-                name=command.get("user_name"),
-                team=workspace_id(command),
-                channel=command["channel_id"],
-                trigger_id=command.get("trigger_id") or "",
+                person=slack_payload.person,
+                name=slack_payload.user_name,
+                team=slack_payload.workspace_id,
+                channel=slack_payload.channel_id,
+                trigger_id=slack_payload.trigger_id or "",
             )
-            reply = parse_and_dispatch(command.get("text") or "", context, surface="slash", provider=spec)
-            await reply_or_explain(reply, ResponseUrlResponder(context, command.get("response_url")))
+            reply = parse_and_dispatch(slack_payload.text or "", context, surface="slash", provider=spec)
+            await reply_or_explain(reply, ResponseUrlResponder(context, slack_payload.response_url))

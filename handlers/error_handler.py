@@ -13,9 +13,9 @@ from slack_bolt.response import BoltResponse
 
 from messages import notices
 from services.container import Services
-from services.request.context import workspace_id
 from services.request.error_messages import USER_ERRORS, slack_error_code
 from services.request.view_signature import sign_view, state_of
+from services.slack.payloads import Interaction, SubmissionPayload, SubmittedView
 
 log = structlog.get_logger()
 
@@ -48,29 +48,27 @@ def register(app: AsyncApp, services: Services) -> None:
     """
 
     @app.middleware
-    async def prepare_ack(context, body, next):  # type: ignore[no-untyped-def]  # noqa: A002
+    async def prepare_ack(context, slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
         ack = context["ack"] = PermanentAck()  # type: ignore[no-untyped-call]
-        view, user = body.get("view"), body.get("user")
-        if isinstance(view, dict) and isinstance(user, dict):
-            recipient = {"team": workspace_id(body), "person": user["id"]}
-            ack.sign = partial(sign_view, signing=services.storage.signing, **recipient)
-            state = state_of(view, services.storage.signing, **recipient)
-            if state is None and body.get("type") == "view_submission":
-                return _reject_form(view)
-            view["private_metadata"] = state or ""
+        if isinstance(slack_payload, Interaction) and slack_payload.view is not None:
+            team, person, signing = slack_payload.workspace_id, slack_payload.person, services.storage.signing
+            ack.sign = partial(sign_view, signing=signing, team=team, person=person)
+            state = state_of(slack_payload.view, signing, team=team, person=person)
+            if state is None and isinstance(slack_payload, SubmissionPayload):
+                return _reject_form(slack_payload.view)
+            context["slack_payload"] = slack_payload.with_metadata(state or "")
         await next()
         return None
 
-    def _reject_form(view: Mapping[str, Any]) -> BoltResponse:
+    def _reject_form(view: SubmittedView) -> BoltResponse:
         """Reject a form from before an update, or a manipulated one; the input stays in it, to be copied."""
-        log.warning("view.not_ours", callback_id=str(view.get("callback_id"))[:60])
-        fields = (block.get("block_id") for block in view.get("blocks") or () if block.get("type") == "input")
+        log.warning("view.not_ours", callback_id=view.callback_id[:60])
         answer: dict[str, Any] = {
             "response_action": "update",
             "view": notices.notice_modal("Buildbell", OLD_FORM),
         }
-        if field := next(fields, None):
-            answer = {"response_action": "errors", "errors": {field: OLD_FORM}}
+        if view.first_input:
+            answer = {"response_action": "errors", "errors": {view.first_input: OLD_FORM}}
         return BoltResponse(status=200, body=answer)
 
     @app.error

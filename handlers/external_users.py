@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import structlog
@@ -15,13 +15,24 @@ from messages.kit import action_ids
 from services.container import Services
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
-from services.request.context import Reply, RequestContext, workspace_id
+from services.request.button_press import ButtonPress
+from services.request.context import Reply, RequestContext
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
-from services.request.responder import PressedMessage, Responder, ResponseUrlResponder
+from services.request.responder import Responder
 from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed
-from services.slack.workspace_members import MembershipUnknown, NotAMember, read_home_workspace
+from services.slack.payloads import (
+    ActionPayload,
+    CommandPayload,
+    EventPayload,
+    OptionsPayload,
+    Payload,
+    ShortcutPayload,
+    SubmissionPayload,
+    ViewPayload,
+)
+from services.slack.workspace_members import MembershipUnknown, NotAMember
 
 log = structlog.get_logger()
 
@@ -67,8 +78,8 @@ def register(
     gate = ExternalUserGate(open_surfaces(interactions, registry), services, tracker)
 
     @app.middleware
-    async def check_external_users(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        return await gate.check(body, next)
+    async def check_external_users(slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await gate.check(slack_payload, next)
 
 
 class ExternalUserGate:
@@ -83,37 +94,40 @@ class ExternalUserGate:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def check(
-        self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
+        self, payload: Payload, next_: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
         """Continue for members and for what is open to all; refuse the rest, with the reason."""
-        team = workspace_id(body)
-        if (home := read_home_workspace(body, team)) is not None:
-            self._services.clients.members.note_home_workspace(team, *home)
-        if surfaces_of(body) <= self._open_surfaces:
+        team, members = payload.workspace_id, self._services.clients.members
+        if payload.home_workspace is not None:
+            members.note_home_workspace(team, payload.person, payload.home_workspace)
+        if surfaces_of(payload) <= self._open_surfaces:
             await next_()
             return None
         try:
             async with asyncio.timeout(PATIENCE_SECONDS):
-                await self._services.clients.members.check(team, _user_id(body))
+                await members.check(team, payload.person)
         except TimeoutError:
-            return self._refuse(body, MembershipUnknown())
+            return self._refuse(payload, MembershipUnknown())
         except NotAMember as problem:
-            return self._refuse(body, problem)
+            return self._refuse(payload, problem)
         await next_()
         return None
 
-    def _refuse(self, body: Mapping[str, Any], problem: NotAMember) -> BoltResponse:
+    def _refuse(self, payload: Payload, problem: NotAMember) -> BoltResponse:
         """Return an acknowledgement with the refusal; if it can't show text, send a message too."""
-        log.info("outsider.refused", team=workspace_id(body), what=sorted(surfaces_of(body))[:5])
-        match body.get("type"):
-            case "view_submission":
+        log.info("outsider.refused", team=payload.workspace_id, what=sorted(surfaces_of(payload))[:5])
+        match payload:
+            case SubmissionPayload():
                 view = notices.notice_modal(TITLE, str(problem))
                 return BoltResponse(status=200, body={"response_action": "update", "view": view})
-            case "block_suggestion":
+            case OptionsPayload():
                 return BoltResponse(status=200, body={"options": []})
-            case "block_actions" | "shortcut" | "message_action":
-                context = RequestContext.in_body(body, self._services)
-                self._start(self._send_refusal(_find_responder(context, body), problem))
+            case ActionPayload():
+                responder = ButtonPress.of(payload, self._services, form=False).responder
+                self._start(self._send_refusal(responder, problem))
+            case ShortcutPayload():
+                responder = ViewResponder(RequestContext.of(payload, self._services))
+                self._start(self._send_refusal(responder, problem))
         return BoltResponse(status=200, body="")
 
     def _start(self, refusal: Coroutine[Any, Any, None]) -> None:
@@ -129,24 +143,22 @@ class ExternalUserGate:
                 log.info("outsider.not_told", reason=type(error).__name__)
 
 
-def surfaces_of(body: Mapping[str, Any]) -> frozenset[str]:
+def surfaces_of(payload: Payload) -> frozenset[str]:
     """Return what a payload is for, by the listeners' names; several if it has several actions."""
-    if "command" in body:
-        return frozenset({f"command {body['command']}"})
-    match body.get("type"):
-        case "event_callback":
-            return frozenset({f"event {(body.get('event') or {}).get('type')}"})
-        case "block_actions":
-            pressed = (str(action_id.get("action_id") or "") for action_id in body.get("actions") or ())
-            return frozenset(f"action {_base_action_id(action_id)}" for action_id in pressed) or frozenset(
-                {"action"}
-            )
-        case "block_suggestion":
-            return frozenset({f"options {body.get('action_id')}"})
-        case "shortcut" | "message_action":
-            return frozenset({f"shortcut {body.get('callback_id')}"})
-        case other:
-            return frozenset({f"{other} {(body.get('view') or {}).get('callback_id')}"})
+    match payload:
+        case CommandPayload():
+            return frozenset({f"command {payload.command}"})
+        case EventPayload():
+            return frozenset({f"event {payload.event.type}"})
+        case ActionPayload():
+            return frozenset(f"action {_base_action_id(action.action_id)}" for action in payload.actions)
+        case OptionsPayload():
+            return frozenset({f"options {payload.action_id}"})
+        case ShortcutPayload():
+            return frozenset({f"shortcut {payload.callback_id}"})
+        case ViewPayload():
+            return frozenset({f"{payload.type} {payload.view.callback_id}"})
+    return frozenset({payload.type})
 
 
 def _base_action_id(action_id: str) -> str:
@@ -154,15 +166,3 @@ def _base_action_id(action_id: str) -> str:
     if action_id.startswith(action_ids.OPEN_LINK):
         return action_ids.OPEN_LINK
     return action_id if action_id == action_ids.BUILDS_NEXT else action_id.removesuffix("_next")
-
-
-def _user_id(body: Mapping[str, Any]) -> str:
-    user, event = body.get("user"), body.get("event") or {}
-    found = user.get("id") if isinstance(user, Mapping) else body.get("user_id") or event.get("user")
-    return found if isinstance(found, str) else ""
-
-
-def _find_responder(context: RequestContext, body: Mapping[str, Any]) -> Responder:
-    if context.view is not None or body.get("type") != "block_actions":
-        return ViewResponder(context)
-    return ResponseUrlResponder(context, body.get("response_url"), PressedMessage.in_body(body))

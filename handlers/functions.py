@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
 from services.events import WorkflowStepsChanged
-from services.request.context import RequestContext, workspace_id
+from services.request.context import RequestContext
 from services.request.forms import plain_error_text
 from services.request.interactions import FunctionHandler, Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
+from services.slack.payloads import EventPayload, FunctionExecuted, Inputs
 from storage.workflow_steps import Outcome
 
 
@@ -25,15 +24,15 @@ def _listen(
     app: AsyncApp, callback_id: str, function: FunctionHandler, services: Services, tracker: RequestTracker
 ) -> None:
     @app.function(callback_id)
-    async def handle_execution(event: dict[str, Any], body: dict[str, Any]) -> None:
-        execution, inputs = event["function_execution_id"], event.get("inputs") or {}
+    async def handle_execution(slack_payload: EventPayload[FunctionExecuted]) -> None:
+        event, team = slack_payload.event, slack_payload.workspace_id
+        execution, inputs = event.function_execution_id, event.inputs or Inputs()
         async with tracker.answering(callback_id):
-            team = workspace_id(body)
             if not await services.storage.workflow_steps.begin(
                 team, execution, callback_id, services.clock()
             ):
                 return  # Slack resends what was not acknowledged; a build must not be started twice
-            person = str(inputs.get("person") or "")
+            person = inputs.person or ""
             context = RequestContext(
                 services=services,
                 person=person,
@@ -45,7 +44,7 @@ def _listen(
             )
             try:
                 await wait_for_place()
-                outputs = await function(inputs, execution, context)
+                outputs = await function(inputs.model_extra or {}, execution, context)
                 outcome = Outcome(outputs=outputs) if outputs is not None else None
             except Exception as problem:  # noqa: BLE001 - the workflow's author is shown every error
                 outcome = Outcome(error=plain_error_text(problem))

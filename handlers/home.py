@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
 from services.home.refresher import HomeRefresher
-from services.request.context import RequestContext, workspace_id
+from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker, wait_for_place
+from services.slack.payloads import EventPayload, HomeOpened
 
 
 def register(
@@ -18,9 +17,9 @@ def register(
     """Listen to the Home tab."""
 
     @app.event("app_home_opened")
-    async def handle_home_opened(event: dict[str, Any], body: dict[str, Any]) -> None:
-        context = RequestContext(services=services, person=event["user"], team=workspace_id(body), channel="")
-        if event.get("tab") != "home":
+    async def handle_home_opened(slack_payload: EventPayload[HomeOpened]) -> None:
+        context = context_outside(services, slack_payload.workspace_id, slack_payload.person)
+        if slack_payload.event.tab != "home":
             home_refresher.close_home(context)
             return
         async with tracker.answering("home"):

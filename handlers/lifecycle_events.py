@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,8 +11,9 @@ from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
 from services.features.accounts import commands
-from services.request.context import RequestContext, workspace_id
+from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker
+from services.slack.payloads import Departure, EventPayload, TokensRevoked, UserChange
 from services.slack.uninstallation import Uninstallation
 
 log = structlog.get_logger()
@@ -27,41 +28,34 @@ def register(
     """Listen to Slack's events about both."""
 
     @app.event("user_change")
-    async def handle_user_change(event: dict[str, Any], body: dict[str, Any]) -> None:
-        user = event.get("user") or {}
+    async def handle_user_change(slack_payload: EventPayload[UserChange]) -> None:
+        team, user = slack_payload.workspace_id, slack_payload.event.user
         # Whatever changed, the user may be a guest by now.
-        services.clients.members.forget_person(workspace_id(body), str(user.get("id") or ""))
-        if not user.get("deleted") or not user.get("id"):
+        services.clients.members.forget_person(team, user.id)
+        if not user.deleted:
             return
         async with tracker.answering("user_change"):
-            context = RequestContext(
-                services=services, person=str(user["id"]), team=workspace_id(body), channel=""
-            )
-            if await commands.remove_departed_user(context):
-                log.info("account.left", team=context.team, person=user["id"])
+            if await commands.remove_departed_user(context_outside(services, team, user.id)):
+                log.info("account.left", team=team, person=user.id)
 
     @app.event("tokens_revoked")
-    async def handle_tokens_revoked(event: dict[str, Any], body: dict[str, Any]) -> None:
-        if (event.get("tokens") or {}).get("bot"):
+    async def handle_tokens_revoked(slack_payload: EventPayload[TokensRevoked]) -> None:
+        tokens = slack_payload.event.tokens
+        if tokens is not None and tokens.bot:
             async with tracker.answering("tokens_revoked"):
-                await handle_uninstallation(_uninstallation(body, certain=False))
+                await handle_uninstallation(_uninstallation(slack_payload, certain=False))
 
     @app.event("app_uninstalled")
-    async def handle_uninstalled(body: dict[str, Any]) -> None:
+    async def handle_uninstalled(slack_payload: EventPayload[Departure]) -> None:
         async with tracker.answering("app_uninstalled"):
-            await handle_uninstallation(_uninstallation(body, certain=True))
+            await handle_uninstallation(_uninstallation(slack_payload, certain=True))
 
 
-def is_departure(body: Mapping[str, Any]) -> bool:
-    """Return whether the event is about the app's removal from a workspace, not about a user."""
-    return (body.get("event") or {}).get("type") in ("app_uninstalled", "tokens_revoked")
-
-
-def _uninstallation(body: dict[str, Any], *, certain: bool) -> Uninstallation:
-    event_time = body.get("event_time")
+def _uninstallation(payload: EventPayload[Any], *, certain: bool) -> Uninstallation:
+    at = payload.event_time
     return Uninstallation(
-        enterprise=body.get("enterprise_id"),
-        team=body.get("team_id"),
-        at=datetime.fromtimestamp(event_time, UTC) if isinstance(event_time, int) else None,
+        enterprise=payload.enterprise_id,
+        team=payload.team_id,
+        at=datetime.fromtimestamp(at, UTC) if at is not None else None,
         certain=certain,
     )

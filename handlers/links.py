@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 
 from domain.message import Message
 from services.container import Services
-from services.request.context import RequestContext, workspace_id
+from services.request.context import RequestContext
 from services.request.finder import SearchLimits
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
 from services.slack.errors import SlackCallFailed
+from services.slack.payloads import EventPayload, LinkShared
 
 log = structlog.get_logger()
 
@@ -27,19 +27,21 @@ def register(app: AsyncApp, interactions: Interactions, services: Services, trac
     """Listen to shared links."""
 
     @app.event("link_shared")
-    async def handle_link_shared(event: dict[str, Any], body: dict[str, Any]) -> None:
-        if event.get("source") == COMPOSER:
+    async def handle_link_shared(slack_payload: EventPayload[LinkShared]) -> None:
+        event = slack_payload.event
+        if event.source == COMPOSER:
             return  # the event comes again once the message is posted
         async with tracker.answering("link"):
             await wait_for_place()
             context = RequestContext(
-                services=services, person=event["user"], team=workspace_id(body), channel=event["channel"]
+                services=services,
+                person=event.user,
+                team=slack_payload.workspace_id,
+                channel=event.channel,
             )
-            urls = [str(link["url"]) for link in event.get("links") or []][:MAX_LINKS]
-            is_shared_outside = bool(body.get("is_ext_shared_channel"))
-            await _unfurl(
-                urls, event["message_ts"], context, interactions, is_shared_outside=is_shared_outside
-            )
+            urls = [link.url for link in event.links or ()][:MAX_LINKS]
+            is_shared_outside = bool(slack_payload.is_ext_shared_channel)
+            await _unfurl(urls, event.message_ts, context, interactions, is_shared_outside=is_shared_outside)
 
 
 async def _unfurl(

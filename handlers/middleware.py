@@ -16,8 +16,8 @@ def ignore_repetitions(app: AsyncApp, tracker: RequestTracker) -> None:
     """Acknowledge requests that Slack has delivered before, without handling them."""
 
     @app.middleware
-    async def ignore_repeated(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        if not tracker.is_new(body):
+    async def ignore_repeated(slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        if not tracker.is_new(slack_payload):
             return BoltResponse(status=200, body="")
         await next()
         return None
@@ -28,5 +28,5 @@ def refuse_pasted_tokens(app: AsyncApp, registry: ProviderRegistry[ProviderSpec]
     guard = FormGuard(services, frozenset().union(*(spec.secret_forms for spec in registry)))
 
     @app.middleware
-    async def check_pasted_tokens(body, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        return await guard.check(body, next)
+    async def check_pasted_tokens(slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
+        return await guard.check(slack_payload, next)

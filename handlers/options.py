@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
-from messages.kit.view_metadata import ViewMetadata
 from services.container import Services
 from services.request.context import RequestContext
 from services.request.interactions import Interactions, OptionsHandler
+from services.slack.payloads import OptionsPayload
 from services.slack.workspace_members import NotAMember
 
 log = structlog.get_logger()
@@ -27,14 +25,12 @@ def _listen(
     app: AsyncApp, action_id: str, handler: OptionsHandler, interactions: Interactions, services: Services
 ) -> None:
     @app.options(action_id)
-    async def handle_search(ack: AsyncAck, body: dict[str, Any]) -> None:
-        view = body.get("view") or {}
-        metadata = ViewMetadata.read(view.get("private_metadata"))
-        view_handler = interactions.options_in.get((view.get("callback_id") or "", action_id), handler)
+    async def handle_search(ack: AsyncAck, slack_payload: OptionsPayload) -> None:
+        view, context = slack_payload.view, RequestContext.of(slack_payload, services)
+        callback_id = view.callback_id if view is not None else None
+        view_handler = interactions.options_in.get((callback_id or "", action_id), handler)
         try:
-            options = await view_handler(
-                str(body.get("value") or ""), metadata, RequestContext.in_body(body, services)
-            )
+            options = await view_handler(slack_payload.value or "", slack_payload.metadata, context)
         except NotAMember as problem:
             # A list can't show an error, and the selection is checked when the form is submitted.
             log.info("list.not_offered", reason=type(problem).__name__)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
@@ -13,6 +11,7 @@ from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, Shortcut
 from services.request.request_tracker import RequestTracker
 from services.request.view_responder import ViewResponder
+from services.slack.payloads import ShortcutPayload
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:
@@ -25,11 +24,11 @@ def _listen(
     app: AsyncApp, callback_id: str, shortcut: Shortcut, services: Services, tracker: RequestTracker
 ) -> None:
     @app.shortcut(callback_id)
-    async def handle_shortcut(ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def handle_shortcut(ack: AsyncAck, slack_payload: ShortcutPayload) -> None:
         await ack()
-        context = RequestContext.in_body(body, services)
+        context = RequestContext.of(slack_payload, services)
         async with tracker.answering(callback_id):
-            reply = shortcut.run(body.get("message") or {}, context)
+            reply = shortcut.run(slack_payload.message, context)
             await reply_or_explain(
                 reply, ViewResponder(context, waits=not shortcut.opens_form), changes=False
             )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
@@ -11,6 +9,7 @@ from services.container import Services
 from services.request.forms import FormHandler, FormSubmission
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
+from services.slack.payloads import SubmissionPayload
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:
@@ -23,6 +22,6 @@ def _listen(
     app: AsyncApp, callback_id: str, submit: FormHandler, services: Services, tracker: RequestTracker
 ) -> None:
     @app.view(callback_id)
-    async def handle_submission(ack: AsyncAck, body: dict[str, Any]) -> None:
+    async def handle_submission(ack: AsyncAck, slack_payload: SubmissionPayload) -> None:
         async with tracker.answering(callback_id):
-            await submit(FormSubmission.in_body(body, services, ack))
+            await submit(FormSubmission.of(slack_payload, services, ack))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from domain.access_policy import (
     DEFAULT_MINUTES,
@@ -369,26 +368,25 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
     return fields
 
 
-def read_rule(values: Mapping[str, Any]) -> FilledRule:
-    """Read the submitted form. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
-    others = sorted(name for name in values if name.endswith(f"_{ACTS}"))
-    acts = tuple(action for name in (ACTS, *others) for action in filled.several(name))
+def read_rule(values: FormValues) -> FilledRule:
+    """Read the submitted form."""
+    others = sorted(name for name in values.names if name.endswith(f"_{ACTS}"))
+    acts = tuple(action for name in (ACTS, *others) for action in values.several(name))
     return FilledRule(
-        kind=filled.picked(KIND) or "allow",
+        kind=values.picked(KIND) or "allow",
         everything=EVERYTHING in acts,
         acts=tuple(action for action in acts if action != EVERYTHING),
-        providers=tuple(filled.several(PROVIDERS)),
-        app=filled.picked(APP),
-        app_title=filled.picked_words(APP),
-        channel=filled.conversation(CHANNEL),
-        who=filled.picked(WHO) or "",
-        people=tuple(filled.users(PEOPLE)),
-        groups=tuple(filled.several(GROUPS)),
-        branches=_split_words(filled.text(BRANCHES)),
-        workflows=_split_words(filled.text(WORKFLOWS)),
-        stages=_split_words(filled.text(STAGES)),
-        minutes=filled.text(MINUTES).strip() or str(DEFAULT_MINUTES),
+        providers=tuple(values.several(PROVIDERS)),
+        app=values.picked(APP),
+        app_title=values.picked_words(APP),
+        channel=values.conversation(CHANNEL),
+        who=values.picked(WHO) or "",
+        people=tuple(values.users(PEOPLE)),
+        groups=tuple(values.several(GROUPS)),
+        branches=_split_words(values.text(BRANCHES)),
+        workflows=_split_words(values.text(WORKFLOWS)),
+        stages=_split_words(values.text(STAGES)),
+        minutes=values.text(MINUTES).strip() or str(DEFAULT_MINUTES),
     )
 
 

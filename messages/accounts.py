@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import SecretStr
 
@@ -81,9 +80,9 @@ def connect_modal(
     )
 
 
-def read_token(values: Mapping[str, Any]) -> SecretStr:
-    """Read the pasted token. `values` is the view's state as Slack sends it."""
-    return SecretStr(FormValues(values).text(TOKEN).strip())
+def read_token(values: FormValues) -> SecretStr:
+    """Read the pasted token."""
+    return SecretStr(values.text(TOKEN).strip())
 
 
 def account_connected(name: str, provider: Provider) -> str:

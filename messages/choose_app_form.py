@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from domain.build import App, FrozenModel
 from domain.message import Block
 from messages.kit import action_ids
@@ -44,8 +41,7 @@ def choose_app_modal(
     )
 
 
-def read_app(values: Mapping[str, Any]) -> PickedApp | None:
-    """Read the picked app. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
-    slug = filled.picked(APP)
-    return PickedApp(slug=slug, title=filled.picked_words(APP) or slug) if slug else None
+def read_app(values: FormValues) -> PickedApp | None:
+    """Read the picked app."""
+    slug = values.picked(APP)
+    return PickedApp(slug=slug, title=values.picked_words(APP) or slug) if slug else None

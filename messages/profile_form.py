@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from domain.build import FrozenModel
 from domain.message import Block
 from domain.provider import Provider
@@ -63,11 +60,10 @@ def profile_modal(
     )
 
 
-def read_profile(values: Mapping[str, Any]) -> ProfileForm:
-    """Read the submitted form. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
-    chosen = filled.several(NOTIFICATIONS)
-    name = filled.text(NAME).strip().removeprefix("@")
+def read_profile(values: FormValues) -> ProfileForm:
+    """Read the submitted form."""
+    chosen = values.several(NOTIFICATIONS)
+    name = values.text(NAME).strip().removeprefix("@")
     return ProfileForm(name=name or None, **{key: key in chosen for key in _NOTIFICATION_OPTIONS})
 
 

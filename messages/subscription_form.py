@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 from domain.build import App, FrozenModel
 from domain.build_filter import GlobPatterns
@@ -204,18 +203,17 @@ def subscription_notice(words: str) -> Block:
     )
 
 
-def read_subscription(values: Mapping[str, Any]) -> SubscriptionForm:
-    """Read the submitted form. `values` is the view's state as Slack sends it."""
-    filled = FormValues(values)
-    results, style = filled.several(RESULTS), filled.picked(STYLE)
+def read_subscription(values: FormValues) -> SubscriptionForm:
+    """Read the submitted form."""
+    results, style = values.several(RESULTS), values.picked(STYLE)
     return SubscriptionForm(
-        branches=tuple(filled.several(BRANCHES)),
-        not_branches=tuple(filled.several(NOT_BRANCHES)),
-        workflows=tuple(filled.several(WORKFLOWS)),
+        branches=tuple(values.several(BRANCHES)),
+        not_branches=tuple(values.several(NOT_BRANCHES)),
+        workflows=tuple(values.several(WORKFLOWS)),
         results=frozenset(result for result in Result if result.value in results),
         started=STARTED in results,
         style=DeliveryStyle(style) if style in set(DeliveryStyle) else DeliveryStyle.EACH,
-        more=filled.text(MORE),
+        more=values.text(MORE),
     )
 
 

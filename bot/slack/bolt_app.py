@@ -9,13 +9,12 @@ from typing import Any, cast
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.async_context import AsyncBoltContext
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.settings import Settings
 from bot.slack.tenancy import SlackTenancy
-from handlers.lifecycle_events import is_departure
-from services.request.context import workspace_id
+from services.slack.payloads import CommandPayload, Departure, EventPayload, Payload
 from storage.database import Database
 
 NextCall = Callable[[], Awaitable[Any]]
@@ -26,11 +25,14 @@ NOT_SERVED = (
 )
 
 
-def create_bolt_app(
-    settings: Settings, tenancy: SlackTenancy, client: AsyncWebClient, database: Database
-) -> AsyncApp:
+def bolt_request(body: dict[str, Any], payload: Payload) -> AsyncBoltRequest:
+    """Return the request for Bolt with its parsed payload, which listeners take as `slack_payload`."""
+    # Only in this mode does Bolt (1.30) take a parsed body.
+    return AsyncBoltRequest(mode="socket_mode", body=body, context={"slack_payload": payload})
+
+
+def create_bolt_app(tenancy: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
     """Create the app, without listeners."""
-    secret = settings.slack_signing_secret
 
     async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
         # Bolt also accepts None, for an app that is not installed in the workspace; its types do not say so.
@@ -42,22 +44,23 @@ def create_bolt_app(
         client=client,
         authorize=authorize,
         user_facing_authorize_error_message=NOT_INSTALLED,
-        signing_secret=secret.get_secret_value() if secret else "",
-        # Socket Mode's envelopes come over a connection that we opened and are not signed.
-        request_verification_enabled=not settings.uses_socket_mode,
+        # `bot/http_server.py` verifies requests before they are parsed; Socket Mode's envelopes are not signed.
+        request_verification_enabled=False,
     )
 
     @app.middleware
     async def check_workspace(
         context: AsyncBoltContext,
-        body: dict[str, Any],
+        slack_payload: Payload,
         next: NextCall,  # noqa: A002
     ) -> BoltResponse | None:
-        team = workspace_id(body)
-        if not is_departure(body):
+        team = slack_payload.workspace_id
+        if not (isinstance(slack_payload, EventPayload) and isinstance(slack_payload.event, Departure)):
             if not await tenancy.serves(context.enterprise_id, team):
                 # Slack shows the response to a command to the user who typed it.
-                return BoltResponse(status=200, body=NOT_SERVED if "command" in body else "")
+                return BoltResponse(
+                    status=200, body=NOT_SERVED if isinstance(slack_payload, CommandPayload) else ""
+                )
             database.mark_present(team)
         if context.is_enterprise_install and context.enterprise_id and team:
             await tenancy.remember_organisation(context.enterprise_id, team)

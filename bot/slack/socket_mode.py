@@ -8,12 +8,15 @@ from typing import Any
 
 import structlog
 from slack_bolt.adapter.socket_mode.aiohttp import AsyncSocketModeHandler
+from slack_bolt.adapter.socket_mode.async_internals import send_async_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-from bot.slack.payload_validation import InvalidPayload, check_payload, ignored_event, log_ignored
+from bot.slack.bolt_app import bolt_request
+from bot.slack.payload_validation import InvalidPayload, log_ignored, parse_payload
 from services.slack.acknowledgement import track_acknowledgement
+from services.slack.payloads import IgnoredEvent
 
 log = structlog.get_logger()
 
@@ -34,16 +37,17 @@ class _Handler(AsyncSocketModeHandler):
         if self.draining:
             return
         try:
-            check_payload(req.payload)
+            payload = parse_payload(req.payload)
         except InvalidPayload as problem:
             log.info("slack.not_understood", reason=str(problem))
             return
-        if (ignored := ignored_event(req.payload)) is not None:
-            log_ignored(ignored, req.payload)
+        if isinstance(payload, IgnoredEvent):
+            log_ignored(payload)
             await client.send_socket_mode_response(SocketModeResponse(envelope_id=req.envelope_id))
             return
         with track_acknowledgement():
-            await super().handle(client, req)
+            response = await self.app.async_dispatch(bolt_request(req.payload, payload))
+            await send_async_response(client, req, response, time.time())
 
 
 class SocketModeConnections:

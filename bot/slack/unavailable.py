@@ -15,35 +15,18 @@ an acknowledgement, so each type of request gets the most useful immediate respo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
+
+from services.slack.payloads import CommandPayload, Payload, SubmissionPayload
 
 TRY_AGAIN = "Buildbell is still connecting to Slack. Try again in a minute."
 UNAVAILABLE = 503
 
 
-def needs_slack(payload: Mapping[str, Any]) -> bool:
-    """Return whether a well-formed request needs the Web API. Slack's own tests of the URL don't."""
-    return payload.get("type") != "url_verification" and payload.get("ssl_check") != "1"
-
-
-def answer_unavailable(payload: Mapping[str, Any]) -> tuple[int, dict[str, Any] | None]:
-    """Return the HTTP status and JSON body for a well-formed request that can't be handled yet."""
-    if "command" in payload:
+def answer_unavailable(payload: Payload) -> tuple[int, dict[str, Any] | None]:
+    """Return the HTTP status and JSON body for a request that can't be handled yet."""
+    if isinstance(payload, CommandPayload):
         return 200, {"response_type": "ephemeral", "text": TRY_AGAIN}
-    if payload.get("type") == "view_submission" and (field := _find_first_input(payload["view"])) is not None:
-        return 200, {"response_action": "errors", "errors": {field: TRY_AGAIN}}
+    if isinstance(payload, SubmissionPayload) and payload.view.first_input is not None:
+        return 200, {"response_action": "errors", "errors": {payload.view.first_input: TRY_AGAIN}}
     return UNAVAILABLE, None
-
-
-def _find_first_input(view: Mapping[str, Any]) -> str | None:
-    """Return the block_id of the view's first input block."""
-    blocks = view.get("blocks")
-    for block in blocks if isinstance(blocks, list) else ():
-        if (
-            isinstance(block, Mapping)
-            and block.get("type") == "input"
-            and isinstance(block.get("block_id"), str)
-        ):
-            return str(block["block_id"])
-    return None

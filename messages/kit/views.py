@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Iterator, Sequence
+
+from pydantic import ConfigDict, RootModel
 
 from domain.build import App
 from domain.message import Block, Message
 from domain.redaction.redactor import redact
 from messages.kit.blocks import plain_text, section
+from messages.kit.input_elements import InputElement
 from messages.kit.mrkdwn import cut, escape, replace_surrogates, visible_text
 
 # Slack accepts longer ones, but not everywhere (Slack's rules, "More sizes").
@@ -137,45 +139,59 @@ def app_option(app: App | None) -> Block | None:
     return option(app.title, app.slug)
 
 
-class FormValues:
-    """The submitted values: a view's or message's state, as Slack sends it; missing values are empty.
+class FormValues(RootModel[dict[str, dict[str, InputElement]]]):
+    """The input of a view or message by block and element, as Slack sends it; missing values are empty.
 
     A field is identified by its block alone, since each of our blocks has one element.
     """
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
-        self._values = values
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    @property
+    def names(self) -> Collection[str]:
+        """The names of the fields."""
+        return self.root.keys()
+
+    @property
+    def texts(self) -> Iterator[tuple[str, str]]:
+        """Each field's name with a text typed there."""
+        return (
+            (name, element.value)
+            for name, elements in self.root.items()
+            for element in elements.values()
+            if element.value
+        )
 
     def text(self, name: str) -> str:
         """Return the typed text."""
-        return replace_surrogates(str(self._element(name).get("value") or ""))
+        return replace_surrogates(self._element(name).value or "")
 
     def picked(self, name: str) -> str | None:
         """Return the value of the picked option; None for a value that can't have been an option."""
-        value = str((self._element(name).get("selected_option") or {}).get("value") or "")
-        return value if is_pickable(value) else None
+        option = self._element(name).selected_option
+        return option.value if option and option.value and is_pickable(option.value) else None
 
     def picked_words(self, name: str) -> str | None:
         """Return the text of the picked option."""
-        text = (self._element(name).get("selected_option") or {}).get("text") or {}
-        return cut(str(text["text"]), LONGEST_OPTION) if text.get("text") else None
+        option = self._element(name).selected_option
+        return cut(option.text.text, LONGEST_OPTION) if option and option.text and option.text.text else None
 
     def several(self, name: str) -> list[str]:
         """Return the values of the picked options."""
-        picked = [
-            str(option.get("value") or "") for option in self._element(name).get("selected_options") or []
-        ]
-        return [value for value in picked if is_pickable(value)]
+        options = self._element(name).selected_options or ()
+        return [option.value for option in options if option.value and is_pickable(option.value)]
 
     def conversation(self, name: str) -> str | None:
         """Return the picked channel."""
-        return self._element(name).get("selected_conversation") or None
+        return self._element(name).selected_conversation or None
 
     def users(self, name: str) -> list[str]:
         """Return the picked users."""
-        return [str(user) for user in self._element(name).get("selected_users") or []]
+        return self._element(name).selected_users or []
 
-    def _element(self, name: str) -> Mapping[str, Any]:
-        block = self._values.get(name)
-        elements = list(block.values()) if isinstance(block, Mapping) else []
-        return elements[0] if elements and isinstance(elements[0], Mapping) else {}
+    def _element(self, name: str) -> InputElement:
+        return next(iter(self.root.get(name, {}).values()), _EMPTY)
+
+
+_EMPTY = InputElement()
+NO_INPUT = FormValues({})

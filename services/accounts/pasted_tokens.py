@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterator
 
 import structlog
 from pydantic import SecretStr
@@ -18,6 +17,7 @@ from messages.kit import action_ids
 from services.container import Services
 from services.request.context import RequestContext
 from services.request.errors import UserError
+from services.slack.payloads import Payload, SubmissionPayload
 from services.slack.workspace_members import MembershipUnknown
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError
@@ -113,32 +113,21 @@ class FormGuard:
         self._secret_forms = secret_forms | {action_ids.CONNECT_MODAL}
 
     async def check(
-        self, body: dict[str, Any], next_: Callable[[], Awaitable[BoltResponse]]
+        self, payload: Payload, next_: Callable[[], Awaitable[BoltResponse]]
     ) -> BoltResponse | None:
         """Continue if the form holds no token; else return an error for each field that does."""
-        view = body.get("view") or {}
-        if body.get("type") == "view_submission" and view.get("callback_id") not in self._secret_forms:
-            context = RequestContext.in_body(body, self._services)
+        if isinstance(payload, SubmissionPayload) and payload.view.callback_id not in self._secret_forms:
+            context = RequestContext.of(payload, self._services)
             errors: dict[str, str] = {}
-            for block, text in _iterate_texts(view):
+            for block, text in payload.view.values.texts:
                 try:
                     async with asyncio.timeout(PATIENCE_SECONDS):
                         await check_text(text, context)
                 except PastedToken as problem:
                     errors[block] = str(problem).replace("`", "")[:LONGEST_ERROR]
                 except TimeoutError:
-                    log.warning("form.not_checked", callback=view.get("callback_id"))
+                    log.warning("form.not_checked", callback=payload.view.callback_id)
             if errors:
                 return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
         await next_()
         return None
-
-
-def _iterate_texts(view: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield each field's block id and typed text."""
-    values = (view.get("state") or {}).get("values") or {}
-    for block, fields in values.items():
-        for element in fields.values() if isinstance(fields, Mapping) else ():
-            text = element.get("value") if isinstance(element, Mapping) else None
-            if isinstance(text, str) and text:
-                yield str(block), text

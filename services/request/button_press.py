@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from typing import Any, Self
 
 from domain.build import App
 from domain.message import Block
 from messages.kit.button_values import AppButton, InvalidButtonValue
+from messages.kit.views import NO_INPUT, FormValues
 from services.container import Services
 from services.request.context import Reply, RequestContext
 from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
+from services.slack.payloads import ActionPayload
 
 
 @dataclass(frozen=True)
 class ButtonPress:
     """A button press: the button's value, who pressed it, and where the reply goes.
 
-    For a list, `value` is the selected option. `block` is the id of the button's block, `state` the values of the
-    other inputs, and `shown` the blocks of the message as the user sees it.
+    For a list, `value` is the selected option. `block` is the id of the button's block, `values` are the other inputs,
+    and `shown` the blocks of the message as the user sees it.
     """
 
     value: str
@@ -30,36 +32,26 @@ class ButtonPress:
     response_url: str | None
     block: str = ""
     shown: Sequence[Block] = ()
-    state: Mapping[str, Any] = field(default_factory=dict)
+    values: FormValues = NO_INPUT
 
     @classmethod
-    def in_body(
-        cls, body: Mapping[str, Any], action: Mapping[str, Any], services: Services, *, form: bool
-    ) -> Self:
-        """Read a block_actions payload; the handler of a `form` button opens its modal itself."""
-        context, pressed_message, url = (
-            RequestContext.in_body(body, services),
-            PressedMessage.in_body(body),
-            body.get("response_url"),
-        )
-        in_view = context.view is not None
+    def of(cls, payload: ActionPayload, services: Services, *, form: bool) -> Self:
+        """Read the press; the handler of a `form` button opens its modal itself."""
+        context, pressed_message = RequestContext.of(payload, services), PressedMessage.of(payload)
         responder: ReplacingResponder = (
             ViewResponder(context, waits=not form)
-            if in_view
-            else ResponseUrlResponder(context, url, pressed_message)
+            if context.view is not None
+            else ResponseUrlResponder(context, payload.response_url, pressed_message)
         )
-        picked = (action.get("selected_option") or {}).get("value")
-        state = (body.get("state") or (body.get("view") or {}).get("state") or {}).get("values") or {}
-        message = body.get("message") or {}
         return cls(
-            value=str(action.get("value") or picked or ""),
+            value=payload.action.chosen,
             context=context,
             responder=responder,
             message=pressed_message,
-            response_url=url,
-            block=str(action.get("block_id") or ""),
-            shown=message.get("blocks") or (),
-            state=state,
+            response_url=payload.response_url,
+            block=payload.action.block_id or "",
+            shown=payload.shown,
+            values=payload.values,
         )
 
 

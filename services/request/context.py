@@ -15,13 +15,13 @@ from slack_sdk.web.async_client import AsyncWebClient
 from domain.message import Message
 from domain.provider import Provider
 from domain.provider_client import BuildClient
-from messages.kit.view_metadata import ViewMetadata
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import UserClient
 from services.container import Services
 from services.request.app_visibility import VisibleApps
 from services.request.view_signature import sign_view
 from services.slack.errors import SlackCallFailed
+from services.slack.payloads import Interaction, ShownView
 from services.slack.workspace_members import MembershipUnknown
 from storage.repositories import WorkspaceRepositories
 
@@ -37,14 +37,11 @@ class ViewContext:
     is_full: bool
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any]) -> Self | None:
-        """Return the view in the payload; None if the request comes from elsewhere."""
-        view = body.get("view")
-        if not view:
-            return None
+    def of(cls, view: ShownView) -> Self:
+        """Return the view of a payload."""
         # A modal names the one below it and the lowest one: if they differ, there are two below it.
-        below, lowest = view.get("previous_view_id"), view.get("root_view_id")
-        return cls(view["id"], view.get("type") == "home", is_full=bool(below) and below != lowest)
+        below, lowest = view.previous_view_id, view.root_view_id
+        return cls(view.id, view.type == "home", is_full=bool(below) and below != lowest)
 
 
 @dataclass(frozen=True)
@@ -68,21 +65,17 @@ class RequestContext:
     thread: str | None = None
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any], services: Services) -> Self:
+    def of(cls, interaction: Interaction, services: Services) -> Self:
         """Return the context of an interaction: a button, list, form or shortcut."""
-        view = body.get("view") or {}
-        container = body.get("container") or {}
-        person = body["user"]
+        view, user = interaction.view, interaction.user
         return cls(
             services=services,
-            person=person["id"],
-            name=person.get("username") or person.get("name"),
-            team=workspace_id(body),
-            channel=(body.get("channel") or {}).get("id")
-            or container.get("channel_id")
-            or ViewMetadata.read(view.get("private_metadata")).channel,
-            trigger_id=body.get("trigger_id") or "",
-            view=ViewContext.in_body(body),
+            person=user.id,
+            name=user.username or user.name,
+            team=interaction.workspace_id,
+            channel=interaction.channel_id or interaction.metadata.channel,
+            trigger_id=interaction.trigger_id or "",
+            view=ViewContext.of(view) if view is not None else None,
         )
 
     @cached_property
@@ -222,32 +215,6 @@ class RequestContext:
 def context_outside(services: Services, team: str, person: str) -> RequestContext:
     """Return a context for a user without a request, in no channel."""
     return RequestContext(services=services, person=person, team=team, channel="")
-
-
-def workspace_id(body: Mapping[str, Any]) -> str:
-    """Return the id of the workspace whose installation of the app the request is for; "" if it is unknown.
-
-    In a channel that two companies share, the outer `team_id` of an event may be the other company's, so the event's
-    authorization comes first ("The Events API"). An organisation's authorizations and views name no workspace; the
-    fields around them do ("Organization-ready apps").
-    """
-    view = body.get("view") or {}
-    authorizations = body.get("authorizations") or [{}]
-    team, user = body.get("team"), body.get("user")
-    candidates = (
-        view.get("app_installed_team_id"),
-        authorizations[0].get("team_id"),
-        body.get("context_team_id") if body.get("type") == "event_callback" else None,
-        team.get("id") if isinstance(team, Mapping) else None,
-        body.get("team_id"),
-        view.get("team_id"),
-        user.get("team_id") if isinstance(user, Mapping) else None,
-    )
-    # Some of these name the organisation (E…) where the app is installed in all of it.
-    return next(
-        (candidate for candidate in candidates if isinstance(candidate, str) and candidate.startswith("T")),
-        "",
-    )
 
 
 class Visibility(Enum):

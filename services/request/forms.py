@@ -20,6 +20,7 @@ from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotConnected, RequestRejected
 from messages import notices
 from messages.kit import views
+from messages.kit.views import FormValues
 from services.container import Services
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import send_reply, sentence_for
@@ -29,6 +30,7 @@ from services.request.request_tracker import start_once
 from services.request.responder import ChannelResponder
 from services.slack.acknowledgement import wait_for_acknowledgement
 from services.slack.errors import SlackCallFailed
+from services.slack.payloads import SubmissionPayload
 
 log = structlog.get_logger()
 
@@ -82,19 +84,19 @@ class FormSubmission:
     ack: AsyncAck
     context: RequestContext
     view_id: str
-    values: dict[str, Any]
+    values: FormValues
     metadata: str
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any], services: Services, ack: AsyncAck) -> Self:
-        """Read a view_submission payload."""
-        view = body["view"]
+    def of(cls, payload: SubmissionPayload, services: Services, ack: AsyncAck) -> Self:
+        """Read the submission."""
+        view = payload.view
         return cls(
             ack=ack,
-            context=RequestContext.in_body(body, services),
-            view_id=view["id"],
-            values=view["state"]["values"],
-            metadata=view.get("private_metadata") or "",
+            context=RequestContext.of(payload, services),
+            view_id=view.id,
+            values=view.values,
+            metadata=view.private_metadata,
         )
 
 
@@ -124,8 +126,8 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
         raise NotImplementedError
 
     @staticmethod
-    def read_input(values: Mapping[str, Any], /) -> InputT:
-        """Read the input from the view's state as Slack sends it. Raises FieldError."""
+    def read_input(values: FormValues, /) -> InputT:
+        """Read the input. Raises FieldError."""
         raise NotImplementedError
 
     @classmethod

@@ -12,10 +12,12 @@ from typing import Any
 from domain.message import Message
 from messages.kit.button_values import InvalidButtonValue
 from messages.kit.view_metadata import ViewMetadata
+from services.container import Services
 from services.request.button_press import ButtonHandler
 from services.request.context import Reply, RequestContext
 from services.request.finder import SearchLimits
 from services.request.forms import FormHandler
+from services.slack.payloads import ActionPayload, View
 
 
 @dataclass(frozen=True)
@@ -23,35 +25,15 @@ class ViewAction:
     """A press or selection in a view that changes the view itself; `value` is the value of the button or option."""
 
     context: RequestContext
-    view: Mapping[str, Any]
+    view: View
     value: str
 
-    @property
-    def view_id(self) -> str:
-        """The view's id at Slack."""
-        return str(self.view["id"])
-
-    @property
-    def state(self) -> dict[str, Any]:
-        """The input so far, as Slack sends it."""
-        values: dict[str, Any] = self.view["state"]["values"]
-        return values
-
-    @property
-    def metadata(self) -> str | None:
-        """The private metadata that was sent with the view."""
-        return self.view.get("private_metadata")
-
     @classmethod
-    def in_body(
-        cls, body: Mapping[str, Any], action: Mapping[str, Any], context: RequestContext
-    ) -> ViewAction:
-        """Read a block_actions payload. Raises InvalidButtonValue if it comes from no view."""
-        view = body.get("view")
-        if view is None:
+    def of(cls, payload: ActionPayload, services: Services) -> ViewAction:
+        """Read the press. Raises InvalidButtonValue if it comes from no view."""
+        if payload.view is None:
             raise InvalidButtonValue
-        picked = (action.get("selected_option") or {}).get("value")
-        return cls(context=context, view=view, value=str(action.get("value") or picked or ""))
+        return cls(RequestContext.of(payload, services), payload.view, payload.action.chosen)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -17,8 +17,8 @@ import structlog
 
 from domain.fair_limiter import FairLimiter, LimitReached, Quota, Requester
 from services.metrics import Metrics
-from services.request.context import workspace_id
 from services.slack.acknowledgement import wait_for_acknowledgement
+from services.slack.payloads import CommandPayload, EventPayload, Interaction, Payload
 from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()
@@ -53,14 +53,14 @@ class Delivery:
     is_event: bool
 
     @classmethod
-    def of(cls, body: Mapping[str, Any]) -> Delivery:
+    def of(cls, payload: Payload) -> Delivery:
         """Return the delivery of this payload."""
-        key = _identity(body)
+        key = _identity(payload)
         return cls(
-            requester=Requester(workspace_id(body), _user_id(body)),
+            requester=Requester(payload.workspace_id, payload.person),
             # Only a hash: the input of a form may hold a secret, and fingerprints are stored for long.
-            fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest() if key else None,
-            is_event=bool(body.get("event_id")),
+            fingerprint=hashlib.sha256(key.encode()).hexdigest() if key else None,
+            is_event=isinstance(payload, EventPayload),
         )
 
 
@@ -81,16 +81,16 @@ class RequestTracker:
         self.places = FairLimiter(ANSWERS)
         self.under_way = 0
 
-    def is_new(self, body: Mapping[str, Any]) -> bool:
+    def is_new(self, payload: Payload) -> bool:
         """Return whether Slack delivers this for the first time, and make it the current delivery of this task.
 
         Slack resends events at once, after one and after five minutes if it saw no acknowledgement; a command or click
         that comes twice has the same trigger_id (Slack's rules, "Answering"). What an earlier process has started is
         checked only in `start_once`, because a database query here would keep Slack waiting.
         """
-        delivery = Delivery.of(body)
+        delivery = Delivery.of(payload)
         if not self._recent.is_new(delivery, self._clock()):
-            log.info("slack.repeated", kind=str(body.get("type") or "command"))
+            log.info("slack.repeated", kind=payload.type)
             return False
         # Bolt calls the listener later, in a task of its own that sees this.
         _DELIVERY.set(delivery)
@@ -221,27 +221,18 @@ class _RecentDeliveries:
                 del self._by_team[team]
 
 
-def _identity(body: Mapping[str, Any]) -> str | None:
+def _identity(payload: Payload) -> str | None:
     """Return what only a delivery and its repetitions have in common; None if there is nothing."""
-    if body.get("event_id"):
-        return f"{workspace_id(body)} {body['event_id']}"
-    if not body.get("trigger_id"):
+    if isinstance(payload, EventPayload):
+        return f"{payload.workspace_id} {payload.event_id}" if payload.event_id else None
+    if not isinstance(payload, CommandPayload | Interaction) or not payload.trigger_id:
         return None
     # Include the content: trigger_ids are made for opening modals, not for identifying requests.
-    content = [body.get(name) for name in ("user_id", "command", "text", "type", "actions")]
-    content += [(body.get("view") or {}).get(name) for name in ("id", "hash", "state")]
-    return f"{workspace_id(body)} {body['trigger_id']} {content}"
+    content = payload.model_dump_json(include=_CONTENT, exclude_none=True)
+    return f"{payload.workspace_id} {payload.trigger_id} {content}"
 
 
-def _user_id(body: Mapping[str, Any]) -> str:
-    """Return the id of the user whose quota the request counts in; "" if Slack names none."""
-    event = body.get("event")
-    for candidate in (
-        body.get("user"),
-        body.get("user_id"),
-        event.get("user") if isinstance(event, Mapping) else None,
-    ):
-        person = candidate.get("id") if isinstance(candidate, Mapping) else candidate
-        if isinstance(person, str) and person:
-            return person
-    return ""
+_CONTENT: Any = {
+    **dict.fromkeys(("user_id", "command", "text", "type", "actions"), True),
+    "view": {"id", "hash", "state"},
+}

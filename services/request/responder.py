@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 
@@ -13,6 +12,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from domain.message import Message
 from services.request.context import Reply, RequestContext, Visibility
+from services.slack.payloads import ActionPayload, Container
 from services.slack.rate_limit import RateLimitWait
 
 log = structlog.get_logger()
@@ -85,14 +85,13 @@ class PressedMessage:
     unfurled: str | None = None
 
     @classmethod
-    def in_body(cls, body: Mapping[str, Any]) -> Self | None:
-        """Return the message in a block_actions payload; None if the button is in a modal or on the Home tab."""
-        container = body.get("container") or {}
-        channel = (body.get("channel") or {}).get("id") or container.get("channel_id")
-        if not channel:
+    def of(cls, payload: ActionPayload) -> Self | None:
+        """Return the message of the button; None if it is in a modal or on the Home tab."""
+        if payload.channel_id is None:
             return None
-        ts = None if container.get("is_ephemeral") else container.get("message_ts")
-        return cls(channel, ts, container.get("app_unfurl_url"))
+        container = payload.container or Container()
+        ts = None if container.is_ephemeral else container.message_ts
+        return cls(payload.channel_id, ts, container.app_unfurl_url)
 
 
 @dataclass(frozen=True)

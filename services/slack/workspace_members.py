@@ -184,33 +184,6 @@ class MemberDirectory:
         raise MembershipUnknown
 
 
-def read_home_workspace(body: Mapping[str, Any], team: str) -> tuple[str, str] | None:
-    """Return the person who acts, and their workspace or organisation by the payload; None if it does not say.
-
-    `team` is the workspace of the request. Interactions have `user.team_id`. Events have `user_team` if the person may
-    be from elsewhere, which can name an organisation (Bolt, "extract_actor_team_id"); their outer `team_id` and
-    `event.team` may be the other company's. Slash commands have neither.
-    """
-    user, event = body.get("user"), body.get("event")
-    if isinstance(user, Mapping) and user.get("id") and user.get("team_id"):
-        home = str(user["team_id"])
-        # A workspace that is only named as the person's own proves nothing.
-        return (str(user["id"]), home) if home != team or _names_workspace(body, team) else None
-    if isinstance(event, Mapping) and isinstance(event.get("user"), str) and event.get("user_team"):
-        return event["user"], str(event["user_team"])
-    return None
-
-
-def _names_workspace(body: Mapping[str, Any], team: str) -> bool:
-    """Return whether another field than the person's own workspace names this workspace."""
-    view, team_field = body.get("view") or {}, body.get("team")
-    workspaces = (
-        view.get("app_installed_team_id"),
-        team_field.get("id") if isinstance(team_field, Mapping) else None,
-    )
-    return team in workspaces
-
-
 def _parse_user(user: Mapping[str, Any], team: str, host: _Host) -> _Known:
     """Return the membership by a user of `users.info`.
 

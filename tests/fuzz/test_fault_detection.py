@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sandbox.request_log import LoggedRequest
 from sandbox.slack.payloads import slash_command
+from services.slack.payloads import EventPayload, Mention
 from tests.fuzz import test_provider_responses as replies
 from tests.fuzz import test_slack_payloads as slack
 from tests.fuzz import test_webhook_bodies as webhook
@@ -102,10 +103,14 @@ def test_an_error_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> No
 
 
 def test_an_unvalidated_payload_is_detected(runner: asyncio.Runner, target: FuzzHarness) -> None:
-    payload = {"type": "event_callback", "event": {"type": "app_mention", "channel": 5, "user": "U0ANNA"}}
+    event: dict[str, Any] = {"type": "app_mention", "channel": 5, "user": "U0ANNA"}
+    payload: dict[str, Any] = {"type": "event_callback", "event": event}
     recorded = slack.MutatedRequest("event", "", encode_body("", payload), content_type(""), payload, payload)
     runner.run(slack.SlackPayloadFuzzer(target).example([recorded]))
-    with patch("bot.http_server.check_payload", lambda _body: None), pytest.raises(AssertionError):
+    unchecked = EventPayload[Mention].model_construct(
+        type="event_callback", event=Mention.model_construct(**event)
+    )
+    with patch("bot.http_server.parse_payload", lambda _body: unchecked), pytest.raises(AssertionError):
         runner.run(slack.SlackPayloadFuzzer(target).example([recorded]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from domain.duration_estimate import usual_time
 from messages import build_card, build_text
 from messages.kit.button_values import BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import clock_time, when
+from messages.kit.views import FormValues
 from providers.bitrise.builds import abort_form
 from providers.bitrise.builds.abort_form import SUGGESTIONS
 from tests.support.factories import ANDROID, NOON, make_build
@@ -152,15 +154,15 @@ def test_a_button_value_names_its_build_and_is_validated_when_it_returns() -> No
 
 def abort_form_state(
     suggestion: str | None = None, reason: str | None = None, options: tuple[str, ...] = ()
-) -> dict[str, object]:
+) -> FormValues:
     chosen = {"value": suggestion, "text": {"type": "plain_text", "text": suggestion}} if suggestion else None
-    return {
+    picked: Any = [{"value": option} for option in options]
+    values: Any = {
         "suggestion": {"suggestion": {"type": "static_select", "selected_option": chosen}},
         "reason": {"reason": {"type": "plain_text_input", "value": reason}},
-        "options": {
-            "options": {"type": "checkboxes", "selected_options": [{"value": option} for option in options]}
-        },
+        "options": {"options": {"type": "checkboxes", "selected_options": picked}},
     }
+    return FormValues(values)
 
 
 def test_the_abort_reason_is_the_suggestion_the_typed_text_or_both() -> None:
@@ -177,5 +179,4 @@ def test_abort_options_are_read_and_an_invalid_state_sets_none() -> None:
         abort_form_state(options=("with_success", "skip_git_status_report", "reason"))
     )
     assert (order.with_success, order.skip_notifications, order.skip_git_status_report) == (True, False, True)
-    assert abort_form.read_abort({}).reason is None
-    assert abort_form.read_abort({"reason": {"reason": None}}).reason is None
+    assert abort_form.read_abort(FormValues({})).reason is None

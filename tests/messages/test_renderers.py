@@ -124,7 +124,6 @@ READERS = {
     "read_any_app",
     "read_provider",
     "read_deploy_button",
-    "read_picked",
     "read_rule",
     "read_search",
     "read_start",

@@ -14,6 +14,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.providers_setup import SPECS
+from bot.slack.payload_validation import parse_payload
 from handlers.external_users import open_surfaces, surfaces_of
 from sandbox.bitrise.members import BEN_TOKEN
 from sandbox.slack.users import Enterprise, User
@@ -294,7 +295,7 @@ async def test_a_closed_listener_tells_outsiders_why(
         before = await stored_rows(harness)
         for listener in names(CLOSED):
             payload = payload_for(listener, harness, "ben")
-            assert not surfaces_of(payload) <= OPEN
+            assert not surfaces_of(parse_payload(payload)) <= OPEN
             delivered = await harness.slack.delivery.interaction(payload)
             match payload["type"]:
                 case "block_suggestion":

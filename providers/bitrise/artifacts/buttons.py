@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise import action_ids
 from providers.bitrise.artifacts import commands
-from providers.bitrise.artifacts.messages import artifacts_of_block, read_picked
+from providers.bitrise.artifacts.messages import artifacts_of_block
 from providers.bitrise.builds.build_button import find_pressed_build
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
@@ -27,7 +27,7 @@ async def _renew_link(press: ButtonPress) -> None:
 
 
 async def _fetch_links(press: ButtonPress) -> Reply:
-    picked = read_picked(press.state, press.block)
+    picked = press.values.several(press.block)
     return await commands.fetch_artifact_links(artifacts_of_block(press.block), picked, press.context)
 
 

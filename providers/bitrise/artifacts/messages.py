@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from domain.build import App, Build
 from domain.message import Block, Message
@@ -13,7 +12,7 @@ from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, confirm, context, link_button, plain_text, row, section
 from messages.kit.button_values import ArtifactButton, BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import escape, link, mention, plain, size
-from messages.kit.views import FormValues, is_pickable, option
+from messages.kit.views import is_pickable, option
 from providers.bitrise import action_ids
 from providers.bitrise.api.models import ArtifactLinks
 
@@ -141,11 +140,6 @@ def qr_comment(artifact: ArtifactLinks, build: Build, app: App) -> str:
     return (
         f"Scan to install *{escape(artifact.title, 200)}* of {build_text.build_link(build, app)}, or {page}."
     )
-
-
-def read_picked(values: Mapping[str, Any], block_id: str) -> list[str]:
-    """Return the slugs of the picked artifacts. `values` is the message's state as Slack sends it."""
-    return FormValues(values).several(block_id)
 
 
 def artifacts_of_block(block_id: str) -> BuildButton:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import StringConstraints, ValidationError
 
@@ -133,12 +132,11 @@ def abort_failed(problem: str) -> Block:
     return _modal([section(f"⚠️ {escape(problem, 2000)}")])
 
 
-def read_abort(values: Mapping[str, Any]) -> AbortRequest:
-    """Read the form: a suggestion, the user's own text, or both. `values` is the view's state as Slack sends it."""
-    form_values = FormValues(values)
-    suggestion, text = form_values.picked(SUGGESTION), " ".join(form_values.text(REASON).split())
+def read_abort(values: FormValues) -> AbortRequest:
+    """Read the form: a suggestion, the user's own text, or both."""
+    suggestion, text = values.picked(SUGGESTION), " ".join(values.text(REASON).split())
     reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, text) if part)
-    chosen = form_values.several(OPTIONS)
+    chosen = values.several(OPTIONS)
     return AbortRequest(
         reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTION_TEXTS}
     )

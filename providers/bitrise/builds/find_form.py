@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from domain.build import App, FrozenModel
 from domain.commands.errors import CommandError
@@ -85,13 +83,12 @@ def search_in_progress() -> Block:
     )
 
 
-def read_search(values: Mapping[str, Any]) -> BuildSearch:
-    """Read the form. `values` is the view's state as Slack sends it."""
-    form_values = FormValues(values)
+def read_search(values: FormValues) -> BuildSearch:
+    """Read the form."""
     return BuildSearch(
-        app=form_values.picked(APP),
-        title=form_values.picked_words(APP),
-        words=" ".join(form_values.text(WORDS).split()),
+        app=values.picked(APP),
+        title=values.picked_words(APP),
+        words=" ".join(values.text(WORDS).split()),
     )
 
 
@@ -152,7 +149,7 @@ def _app_option(search: BuildSearch) -> Block | None:
     )
 
 
-def picked_app(values: Mapping[str, Any]) -> App | None:
+def picked_app(values: FormValues) -> App | None:
     """Return the app that was picked, if any."""
     search = read_search(values)
     return App(provider=BITRISE, slug=search.app, title=search.title or search.app) if search.app else None

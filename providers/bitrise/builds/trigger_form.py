@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Self
 
 import structlog
 
@@ -85,14 +85,14 @@ class StartOrigin(ViewMetadata):
 
     rows: tuple[int, ...] = ()
 
-    def with_rows_in(self, values: Mapping[str, Any]) -> StartOrigin:
+    def with_rows_in(self, values: FormValues) -> StartOrigin:
         """Return the metadata with the rows found in the form's values if it has none.
 
         Forms opened before forms were signed have no rows in their metadata; what was typed there must not be lost.
         """
         if self.rows:
             return self
-        numbers = sorted(int(match[1]) for name in values if (match := _ROW.fullmatch(name)))
+        numbers = sorted(int(match[1]) for name in values.names if (match := _ROW.fullmatch(name)))
         return self.model_copy(update={"rows": tuple(numbers[:MAX_VARIABLES])})
 
     def with_row(self) -> StartOrigin:
@@ -169,19 +169,18 @@ def start_modal(
     )
 
 
-def read_start(values: Mapping[str, Any], origin: StartOrigin) -> StartForm:
-    """Read the form. `values` is the view's state as Slack sends it."""
-    form_values = FormValues(values)
-    buildable = form_values.picked(BUILDABLE) or ""
+def read_start(values: FormValues, origin: StartOrigin) -> StartForm:
+    """Read the form."""
+    buildable = values.picked(BUILDABLE) or ""
     return StartForm(
-        app=form_values.picked(APP),
-        branch=form_values.picked(BRANCH),
+        app=values.picked(APP),
+        branch=values.picked(BRANCH),
         workflow=buildable.removeprefix(_WORKFLOW) if buildable.startswith(_WORKFLOW) else None,
         pipeline=buildable.removeprefix(_PIPELINE) if buildable.startswith(_PIPELINE) else None,
-        tag=form_values.text(TAG).strip() or None,
-        commit=form_values.text(COMMIT).strip() or None,
-        message=form_values.text(MESSAGE).strip() or None,
-        variables={number: form_values.text(f"{VARIABLE}{number}") for number in origin.rows},
+        tag=values.text(TAG).strip() or None,
+        commit=values.text(COMMIT).strip() or None,
+        message=values.text(MESSAGE).strip() or None,
+        variables={number: values.text(f"{VARIABLE}{number}") for number in origin.rows},
     )
 
 
@@ -246,13 +245,13 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
     @classmethod
     def read_open(cls, action: ViewAction) -> Self:
         """Read the form while it is open."""
-        origin = StartOrigin.read(action.metadata).with_rows_in(action.state)
-        return cls._read(action.context, origin, action.state)
+        origin = StartOrigin.read(action.view.private_metadata).with_rows_in(action.view.values)
+        return cls._read(action.context, origin, action.view.values)
 
     @classmethod
-    def _read(cls, context: RequestContext, origin: StartOrigin, values: Mapping[str, Any]) -> Self:
+    def _read(cls, context: RequestContext, origin: StartOrigin, values: FormValues) -> Self:
         content = read_start(values, origin)
-        title = FormValues(values).picked_words(APP) or "?"
+        title = values.picked_words(APP) or "?"
         app = App(provider=BITRISE, slug=content.app, title=title) if content.app else None
         return cls(context, origin, content, app)
 
@@ -385,7 +384,7 @@ async def select_app(action: ViewAction) -> None:
             origin = form.origin.model_copy(update={"rows": tuple(content.variables)})
             form = replace(form, origin=origin, filled=content, is_remembered=True)
     # Without the hash: even if the view changed in the meantime, the lists must be those of this app.
-    await context.update_view(action.view_id, form.render())
+    await context.update_view(action.view.id, form.render())
 
 
 async def add_variable(action: ViewAction) -> None:
@@ -404,7 +403,7 @@ async def _update_rows(action: ViewAction, change: Callable[[StartOrigin], Start
     view = replace(form, origin=change(form.origin)).render()
     try:
         # With the hash, so that two quick presses don't overwrite each other ("views.update").
-        await action.context.update_view(action.view_id, view, version=action.view.get("hash") or None)
+        await action.context.update_view(action.view.id, view, version=action.view.hash or None)
     except SlackCallFailed as error:
         if error.reason not in ("hash_conflict", "not_found"):
             raise

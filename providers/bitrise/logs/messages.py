@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from domain.build import App, Build
 from domain.log.log_parser import MAX_COUNTED_HITS, ParsedLog, Step, StepResult
@@ -165,9 +164,9 @@ def search_modal(button_value: LogButton, *, typed: str = "", problem: str | Non
     )
 
 
-def read_word(values: Mapping[str, Any]) -> str:
-    """Return the searched word. `values` is the view's state as Slack sends it."""
-    return FormValues(values).text(WORD).strip()
+def read_word(values: FormValues) -> str:
+    """Return the searched word."""
+    return values.text(WORD).strip()
 
 
 def followed_log(build: Build, app: App, text: str, *, until: datetime | None, ended: bool) -> Message:

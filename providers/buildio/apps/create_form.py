@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from domain.message import Block
 from messages import notices
@@ -75,9 +75,9 @@ def create_modal(form: CreateForm, *, origin: ViewMetadata, problem: str | None 
     )
 
 
-def read_create(values: Mapping[str, Any]) -> CreateForm:
+def read_create(values: FormValues) -> CreateForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    return CreateForm(**_read_fields(FormValues(values)))
+    return CreateForm(**_read_fields(values))
 
 
 def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str | None = None) -> Block:
@@ -98,10 +98,9 @@ def namespace_modal(form: NamespaceForm, *, origin: ViewMetadata, problem: str |
     )
 
 
-def read_namespace(values: Mapping[str, Any]) -> NamespaceForm:
+def read_namespace(values: FormValues) -> NamespaceForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    filled = FormValues(values)
-    return NamespaceForm(**_read_fields(filled), description=filled.text(DESCRIPTION).strip() or None)
+    return NamespaceForm(**_read_fields(values), description=values.text(DESCRIPTION).strip() or None)
 
 
 @dataclass

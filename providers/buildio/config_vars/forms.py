@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, StringConstraints
 
@@ -186,13 +186,12 @@ def vars_modal(
     )
 
 
-def read_vars(values: Mapping[str, Any]) -> SetConfigVarsForm:
+def read_vars(values: FormValues) -> SetConfigVarsForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    filled = FormValues(values)
     return SetConfigVarsForm(
-        key=filled.text(KEY).strip(),
-        value=SecretStr(filled.text(VALUE) + filled.text(REST)),
-        more=SecretStr(filled.text(MORE)),
+        key=values.text(KEY).strip(),
+        value=SecretStr(values.text(VALUE) + values.text(REST)),
+        more=SecretStr(values.text(MORE)),
     )
 
 
@@ -230,10 +229,9 @@ def unset_modal(
     )
 
 
-def read_unset(values: Mapping[str, Any]) -> UnsetConfigVarsForm:
+def read_unset(values: FormValues) -> UnsetConfigVarsForm:
     """Read the picked or typed keys from `values`, the view's state as Slack sends it."""
-    filled = FormValues(values)
-    picked = filled.several(KEYS) or filled.text(KEYS).replace(",", " ").split()
+    picked = values.several(KEYS) or values.text(KEYS).replace(",", " ").split()
     return UnsetConfigVarsForm(keys=tuple(dict.fromkeys(picked)))
 
 

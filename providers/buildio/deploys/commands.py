@@ -9,7 +9,6 @@ from domain.build import App
 from domain.message import Block
 from messages import notices
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues
 from providers.buildio import action_ids
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.actions import DeployAction
@@ -46,7 +45,7 @@ class DeployAppForm(Form[ViewMetadata, DeployForm, Reply | None]):
     @classmethod
     def read(cls, submission: FormSubmission) -> Self:
         """Read the deployment, with the title of the picked app."""
-        form, title = super().read(submission), FormValues(submission.values).picked_words(APP)
+        form, title = super().read(submission), submission.values.picked_words(APP)
         form.app = App(provider=BUILDIO, slug=form.filled.app or "", title=title or "?")
         return form
 

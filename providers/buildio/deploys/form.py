@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from domain.build import App
 from domain.git_refs import InvalidBranch, branch_name
@@ -100,12 +99,11 @@ def deploy_modal(
     )
 
 
-def read_deploy(values: Mapping[str, Any]) -> DeployForm:
+def read_deploy(values: FormValues) -> DeployForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    filled = FormValues(values)
     return DeployForm(
-        app=filled.picked(APP),
-        branch=filled.text(BRANCH).strip() or None,
-        commit=filled.text(COMMIT).strip() or None,
-        message=filled.text(MESSAGE).strip() or None,
+        app=values.picked(APP),
+        branch=values.text(BRANCH).strip() or None,
+        commit=values.text(COMMIT).strip() or None,
+        message=values.text(MESSAGE).strip() or None,
     )

@@ -9,7 +9,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import Field, SecretStr, StringConstraints
 
@@ -151,9 +151,9 @@ def domain_modal(
     )
 
 
-def read_domain(values: Mapping[str, Any]) -> DomainForm:
+def read_domain(values: FormValues) -> DomainForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    return DomainForm(host=FormValues(values).text(HOST).strip(), **_read_certificate_parts(values))
+    return DomainForm(host=values.text(HOST).strip(), **_read_certificate_parts(values))
 
 
 def certificate_modal(app: App, *, origin: DomainOrigin) -> Block:
@@ -171,7 +171,7 @@ def certificate_modal(app: App, *, origin: DomainOrigin) -> Block:
     )
 
 
-def read_certificate(values: Mapping[str, Any]) -> CertificateForm:
+def read_certificate(values: FormValues) -> CertificateForm:
     """Read the input from `values`, the view's state as Slack sends it."""
     return CertificateForm(**_read_certificate_parts(values))
 
@@ -409,12 +409,11 @@ def _certificate_fields(hint: str | None) -> list[Block]:
     ]
 
 
-def _read_certificate_parts(values: Mapping[str, Any]) -> dict[str, SecretStr]:
-    filled = FormValues(values)
+def _read_certificate_parts(values: FormValues) -> dict[str, SecretStr]:
     return {
-        CERTIFICATE: SecretStr(filled.text(CERTIFICATE)),
-        CHAIN: SecretStr(f"{filled.text(CHAIN)}\n{filled.text(MORE_OF_CHAIN)}"),
-        PRIVATE: SecretStr(f"{filled.text(PRIVATE)}\n{filled.text(REST_OF_PRIVATE)}"),
+        CERTIFICATE: SecretStr(values.text(CERTIFICATE)),
+        CHAIN: SecretStr(f"{values.text(CHAIN)}\n{values.text(MORE_OF_CHAIN)}"),
+        PRIVATE: SecretStr(f"{values.text(PRIVATE)}\n{values.text(REST_OF_PRIVATE)}"),
     }
 
 

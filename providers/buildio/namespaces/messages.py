@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -104,9 +104,9 @@ def delete_namespace_modal(*, origin: NamespaceOrigin, problem: str | None = Non
     )
 
 
-def read_delete_namespace(values: Mapping[str, Any]) -> DeleteForm:
+def read_delete_namespace(values: FormValues) -> DeleteForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    namespace = FormValues(values).text(NAMESPACE).strip()
+    namespace = values.text(NAMESPACE).strip()
     return DeleteForm(typed=read_typed_name(values).typed, namespace=namespace)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, WordArgument
 from domain.message import Block, Message
 from messages.kit.mrkdwn import plain
+from messages.kit.views import FormValues
 from providers.buildio import action_ids
 from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Dyno
@@ -61,7 +61,7 @@ class RestartProcessesForm(Form[RestartOrigin, RestartForm, Reply | None]):
     dynos: Sequence[Dyno] = ()
 
     @staticmethod
-    def read_input(values: Mapping[str, Any]) -> RestartForm:
+    def read_input(values: FormValues) -> RestartForm:
         """Read the picked process. Raises FieldError."""
         filled = restart_form.read_restart(values)
         if filled is None:

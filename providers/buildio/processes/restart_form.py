@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
@@ -82,9 +81,9 @@ def restart_all_button(app: App | BuildioApp) -> Block | None:
     )
 
 
-def read_restart(values: Mapping[str, Any]) -> RestartForm | None:
+def read_restart(values: FormValues) -> RestartForm | None:
     """Read the picked process from `values`, the view's state as Slack sends it; None if nothing was picked."""
-    picked = FormValues(values).picked(DYNO)
+    picked = values.picked(DYNO)
     if picked is None:
         return None
     return RestartForm(dyno=None if picked == ALL else picked)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -113,11 +113,10 @@ def run_modal(
     )
 
 
-def read_run(values: Mapping[str, Any]) -> RunForm:
+def read_run(values: FormValues) -> RunForm:
     """Read the input from `values`, the view's state as Slack sends it."""
-    filled = FormValues(values)
-    dyno = filled.picked(DYNO) or filled.text(DYNO).strip() or None
-    typed = filled.text(TYPED)
+    dyno = values.picked(DYNO) or values.text(DYNO).strip() or None
+    typed = values.text(TYPED)
     try:
         return RunForm(dyno=dyno, command=split_shell_words(typed), typed=typed)
     except CommandError as mistake:

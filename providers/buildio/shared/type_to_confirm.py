@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from domain.build import FrozenModel
 from domain.message import Block
@@ -27,6 +26,6 @@ def typed_name(label: str) -> Block:
     return field(TYPED_NAME, label, text_element(None, most=200), optional=False)
 
 
-def read_typed_name(values: Mapping[str, Any]) -> ConfirmationName:
+def read_typed_name(values: FormValues) -> ConfirmationName:
     """Read the typed name from `values`, the view's state as Slack sends it."""
-    return ConfirmationName(typed=FormValues(values).text(TYPED_NAME).strip())
+    return ConfirmationName(typed=values.text(TYPED_NAME).strip())

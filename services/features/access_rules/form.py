@@ -57,9 +57,9 @@ async def open_add_rule(context: RequestContext, provider: Provider, slug: str =
 
 async def select_kind(action: ViewAction) -> None:
     """Show the fields of the selected kind of rule, with the input so far. Raises SlackCallFailed."""
-    origin, rule = ViewMetadata.read(action.metadata), access_rules.read_rule(action.state)
+    origin, rule = ViewMetadata.read(action.view.private_metadata), access_rules.read_rule(action.view.values)
     form = AddRuleForm(action.context, origin, rule)
-    await action.context.update_view(action.view_id, form.render())
+    await action.context.update_view(action.view.id, form.render())
 
 
 VIEW_ACTIONS: Mapping[str, ViewActionHandler] = {action_ids.POLICY_KIND: select_kind}

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from dataclasses import dataclass, replace
+from typing import Self
 
 from domain.build import App
 from domain.commands.errors import CommandError
@@ -20,7 +20,7 @@ from domain.provider import Provider
 from domain.provider_errors import ProviderError
 from messages import apps, subscription_form
 from messages.kit import action_ids
-from messages.kit.views import FormValues
+from messages.kit.views import NO_INPUT, FormValues
 from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin
 from services.events import UserActed
 from services.features.subscriptions import commands
@@ -42,7 +42,7 @@ class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
     is_refused_for_good = True
 
     app: App | None = None
-    state: Mapping[str, Any] = field(default_factory=dict)
+    state: FormValues = NO_INPUT
 
     @property
     def progress(self) -> str:
@@ -99,7 +99,7 @@ class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
         parser = self.context.services.registry.get(provider).parser
         command = read_subscribe_command(self.state, NotificationRule(), parser)
         app = await app_by_slug(self.context, self.app.slug if self.app is not None else "", provider)
-        channel = FormValues(self.state).conversation(CHANNEL) or await self.context.direct_message_alone()
+        channel = self.state.conversation(CHANNEL) or await self.context.direct_message_alone()
         channel_context = replace(self.context, channel=channel)
         rule = await commands.resolve_rule(command, channel_context)
         existing = await commands.subscribe_channel(app, rule, channel_context)
@@ -154,20 +154,18 @@ async def open_subscribe_unless_one_app(context: RequestContext, provider: Provi
 
 async def select_app(action: ViewAction) -> None:
     """Show the lists of the selected app; the rest of the input stays."""
-    app = _read_app(action.state)
+    app = _read_app(action.view.values)
     about = {"app": app.slug, "provider": app.provider} if app else {"app": ""}
-    origin = SubscriptionOrigin.read(action.metadata).model_copy(update=about)
-    filled = subscription_form.read_subscription(action.state)
+    origin = SubscriptionOrigin.read(action.view.private_metadata).model_copy(update=about)
+    filled = subscription_form.read_subscription(action.view.values)
     form = EditSubscriptionForm(action.context, origin, filled, app)
-    await action.context.update_view(action.view_id, form.render())
+    await action.context.update_view(action.view.id, form.render())
 
 
-def read_subscribe_command(
-    values: Mapping[str, Any], before: NotificationRule, parser: CommandParser
-) -> Subscribe:
+def read_subscribe_command(values: FormValues, before: NotificationRule, parser: CommandParser) -> Subscribe:
     """Return the subscription from the input of the form. Raises CommandError, which names the wrong word.
 
-    `values` is the view's state as Slack sends it. Parts that the form does not show stay as in the rule `before`.
+    Parts that the form does not show stay as in the rule `before`.
     """
     provider = parser.provider
     filled = subscription_form.read_subscription(values)
@@ -216,6 +214,5 @@ def _remove_old_digest_times(filled: SubscriptionForm, before: NotificationRule)
     return " ".join(word for word in filled.more.split(" ") if word not in old) if old else filled.more
 
 
-def _read_app(values: Mapping[str, Any]) -> App | None:
-    filled = FormValues(values)
-    return apps.read_any_app(filled.picked(APP) or "", filled.picked_words(APP))
+def _read_app(values: FormValues) -> App | None:
+    return apps.read_any_app(values.picked(APP) or "", values.picked_words(APP))

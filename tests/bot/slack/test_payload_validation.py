@@ -13,7 +13,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from bot.slack.payload_validation import InvalidPayload, check_payload
+from bot.slack.payload_validation import InvalidPayload, parse_payload
 from messages.kit.mrkdwn import mention, mention_group
 from services.request.view_signature import sign_view
 from storage.encryption import SecretBox
@@ -105,7 +105,7 @@ async def post(
     ],
 )
 def test_payloads_of_slack_are_accepted(payload: dict[str, Any]) -> None:
-    check_payload(payload)
+    parse_payload(payload)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_payloads_of_slack_are_accepted(payload: dict[str, Any]) -> None:
 )
 def test_a_payload_that_is_not_slacks_is_refused_and_the_field_named(payload: Any, where: str) -> None:
     with pytest.raises(InvalidPayload) as refused:
-        check_payload(payload)
+        parse_payload(payload)
     assert refused.value.where == where
 
 
@@ -165,14 +165,14 @@ def test_only_a_valid_user_id_is_mentioned() -> None:
 
 def test_nul_characters_are_removed_from_accepted_payloads() -> None:
     payload = COMMAND | {"text": "bu\0ild", "a\0": [{"b": "\0"}]}
-    check_payload(payload)
+    parse_payload(payload)
     assert payload == COMMAND | {"text": "build", "a": [{"b": ""}]}
 
 
 def test_the_error_does_not_repeat_unknown_field_names() -> None:
     values = {"xoxb-a-secret": {"a": {"value": 5}}}
     with pytest.raises(InvalidPayload) as refused:
-        check_payload(SUBMISSION | {"view": {**VIEW, "state": {"values": values}}})
+        parse_payload(SUBMISSION | {"view": {**VIEW, "state": {"values": values}}})
     assert str(refused.value) == "view.state.values.value is not what Slack sends"
 
 

@@ -16,6 +16,7 @@ from aiohttp import web
 from bot.app import Application
 from bot.settings import Settings
 from bot.slack.http_session import create_slack_session
+from bot.slack.payload_validation import parse_payload
 from bot.slack.tenancy import SingleWorkspace
 from bot.slack.unavailable import answer_unavailable
 from bot.timings import Timings
@@ -198,9 +199,9 @@ async def test_a_cancelled_request_does_not_affect_the_others(repositories: Repo
         (submission({"type": "input"}, "x", None), 503),
         ({"type": "view_submission", "view": {**VIEW, "blocks": "all"}, **PERSON}, 503),
         ({"type": "view_closed", "view": VIEW, **PERSON}, 503),
-        ({"type": "shortcut", "callback_id": "x", **PERSON}, 503),
+        ({"type": "shortcut", "callback_id": "x", "trigger_id": "1.2.ab", **PERSON}, 503),
         ({"type": "block_suggestion", "action_id": "x", **PERSON}, 503),
     ],
 )
 def test_payloads_without_a_place_for_a_text_get_only_a_status(payload: dict[str, Any], status: int) -> None:
-    assert answer_unavailable(payload) == (status, None)
+    assert answer_unavailable(parse_payload(payload)) == (status, None)

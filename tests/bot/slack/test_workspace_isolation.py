@@ -338,36 +338,3 @@ async def test_an_external_user_of_a_shared_channel_is_answered_by_the_workspace
     harness.users.say("ben", "builds", "@buildbell help")
     await harness.wait_for_message("What you can type", person=None)
     assert bot_messages(harness.twin) == []
-
-
-def test_the_workspace_of_a_request_is_the_one_with_the_app() -> None:
-    from services.request.context import workspace_id
-
-    grid = {"enterprise_id": "E1", "team_id": None, "is_enterprise_install": True}
-    cases: list[tuple[dict[str, Any], str]] = [
-        ({"team_id": "T1", "command": "/bitrise"}, "T1"),
-        ({"type": "event_callback", "team_id": "T2", "authorizations": [{"team_id": "T1"}]}, "T1"),
-        ({"type": "event_callback", "team_id": "T1", "authorizations": [grid]}, "T1"),
-        (
-            {"type": "event_callback", "team_id": "T2", "context_team_id": "T1", "authorizations": [grid]},
-            "T1",
-        ),
-        (
-            {"type": "event_callback", "team_id": "T1", "context_team_id": "E1", "authorizations": [grid]},
-            "T1",
-        ),
-        ({"team": {"id": "T1"}, "user": {"team_id": "T2"}}, "T1"),
-        (
-            {
-                "team": None,
-                "user": {"team_id": "T1"},
-                "view": {"team_id": "T1", "app_installed_team_id": "E1"},
-            },
-            "T1",
-        ),
-        ({"team": {"id": "T2"}, "user": {"team_id": "T2"}, "view": {"app_installed_team_id": "T1"}}, "T1"),
-        ({"team": None, "user": {"id": "U1"}}, ""),
-        ({}, ""),
-    ]
-    for body, team in cases:
-        assert workspace_id(body) == team, body

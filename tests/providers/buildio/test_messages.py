@@ -17,6 +17,7 @@ from domain.message import Message
 from domain.notifications.deploy_link import DeployLink
 from messages.kit import mrkdwn
 from messages.kit.button_values import InvalidButtonValue
+from messages.kit.views import FormValues
 from providers.buildio.api.models import (
     BuildioApp,
     CommandResult,
@@ -416,8 +417,9 @@ def test_a_button_without_an_owner_is_invalid(value: str) -> None:
 # Forms.
 
 
-def state(**fields: str | None) -> Mapping[str, Any]:
-    return {name: {name: {"type": "plain_text_input", "value": value}} for name, value in fields.items()}
+def state(picked: Mapping[str, Any] | None = None, /, **typed: str | None) -> FormValues:
+    texts: Any = {name: {name: {"type": "plain_text_input", "value": value}} for name, value in typed.items()}
+    return FormValues({**(picked or {}), **texts})
 
 
 def picked(*values: str) -> dict[str, Any]:
@@ -469,15 +471,15 @@ def test_no_form_puts_a_value_into_a_view_again() -> None:
 
 
 def test_keys_to_remove_are_picked_or_typed() -> None:
-    assert forms.read_unset({"keys": picked("A", "B")}).keys == ("A", "B")
+    assert forms.read_unset(state({"keys": picked("A", "B")})).keys == ("A", "B")
     assert forms.read_unset(state(keys="A, B A")).keys == ("A", "B")
-    assert forms.read_unset({}).problems == {"keys": "Which keys?"}
+    assert forms.read_unset(state()).problems == {"keys": "Which keys?"}
     assert UnsetConfigVarsForm(keys=("A=1",)).problems
 
 
 def test_a_deployment_needs_an_app_and_not_both_branch_and_commit() -> None:
     form = deploy_form.read_deploy(
-        {"app": picked("8eb495d0"), **state(branch=" main ", commit="", message="why")}
+        state({"app": picked("8eb495d0")}, branch=" main ", commit="", message="why")
     )
     assert form == DeployForm(app="8eb495d0", branch="main", message="why")
     assert form.problems == {}
@@ -488,9 +490,9 @@ def test_a_deployment_needs_an_app_and_not_both_branch_and_commit() -> None:
 
 
 def test_an_app_and_a_namespace_need_a_name() -> None:
-    form = create_form.read_create({"team": picked("t1"), **state(name="shop", region="")})
+    form = create_form.read_create(state({"team": picked("t1")}, name="shop", region=""))
     assert (form.name, form.team, form.region, form.problems) == ("shop", "t1", None, {})
-    assert create_form.read_create({}).problems == {"name": "It needs a name."}
+    assert create_form.read_create(state()).problems == {"name": "It needs a name."}
     assert create_form.read_namespace(state(name="a b")).problems == {
         "name": "A name has no spaces and no slashes."
     }
@@ -529,7 +531,7 @@ def test_an_irreversible_change_needs_the_exact_name() -> None:
     form = namespace_messages.read_delete_namespace(state(namespace="payments", typed_name=""))
     assert form.namespace == "payments"
     assert "typed_name" in form.problems("payments")
-    assert namespace_messages.read_delete_namespace({}).problems("") == {"namespace": "Which namespace?"}
+    assert namespace_messages.read_delete_namespace(state()).problems("") == {"namespace": "Which namespace?"}
 
 
 @pytest.mark.parametrize(
@@ -541,13 +543,13 @@ def test_an_irreversible_change_needs_the_exact_name() -> None:
     ],
 )
 def test_an_invalid_command_is_explained_at_its_field(typed: str, problem: str) -> None:
-    form = run_form.read_run({"dyno": picked("web.1"), **state(typed=typed)})
+    form = run_form.read_run(state({"dyno": picked("web.1")}, typed=typed))
     assert form.problems["typed"].startswith(problem)
     assert form.typed == typed
 
 
 def test_a_command_in_a_form_is_parsed_as_in_a_line() -> None:
-    form = run_form.read_run({"dyno": picked("web.1"), **state(typed='/bin/sh -c "rails console"')})
+    form = run_form.read_run(state({"dyno": picked("web.1")}, typed='/bin/sh -c "rails console"'))
     assert (form.dyno, form.command) == ("web.1", ("/bin/sh", "-c", "rails console"))
     assert form.problems == {}
 

@@ -22,6 +22,7 @@ from domain.notifications.rule import (
     validate_rule,
 )
 from messages import subscription_form
+from messages.kit.views import FormValues
 from messages.subscription_form import SubscriptionForm, SubscriptionOrigin
 from sandbox.slack.input_values import view_state
 from sandbox.slack.validation import validate_view
@@ -57,7 +58,7 @@ def test_submitting_without_a_change_changes_nothing(words: str) -> None:
     command = parse(f"subscribe {words}", surface="slash")
     assert isinstance(command, Subscribe)
     view = render_form(command.terms)
-    values = view_state(view["blocks"], {}, submitting=True)
+    values = FormValues(view_state(view["blocks"], {}, submitting=True))
     assert read_subscribe_command(values, command.terms, BITRISE_PARSER).terms == command.terms
 
 
@@ -106,7 +107,9 @@ def test_any_rule_survives_the_command_text_and_the_form(terms: NotificationRule
     view = render_form(terms)
     validate_view(view)
     assert (
-        read_subscribe_command(view_state(view["blocks"], {}, submitting=True), terms, BITRISE_PARSER).terms
+        read_subscribe_command(
+            FormValues(view_state(view["blocks"], {}, submitting=True)), terms, BITRISE_PARSER
+        ).terms
         == terms
     )
 
@@ -117,7 +120,7 @@ def test_parts_of_a_rule_that_the_form_does_not_show_stay() -> None:
         update={"filter": before.filter.model_copy(update={"builds": frozenset({"b1"})})}
     )
     view = render_form(before)
-    values = view_state(view["blocks"], {}, submitting=True)
+    values = FormValues(view_state(view["blocks"], {}, submitting=True))
     assert read_subscribe_command(values, before, BITRISE_PARSER).terms == before
 
 
@@ -129,7 +132,7 @@ def submit(before: NotificationRule, more: str, **picked: Any) -> NotificationRu
         ANDROID, filled, AT_BITRISE, origin=SubscriptionOrigin(number=1, channel="C1")
     )
     return read_subscribe_command(
-        view_state(view["blocks"], {}, submitting=True), before, BITRISE_PARSER
+        FormValues(view_state(view["blocks"], {}, submitting=True)), before, BITRISE_PARSER
     ).terms
 
 

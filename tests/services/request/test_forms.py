@@ -10,6 +10,7 @@ import pytest
 from messages.choose_app_form import PickedApp
 from messages.kit.button_values import BuildButton, LogButton
 from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import FormValues
 from messages.profile_form import ProfileForm
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
@@ -70,7 +71,7 @@ def test_a_form_that_is_shown_again_says_why_and_has_all_input(form: Form[Any, A
     view = form.render_error("Try again later.")
     validate_view(view)
     assert "Try again later." in json.dumps(view)
-    values = view_state(view["blocks"], {}, submitting=True)
+    values = FormValues(view_state(view["blocks"], {}, submitting=True))
     submission = FormSubmission(cast(Any, None), CONTEXT, "V1", values, view["private_metadata"])
     again = type(form).read(submission)
     assert (again.origin, again.filled) == (form.origin, form.filled)

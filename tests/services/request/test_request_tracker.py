@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -20,6 +19,7 @@ from services.request.request_tracker import (
     start_once,
 )
 from services.slack.acknowledgement import track_acknowledgement
+from services.slack.payloads import CommandPayload, EventPayload, Mention, Payload
 from storage.repositories import Repositories
 from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
@@ -39,19 +39,19 @@ class FakeSlack:
         """Restart with nothing in memory."""
         self._tracker = RequestTracker(Metrics(), self._storage.slack_deliveries, lambda: self.now)
 
-    async def deliver(self, body: dict[str, Any]) -> bool:
+    async def deliver(self, payload: Payload) -> bool:
         """Deliver a payload; return whether it was handled."""
 
         async def listener() -> None:
             async with self._tracker.answering("test"):
                 await start_once()
-                self.handled.append(str(body.get("trigger_id") or body.get("event_id")))
+                self.handled.append(payload.type)
 
         count = len(self.handled)
 
         async def dispatch() -> None:
             # Like Bolt: the listener is a task that starts after the middleware.
-            if self._tracker.is_new(body):
+            if self._tracker.is_new(payload):
                 await asyncio.create_task(listener())
 
         try:
@@ -66,24 +66,20 @@ def slack(repositories: Repositories) -> FakeSlack:
     return FakeSlack(repositories)
 
 
-def command(trigger: str, team: str = "T1", **more: Any) -> dict[str, Any]:
-    return {
-        "command": "/bitrise",
-        "text": "help",
-        "user_id": "U1",
-        "team_id": team,
-        "trigger_id": trigger,
-    } | more
+def command(trigger: str, team: str = "T1") -> Payload:
+    return CommandPayload(
+        command="/bitrise", text="help", user_id="U1", channel_id="C1", team_id=team, trigger_id=trigger
+    )
 
 
-def event(identity: str, team: str = "T1") -> dict[str, Any]:
-    inner = {"type": "app_mention", "user": "U1", "text": "help"}
-    return {"type": "event_callback", "team_id": team, "event_id": identity, "event": inner}
+def event(identity: str, team: str = "T1") -> Payload:
+    mention = Mention(type="app_mention", user="U1", channel="C1", ts="1.0", text="help")
+    return EventPayload[Mention](type="event_callback", team_id=team, event_id=identity, event=mention)
 
 
 @pytest.mark.parametrize("make", [command, event])
 async def test_a_delivery_is_handled_once_across_processes(
-    slack: FakeSlack, make: Callable[[str], dict[str, Any]]
+    slack: FakeSlack, make: Callable[[str], Payload]
 ) -> None:
     assert [await slack.deliver(make("1")), await slack.deliver(make("1"))] == [True, False]
     slack.restart()

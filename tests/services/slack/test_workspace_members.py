@@ -18,14 +18,12 @@ from bot.slack.http_session import create_slack_session
 from sandbox.slack.models import TEAM
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
-from services.request.context import workspace_id
 from services.slack.web_client import SlackClient
 from services.slack.workspace_members import (
     MemberDirectory,
     Membership,
     MembershipUnknown,
     NotAMember,
-    read_home_workspace,
 )
 from services.slack.workspace_members import _Host as Host
 from services.slack.workspace_members import _parse_user as parse_user
@@ -195,34 +193,3 @@ def test_a_user_who_shares_neither_workspace_nor_organisation_is_an_outsider(
         assert known.membership is Membership.OUTSIDER
     if user.get("is_restricted") or user.get("is_ultra_restricted"):
         assert known.membership is not Membership.MEMBER
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"),
-    [
-        ({"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T1"}}, ("U1", "T1")),
-        ({"team": {"id": "T1"}, "user": {"id": "U1", "team_id": "T2"}}, ("U1", "T2")),
-        # Only the person's own workspace is named: it proves nothing.
-        ({"team": None, "user": {"id": "U1", "team_id": "T1"}}, None),
-        ({"team": None, "user": {"id": "U1", "team_id": "T1"}, "view": {"team_id": "T1"}}, None),
-        # A form opened by a person from elsewhere names their workspace, and the app's in one field only.
-        (
-            {
-                "team": {"id": "T2"},
-                "user": {"id": "U1", "team_id": "T2"},
-                "view": {"team_id": "T2", "app_installed_team_id": "T1"},
-            },
-            ("U1", "T2"),
-        ),
-        ({"team": {"id": "T1"}, "user": {"id": "U1"}}, None),
-        ({"command": "/bitrise", "team_id": "T1", "user_id": "U1"}, None),
-        ({"authorizations": [{"team_id": "T1"}], "event": {"user": "U1", "team": "T1"}}, None),
-        ({"authorizations": [{"team_id": "T1"}], "event": {"user": "U1", "user_team": "T2"}}, ("U1", "T2")),
-        ({"authorizations": [{"team_id": "T1"}], "event": {"user": "U1", "user_team": "E2"}}, ("U1", "E2")),
-        ({"team_id": "T1", "event": {"type": "user_change", "user": {"id": "U1", "team_id": "T1"}}}, None),
-    ],
-)
-def test_the_home_workspace_is_read_from_a_payload(
-    body: dict[str, Any], expected: tuple[str, str] | None
-) -> None:
-    assert read_home_workspace(body, workspace_id(body)) == expected
