@@ -217,7 +217,7 @@ class HttpServer:
             log_ignored(payload)
             return web.Response()
         if not isinstance(payload, UrlCheck) and not await self._slack_reached():
-            log.warning("slack.not_reached_yet", type=payload.type)
+            log.warning("slack.not_reached_yet", type=payload.kind)
             status, reply = answer_unavailable(payload)
             return web.json_response(reply, status=status) if reply else web.Response(status=status)
         with track_acknowledgement():

@@ -158,7 +158,7 @@ def surfaces_of(payload: Payload) -> frozenset[str]:
             return frozenset({f"shortcut {payload.callback_id}"})
         case ViewPayload():
             return frozenset({f"{payload.type} {payload.view.callback_id}"})
-    return frozenset({payload.type})
+    return frozenset({payload.kind})
 
 
 def _base_action_id(action_id: str) -> str:

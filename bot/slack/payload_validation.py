@@ -32,7 +32,6 @@ log = structlog.get_logger()
 
 # Nesting levels; views have the most, about fifteen.
 MAX_DEPTH = 60
-# Sent by Slack without an envelope when it has dropped events.
 RATE_LIMITED = "app_rate_limited"
 _EVENT_TYPE = re.compile(r"[a-z_.]{1,80}")
 _UNPAIRED_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -52,56 +51,47 @@ def parse_payload(body: object) -> Payload:
         raise InvalidPayload("the payload")
     nul = _check_texts(body)
     payload = _parse(body)
+    # Only now, because no ID has a NUL.
     return _parse(remove_nul(body)) if nul else payload
 
 
-def _parse(body: Mapping[str, Any]) -> Payload:
-    if (ignored := _find_ignored(body)) is not None:
-        return ignored
+def _parse(body: dict[str, Any]) -> Payload:
+    model: type[Payload]
+    match body:
+        case {"type": "app_rate_limited"}:
+            return _parse_rate_limit(body)
+        # Slack also sends events that the app did not subscribe to. Each must be acknowledged: Slack disables events
+        # for an app that fails too many ("The Events API").
+        case {"type": "event_callback", "event": {"type": str() as kind}} if kind and kind not in EVENTS:
+            return IgnoredEvent(type=kind if _EVENT_TYPE.fullmatch(kind) else "an invalid type")
+        case {"command": _}:
+            model = CommandPayload
+        case {"type": "event_callback", "event": {"type": str() as kind}} if kind:
+            model = EVENTS[kind]
+        case {"type": "event_callback"}:
+            model = EventPayload[Event]
+        case {"type": "url_verification"}:
+            model = UrlVerification
+        case {"type": str() as kind} if kind in INTERACTIONS:
+            model = INTERACTIONS[kind]
+        case {"ssl_check": "1"}:
+            model = UrlCheck
+        case _:
+            raise InvalidPayload("type")
     try:
-        return _find_model(body).model_validate(body)
+        return model.model_validate(body)
     except ValidationError as error:
         raise InvalidPayload(_field_name(error)) from None
 
 
-def _find_model(body: Mapping[str, Any]) -> type[Payload]:
-    """Return the model of the payload; that of an event depends on the event's type."""
-    kind = body.get("type")
-    if "command" in body:
-        return CommandPayload
-    if kind == "event_callback":
-        event = body.get("event")
-        inner = event.get("type") if isinstance(event, Mapping) else None
-        return EVENTS.get(inner, EventPayload[Event]) if isinstance(inner, str) else EventPayload[Event]
-    if kind == "url_verification":
-        return UrlVerification
-    if isinstance(kind, str) and kind in INTERACTIONS:
-        return INTERACTIONS[kind]
-    if body.get("ssl_check") != "1":
-        raise InvalidPayload("type")
-    return UrlCheck
-
-
-def _find_ignored(body: Mapping[str, Any]) -> IgnoredEvent | None:
-    """Return an event without a listener; None for everything else.
-
-    Slack also sends events that the app did not subscribe to ("app_rate_limited", "The Events API").
-    Each must be acknowledged: Slack disables events for an app that fails too many.
-    """
-    if body.get("type") == RATE_LIMITED:
-        minute = body.get("minute_rate_limited")
-        return IgnoredEvent(
-            type=RATE_LIMITED,
-            team=str(body.get("team_id"))[:LONGEST],
-            minute_rate_limited=minute if type(minute) is int else None,
-        )
-    event = body.get("event")
-    if body.get("type") != "event_callback" or not isinstance(event, Mapping):
-        return None
-    kind = event.get("type")
-    if not isinstance(kind, str) or not kind or kind in EVENTS:
-        return None
-    return IgnoredEvent(type=kind if _EVENT_TYPE.fullmatch(kind) else "an invalid type")
+def _parse_rate_limit(body: Mapping[str, Any]) -> IgnoredEvent:
+    """Return Slack's report that it has dropped events; it has no envelope ("app_rate_limited", "The Events API")."""
+    minute = body.get("minute_rate_limited")
+    return IgnoredEvent(
+        type=RATE_LIMITED,
+        team=str(body.get("team_id"))[:LONGEST],
+        minute_rate_limited=minute if type(minute) is int else None,
+    )
 
 
 def log_ignored(event: IgnoredEvent) -> None:
@@ -142,7 +132,7 @@ def _check_texts(body: object) -> bool:
 def _field_name(error: ValidationError) -> str:
     """Return the path of the invalid field, without names that only the payload contains: they must not be logged."""
     location = error.errors(include_url=False, include_context=False, include_input=False)[0]["loc"]
-    return ".".join(str(name) for name in location if name in _FIELDS)
+    return ".".join(str(name) for name in location if name in KNOWN_FIELDS)
 
 
 def _iterate_models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -151,4 +141,4 @@ def _iterate_models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
         yield from _iterate_models(derived)
 
 
-_FIELDS = frozenset(name for model in _iterate_models(SlackObject) for name in model.model_fields)
+KNOWN_FIELDS = frozenset(name for model in _iterate_models(SlackObject) for name in model.model_fields)

@@ -90,7 +90,7 @@ class RequestTracker:
         """
         delivery = Delivery.of(payload)
         if not self._recent.is_new(delivery, self._clock()):
-            log.info("slack.repeated", kind=payload.type)
+            log.info("slack.repeated", kind=payload.kind)
             return False
         # Bolt calls the listener later, in a task of its own that sees this.
         _DELIVERY.set(delivery)

@@ -31,7 +31,10 @@ _FunctionRunId = Annotated[str, StringConstraints(pattern=re.compile(r"^Fx[A-Z0-
 class Payload(SlackObject):
     """A request from Slack."""
 
-    type: str = "command"
+    @property
+    def kind(self) -> str:
+        """The type of the request, for the log."""
+        return str(getattr(self, "type", "command"))
 
     @cached_property
     def workspace_id(self) -> str:
@@ -78,6 +81,7 @@ class UrlVerification(UrlCheck):
 class IgnoredEvent(Payload):
     """An event without a listener, or a report that Slack has dropped events (`minute_rate_limited`)."""
 
+    type: str
     team: str | None = None
     minute_rate_limited: int | None = None
 

@@ -12,29 +12,31 @@ from tests.support.bot_harness import WorkspaceHarness
 
 
 class _Registry:
-    """A stand-in for Bolt's app that records the names of registered listeners."""
+    """A stand-in for Bolt's app that records the listeners by kind and name."""
 
     def __init__(self) -> None:
-        self.names: set[str] = set()
+        self.listeners: dict[str, Callable[..., Any]] = {}
 
     def __getattr__(self, kind: str) -> Callable[..., Any]:
+        if kind in ("middleware", "error"):
+            return lambda listener: self.listeners.setdefault(f"{kind} {listener.__name__}", listener)
+
         def listen(constraint: Any = None, *_: Any, **__: Any) -> Callable[[Any], Any]:
-            if kind not in ("middleware", "error"):
-                self.names.add(f"{kind} {getattr(constraint, 'pattern', constraint)}")
-            return lambda listener: listener
+            name = _plain(f"{kind} {getattr(constraint, 'pattern', constraint)}")
+            return lambda listener: self.listeners.setdefault(name, listener)
 
         return listen
 
 
-def registered_listeners() -> set[str]:
-    """Return the listeners by kind and name, such as `view abort_modal`; patterns without their anchors."""
+def registered_listeners() -> dict[str, Callable[..., Any]]:
+    """Return the listeners and middleware by kind and name, such as `view abort_modal`; patterns without anchors."""
     from handlers.listeners import register
 
     registry = _Registry()
     missing: Any = None
     services = SimpleNamespace(registry=SPECS)
     register(cast(Any, registry), SPECS, cast(Any, services), missing, missing, missing)
-    return {_plain(name) for name in registry.names}
+    return registry.listeners
 
 
 def _plain(name: str) -> str:

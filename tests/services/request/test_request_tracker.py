@@ -45,7 +45,7 @@ class FakeSlack:
         async def listener() -> None:
             async with self._tracker.answering("test"):
                 await start_once()
-                self.handled.append(payload.type)
+                self.handled.append(payload.kind)
 
         count = len(self.handled)
 

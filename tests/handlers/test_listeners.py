@@ -1,0 +1,40 @@
+"""Every listener takes the typed payload of its request, and none the dictionaries that Bolt offers."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, get_type_hints
+
+from services.slack.payloads import (
+    EVENTS,
+    ActionPayload,
+    CommandPayload,
+    OptionsPayload,
+    ShortcutPayload,
+    SubmissionPayload,
+)
+from tests.security.listeners import registered_listeners
+
+# What else Bolt passes by the name of an argument.
+WITHOUT_FIELDS = {"ack", "context", "error", "next", "response", "slack_payload"}
+PAYLOADS: dict[str, Any] = {
+    "action": ActionPayload,
+    "command": CommandPayload,
+    "function": EVENTS["function_executed"],
+    "options": OptionsPayload,
+    "shortcut": ShortcutPayload,
+    "view": SubmissionPayload,
+}
+
+
+def test_every_listener_takes_the_typed_payload_of_its_request() -> None:
+    listeners = registered_listeners()
+    kinds = {name.partition(" ")[0] for name in listeners}
+    assert kinds == {*PAYLOADS, "event", "middleware", "error"}
+    for name, listener in listeners.items():
+        kind, _, constraint = name.partition(" ")
+        arguments = inspect.signature(listener).parameters.keys()
+        assert arguments <= WITHOUT_FIELDS, name
+        if "slack_payload" in arguments and kind != "middleware":
+            expected = EVENTS[constraint] if kind == "event" else PAYLOADS[kind]
+            assert get_type_hints(listener)["slack_payload"] is expected, name
