@@ -13,7 +13,7 @@ from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, ViewAction, ViewActionHandler
 from services.request.request_tracker import RequestTracker, wait_for_place
-from services.slack.payloads import ActionPayload
+from services.slack.interaction_payloads import ActionPayload
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:

@@ -15,7 +15,7 @@ from messages import notices
 from services.container import Services
 from services.request.error_messages import USER_ERRORS, slack_error_code
 from services.request.view_signature import sign_view, state_of
-from services.slack.payloads import Interaction, SubmissionPayload, SubmittedView
+from services.slack.interaction_payloads import Interaction, SubmissionPayload, SubmittedView
 
 log = structlog.get_logger()
 

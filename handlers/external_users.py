@@ -22,16 +22,15 @@ from services.request.request_tracker import RequestTracker
 from services.request.responder import Responder
 from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed
-from services.slack.payloads import (
+from services.slack.event_payloads import EventPayload
+from services.slack.interaction_payloads import (
     ActionPayload,
-    CommandPayload,
-    EventPayload,
     OptionsPayload,
-    Payload,
     ShortcutPayload,
     SubmissionPayload,
     ViewPayload,
 )
+from services.slack.payloads import CommandPayload, Payload
 from services.slack.workspace_members import MembershipUnknown, NotAMember
 
 log = structlog.get_logger()

@@ -10,7 +10,7 @@ from services.request.context import RequestContext
 from services.request.forms import plain_error_text
 from services.request.interactions import FunctionHandler, Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
-from services.slack.payloads import EventPayload, FunctionExecuted, Inputs
+from services.slack.event_payloads import EventPayload, FunctionExecuted, Inputs
 from storage.workflow_steps import Outcome
 
 

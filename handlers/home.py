@@ -8,7 +8,7 @@ from services.container import Services
 from services.home.refresher import HomeRefresher
 from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker, wait_for_place
-from services.slack.payloads import EventPayload, HomeOpened
+from services.slack.event_payloads import EventPayload, HomeOpened
 
 
 def register(

@@ -13,7 +13,7 @@ from services.container import Services
 from services.features.accounts import commands
 from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker
-from services.slack.payloads import Departure, EventPayload, TokensRevoked, UserChange
+from services.slack.event_payloads import Departure, EventPayload, TokensRevoked, UserChange
 from services.slack.uninstallation import Uninstallation
 
 log = structlog.get_logger()

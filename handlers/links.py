@@ -14,7 +14,7 @@ from services.request.finder import SearchLimits
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
 from services.slack.errors import SlackCallFailed
-from services.slack.payloads import EventPayload, LinkShared
+from services.slack.event_payloads import EventPayload, LinkShared
 
 log = structlog.get_logger()
 

@@ -12,7 +12,7 @@ from services.request.context import RequestContext
 from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
 from services.request.responder import ChannelResponder
-from services.slack.payloads import EventPayload, Mention, Message
+from services.slack.event_payloads import EventPayload, Mention, Message
 
 
 def register(

@@ -9,7 +9,7 @@ from slack_bolt.async_app import AsyncAck
 from services.container import Services
 from services.request.context import RequestContext
 from services.request.interactions import Interactions, OptionsHandler
-from services.slack.payloads import OptionsPayload
+from services.slack.interaction_payloads import OptionsPayload
 from services.slack.workspace_members import NotAMember
 
 log = structlog.get_logger()

@@ -11,7 +11,7 @@ from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, Shortcut
 from services.request.request_tracker import RequestTracker
 from services.request.view_responder import ViewResponder
-from services.slack.payloads import ShortcutPayload
+from services.slack.interaction_payloads import ShortcutPayload
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:

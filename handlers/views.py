@@ -9,7 +9,7 @@ from services.container import Services
 from services.request.forms import FormHandler, FormSubmission
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
-from services.slack.payloads import SubmissionPayload
+from services.slack.interaction_payloads import SubmissionPayload
 
 
 def register(app: AsyncApp, interactions: Interactions, services: Services, tracker: RequestTracker) -> None:

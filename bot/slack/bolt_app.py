@@ -14,7 +14,8 @@ from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.tenancy import SlackTenancy
-from services.slack.payloads import CommandPayload, Departure, EventPayload, Payload
+from services.slack.event_payloads import Departure, EventPayload
+from services.slack.payloads import CommandPayload, Payload
 from storage.database import Database
 
 NextCall = Callable[[], Awaitable[Any]]

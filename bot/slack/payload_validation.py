@@ -16,17 +16,9 @@ from pydantic import BaseModel, ValidationError
 from domain.nul import remove_nul
 from domain.slack_ids import LONGEST
 from messages.kit.input_elements import SlackObject
-from services.slack.payloads import (
-    EVENTS,
-    INTERACTIONS,
-    CommandPayload,
-    Event,
-    EventPayload,
-    IgnoredEvent,
-    Payload,
-    UrlCheck,
-    UrlVerification,
-)
+from services.slack.event_payloads import EVENTS, Event, EventPayload
+from services.slack.interaction_payloads import INTERACTIONS
+from services.slack.payloads import CommandPayload, IgnoredEvent, Payload, UrlCheck, UrlVerification
 
 log = structlog.get_logger()
 

@@ -17,7 +17,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from services.slack.payloads import CommandPayload, Payload, SubmissionPayload
+from services.slack.interaction_payloads import SubmissionPayload
+from services.slack.payloads import CommandPayload, Payload
 
 TRY_AGAIN = "Buildbell is still connecting to Slack. Try again in a minute."
 UNAVAILABLE = 503

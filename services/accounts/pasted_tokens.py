@@ -17,7 +17,8 @@ from messages.kit import action_ids
 from services.container import Services
 from services.request.context import RequestContext
 from services.request.errors import UserError
-from services.slack.payloads import Payload, SubmissionPayload
+from services.slack.interaction_payloads import SubmissionPayload
+from services.slack.payloads import Payload
 from services.slack.workspace_members import MembershipUnknown
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError

@@ -14,7 +14,7 @@ from services.container import Services
 from services.request.context import Reply, RequestContext
 from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
-from services.slack.payloads import ActionPayload
+from services.slack.interaction_payloads import ActionPayload
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from services.container import Services
 from services.request.app_visibility import VisibleApps
 from services.request.view_signature import sign_view
 from services.slack.errors import SlackCallFailed
-from services.slack.payloads import Interaction, ShownView
+from services.slack.interaction_payloads import Interaction, ShownView
 from services.slack.workspace_members import MembershipUnknown
 from storage.repositories import WorkspaceRepositories
 

@@ -30,7 +30,7 @@ from services.request.request_tracker import start_once
 from services.request.responder import ChannelResponder
 from services.slack.acknowledgement import wait_for_acknowledgement
 from services.slack.errors import SlackCallFailed
-from services.slack.payloads import SubmissionPayload
+from services.slack.interaction_payloads import SubmissionPayload
 
 log = structlog.get_logger()
 

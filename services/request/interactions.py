@@ -17,7 +17,7 @@ from services.request.button_press import ButtonHandler
 from services.request.context import Reply, RequestContext
 from services.request.finder import SearchLimits
 from services.request.forms import FormHandler
-from services.slack.payloads import ActionPayload, View
+from services.slack.interaction_payloads import ActionPayload, View
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,9 @@ import structlog
 from domain.fair_limiter import FairLimiter, LimitReached, Quota, Requester
 from services.metrics import Metrics
 from services.slack.acknowledgement import wait_for_acknowledgement
-from services.slack.payloads import CommandPayload, EventPayload, Interaction, Payload
+from services.slack.event_payloads import EventPayload
+from services.slack.interaction_payloads import Interaction
+from services.slack.payloads import CommandPayload, Payload
 from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()

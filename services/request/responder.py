@@ -12,7 +12,7 @@ from slack_sdk.webhook.async_client import AsyncWebhookClient
 
 from domain.message import Message
 from services.request.context import Reply, RequestContext, Visibility
-from services.slack.payloads import ActionPayload, Container
+from services.slack.interaction_payloads import ActionPayload, Container
 from services.slack.rate_limit import RateLimitWait
 
 log = structlog.get_logger()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from services.slack.payloads import ShownView
+from services.slack.interaction_payloads import ShownView
 from storage.encryption import SecretBox
 
 # The signature comes before the state; `SecretBox.sign` makes signatures of this length.

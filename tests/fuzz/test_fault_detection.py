@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from sandbox.request_log import LoggedRequest
 from sandbox.slack.payloads import slash_command
-from services.slack.payloads import EventPayload, Mention
+from services.slack.event_payloads import EventPayload, Mention
 from tests.fuzz import test_provider_responses as replies
 from tests.fuzz import test_slack_payloads as slack
 from tests.fuzz import test_webhook_bodies as webhook

@@ -5,14 +5,14 @@ from __future__ import annotations
 import inspect
 from typing import Any, get_type_hints
 
-from services.slack.payloads import (
-    EVENTS,
+from services.slack.event_payloads import EVENTS
+from services.slack.interaction_payloads import (
     ActionPayload,
-    CommandPayload,
     OptionsPayload,
     ShortcutPayload,
     SubmissionPayload,
 )
+from services.slack.payloads import CommandPayload
 from tests.security.listeners import registered_listeners
 
 # What else Bolt passes by the name of an argument.

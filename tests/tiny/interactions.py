@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.message import Block
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, field, modal, text_element, warning
+from messages.kit.views import field, modal, text_element, warning
 from services.actions.run import run_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply
@@ -34,7 +34,7 @@ class StartForm(Form[ViewMetadata, str, Reply | None]):
     title = "Start a job"
     error_field = PROJECT
     read_origin = ViewMetadata.read
-    read_input = staticmethod(lambda values: FormValues(values).text(PROJECT))
+    read_input = staticmethod(lambda values: values.text(PROJECT))
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the project."""

@@ -19,7 +19,8 @@ from services.request.request_tracker import (
     start_once,
 )
 from services.slack.acknowledgement import track_acknowledgement
-from services.slack.payloads import CommandPayload, EventPayload, Mention, Payload
+from services.slack.event_payloads import EventPayload, Mention
+from services.slack.payloads import CommandPayload, Payload
 from storage.repositories import Repositories
 from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
