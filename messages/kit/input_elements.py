@@ -21,9 +21,7 @@ class SlackObject(BaseModel):
     model_config = ConfigDict(strict=True, extra="ignore", frozen=True)
 
 
-class TextObject(SlackObject):
-    """A text with its format."""
-
+class _TextObject(SlackObject):
     text: str
 
 
@@ -31,7 +29,7 @@ class Option(SlackObject):
     """An option of a list."""
 
     value: MaybeText = None
-    text: TextObject | None = None
+    text: _TextObject | None = None
 
 
 class InputElement(SlackObject):

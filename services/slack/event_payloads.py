@@ -31,9 +31,7 @@ class Event(SlackObject):
     thread_ts: MaybeTs = None
 
 
-class Author(SlackObject):
-    """The author of a changed or deleted message."""
-
+class _Author(SlackObject):
     user: MaybeId = None
 
 
@@ -46,8 +44,8 @@ class Message(Event):
     subtype: MaybeText = None
     ts: MaybeTs = None
     text: MaybeText = None
-    message: Author | None = None
-    previous_message: Author | None = None
+    message: _Author | None = None
+    previous_message: _Author | None = None
 
 
 class Mention(Message):
@@ -56,9 +54,7 @@ class Mention(Message):
     ts: Ts
 
 
-class SharedLink(SlackObject):
-    """A link in a message."""
-
+class _SharedLink(SlackObject):
     url: str
 
 
@@ -69,7 +65,7 @@ class LinkShared(Event):
     channel: SlackId
     message_ts: OpaqueId
     source: MaybeText = None
-    links: list[SharedLink] | None = None
+    links: list[_SharedLink] | None = None
 
 
 class HomeOpened(Event):
@@ -80,9 +76,7 @@ class HomeOpened(Event):
     channel: MaybeId = None
 
 
-class ChangedUser(SlackObject):
-    """A user whose profile or membership has changed."""
-
+class _ChangedUser(SlackObject):
     id: SlackId
     team_id: MaybeId = None
     deleted: bool | None = None
@@ -91,16 +85,14 @@ class ChangedUser(SlackObject):
 class UserChange(Event):
     """A change of a user."""
 
-    user: ChangedUser
+    user: _ChangedUser
 
 
 class Departure(Event):
     """The app is uninstalled (`app_uninstalled`)."""
 
 
-class Tokens(SlackObject):
-    """The ids of users whose tokens were revoked."""
-
+class _Tokens(SlackObject):
     bot: list[str] | None = None
     oauth: list[str] | None = None
 
@@ -108,12 +100,10 @@ class Tokens(SlackObject):
 class TokensRevoked(Departure):
     """Tokens of the app are revoked."""
 
-    tokens: Tokens | None = None
+    tokens: _Tokens | None = None
 
 
-class Function(SlackObject):
-    """A step of Workflow Builder."""
-
+class _Function(SlackObject):
     callback_id: str
 
 
@@ -128,15 +118,13 @@ class Inputs(SlackObject):
 class FunctionExecuted(Event):
     """A workflow has reached a step of the app."""
 
-    function: Function
+    function: _Function
     function_execution_id: _FunctionRunId | SlackId
     bot_access_token: Annotated[MaybeText, Field(repr=False)] = None
     inputs: Inputs | None = None
 
 
-class Authorization(SlackObject):
-    """An installation of the app that may see the event."""
-
+class _Authorization(SlackObject):
     enterprise_id: MaybeId = None
     team_id: MaybeId = None
     user_id: MaybeId = None
@@ -156,7 +144,7 @@ class EventPayload(Payload, Generic[EventT]):
     context_enterprise_id: MaybeId = None
     event_id: OpaqueId | None = None
     event_time: _MaybeTime = None
-    authorizations: list[Authorization] | None = None
+    authorizations: list[_Authorization] | None = None
     is_ext_shared_channel: bool | None = None
     event: EventT
 

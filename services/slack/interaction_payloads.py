@@ -15,36 +15,26 @@ from messages.kit.views import NO_INPUT, FormValues
 from services.slack.payloads import MaybeTs, OpaqueId, Payload, Required
 
 
-class NamedObject(SlackObject):
-    """A workspace or channel."""
-
+class _NamedObject(SlackObject):
     id: SlackId
 
 
-class User(SlackObject):
-    """The user of an interaction."""
-
+class _User(SlackObject):
     id: SlackId
     team_id: MaybeId = None
     username: MaybeText = None
     name: MaybeText = None
 
 
-class Enterprise(SlackObject):
-    """An organisation."""
-
+class _Enterprise(SlackObject):
     id: MaybeId = None
 
 
-class MessageState(SlackObject):
-    """The input of a message."""
-
+class _MessageState(SlackObject):
     values: FormValues | None = None
 
 
-class ViewState(SlackObject):
-    """The input of a view."""
-
+class _ViewState(SlackObject):
     values: FormValues
 
 
@@ -65,7 +55,7 @@ class ShownView(SlackObject):
 class View(ShownView):
     """A view with its current input, sent when the user uses one of its elements."""
 
-    state: ViewState
+    state: _ViewState
 
     @property
     def values(self) -> FormValues:
@@ -99,7 +89,7 @@ class Container(SlackObject):
     app_unfurl_url: MaybeText = None
 
 
-class Action(SlackObject):
+class _Action(SlackObject):
     """A press of a button, or a selection in a list."""
 
     action_id: str
@@ -114,15 +104,13 @@ class Action(SlackObject):
         return self.value or picked or ""
 
 
-class ShownMessage(SlackObject):
+class _ShownMessage(SlackObject):
     """The message with the pressed button: one of ours, or a user's message with our link preview."""
 
     blocks: list[dict[str, Any]] | None = None
 
 
-class ResponseUrl(SlackObject):
-    """A channel that was picked in a form."""
-
+class _ResponseUrl(SlackObject):
     response_url: MaybeText = None
 
 
@@ -130,15 +118,15 @@ class Interaction(Payload):
     """Any interaction of a user. `trigger_id` opens a modal."""
 
     type: str
-    user: User
-    team: NamedObject | None = None
-    enterprise: Enterprise | None = None
+    user: _User
+    team: _NamedObject | None = None
+    enterprise: _Enterprise | None = None
     is_enterprise_install: bool | None = None
-    channel: NamedObject | None = None
+    channel: _NamedObject | None = None
     container: Container | None = None
-    state: MessageState | None = None
+    state: _MessageState | None = None
     response_url: MaybeText = None
-    response_urls: Annotated[list[ResponseUrl], Field(default_factory=list)]
+    response_urls: Annotated[list[_ResponseUrl], Field(default_factory=list)]
     trigger_id: MaybeText = None
     view: ShownView | None = None
 
@@ -190,11 +178,11 @@ class ActionPayload(Interaction):
 
     trigger_id: Required
     view: View | None = None
-    message: ShownMessage | None = None
-    actions: Annotated[list[Action], Field(min_length=1)]
+    message: _ShownMessage | None = None
+    actions: Annotated[list[_Action], Field(min_length=1)]
 
     @property
-    def action(self) -> Action:
+    def action(self) -> _Action:
         """What was pressed: Bolt looks for a listener of the first one."""
         return self.actions[0]
 
