@@ -19,7 +19,7 @@ class _Registry:
 
     def __getattr__(self, kind: str) -> Callable[..., Any]:
         if kind in ("middleware", "error"):
-            return lambda listener: self.listeners.setdefault(f"{kind} {listener.__name__}", listener)
+            return lambda listener: listener
 
         def listen(constraint: Any = None, *_: Any, **__: Any) -> Callable[[Any], Any]:
             name = _plain(f"{kind} {getattr(constraint, 'pattern', constraint)}")
@@ -29,7 +29,7 @@ class _Registry:
 
 
 def registered_listeners() -> dict[str, Callable[..., Any]]:
-    """Return the listeners and middleware by kind and name, such as `view abort_modal`; patterns without anchors."""
+    """Return the listeners by kind and name, such as `view abort_modal`; patterns without their anchors."""
     from handlers.listeners import register
 
     registry = _Registry()
