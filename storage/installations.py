@@ -25,10 +25,9 @@ from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 from domain.build import FrozenModel
 from storage.database import Database
 from storage.encryption import DecryptionError, SecretBox
-from storage.oauth_states import is_issued, new_state
+from storage.oauth_sessions import fingerprint_of, is_issued, new_state
+from storage.personal_data import WITH_TOKENS, wipe_workspace
 from storage.timestamps import from_text, to_text
-from storage.token_hash import fingerprint_of
-from storage.workspace_removal import WITH_TOKENS, wipe_workspace
 
 # Slack's page is opened at once, so a later response is not trusted.
 STATE_LIFETIME = timedelta(minutes=10)

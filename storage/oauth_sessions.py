@@ -1,12 +1,16 @@
 """OAuth sign-ins at a provider: each state and each code can be used once, within ten minutes.
 
-A state belongs to the user who started the sign-in, but another user's browser may come back with it. So the granted
-tokens are stored under a code that only this browser shows, and are linked when the user who started enters the code.
+Anybody can start a flow any number of times, so starting one writes nothing: a state is signed (RFC 6749, 10.12), and
+one that we have not issued is refused without a query. A state belongs to the user who started the sign-in, but another
+user's browser may come back with it. So the granted tokens are stored under a code that only this browser shows, and
+are linked when the user who started enters the code.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,9 +23,34 @@ from domain.provider import Provider
 from storage.accounts import EncryptionKeyMissing
 from storage.database import Database
 from storage.encryption import DecryptionError, SecretBox
-from storage.oauth_states import is_issued, new_state
 from storage.timestamps import to_text
-from storage.token_hash import fingerprint_of
+
+
+def fingerprint_of(token: str) -> str:
+    """Return the hash by which a random, unguessable token is found again."""
+    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+_STATE = re.compile(r"(?P<ends>[0-9a-f]{1,12})-(?P<nonce>[0-9a-f]{64})-(?P<signature>[0-9a-f]{32})")
+
+
+def new_state(vault: SecretBox, use: str, ends: datetime) -> str:
+    """Return an unguessable state for this use that expires at `ends` (in whole seconds)."""
+    text = f"{int(ends.timestamp()):x}-{secrets.token_hex(32)}"
+    return f"{text}-{vault.sign(_signed_text(use, text))}"
+
+
+def is_issued(vault: SecretBox, use: str, state: str, now: datetime) -> bool:
+    """Return whether the state was issued for this use and has not expired; it may have been used already."""
+    found = _STATE.fullmatch(state)
+    if found is None or int(found["ends"], 16) < now.timestamp():
+        return False
+    return vault.is_signed(_signed_text(use, f"{found['ends']}-{found['nonce']}"), found["signature"])
+
+
+def _signed_text(use: str, text: str) -> str:
+    return f"state {use} {text}"
+
 
 SESSION_LIFETIME = timedelta(minutes=10)
 _STARTED, _AUTHORIZED = "begun", "allowed"

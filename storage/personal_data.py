@@ -1,7 +1,8 @@
-"""Export and erasure of everything stored about one user of a workspace.
+"""Export and erasure of everything stored about one user of a workspace, and removal of a whole workspace.
 
-Both use the list of columns in `storage.personal_data_columns`, so that what is exported is what is erased. Builds
-belong to no workspace. They identify a user by Slack ID, if Buildbell started them, and by names at the provider.
+Export and erasure use the list of columns in `storage.personal_data_columns`, so that what is exported is what is
+erased. Builds belong to no workspace. They identify a user by Slack ID, if Buildbell started them, and by names at the
+provider.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import sqlite_utils
 from domain.audit_chain import ERASED
 from domain.build_author import STARTED_BY, parse_trigger
 from domain.redaction.redactor import redact
-from storage.audit_log import erase_person, records_about
+from storage.audit_log import erase_person, records_about, wipe_audit
+from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import withdraw_pending_actions
 from storage.personal_data_columns import COLUMNS, Columns
+from storage.secure_deletion import mark_for_rewriting
 from storage.subscriptions import end_access, end_subscription, select_subscriptions
 
 # JSON keys for authors in stored builds, series, approvals and filters.
@@ -294,3 +297,44 @@ def _redact_content(content: Any) -> Any:
 def _escape_like(text: str) -> str:
     """Escape the text for LIKE."""
     return re.sub(r"([\\%_])", r"\\\1", text)
+
+
+# Tables with tokens: they are rewritten at once after a deletion, the rest of the file within an hour.
+WITH_TOKENS = ("accounts", "installations", "sign_ins")
+# Every table with workspaces, except subscriptions, the audit log and installations, which are deleted separately.
+WORKSPACE_TABLES = (
+    "accounts",
+    "channels",
+    "deliveries",
+    "messages",
+    "notifications",
+    "passing_files",
+    "people",
+    "policies",
+    "proposals",
+    "sign_ins",
+    "starts",
+    "ties",
+    "workflow_steps",
+    "workspaces",
+)
+
+
+def known_teams(db: sqlite_utils.Database) -> list[str]:
+    """Return every workspace with stored data; for use on the database's thread."""
+    tables = ("subscriptions", "audit_chains", *WORKSPACE_TABLES)
+    query = " UNION ".join(f"SELECT team_id FROM {table}" for table in tables)
+    return [team for (team,) in db.execute(query)]
+
+
+def wipe_workspace(
+    db: sqlite_utils.Database, team: str, database: Database, vault: SecretBox | None, at: datetime
+) -> None:
+    """Delete all data of a workspace, and stop watching apps without other subscriptions."""
+    for subscription in select_subscriptions(db, "team_id = ?", [team]):
+        end_subscription(db, subscription)
+    for table in WORKSPACE_TABLES:
+        db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
+    wipe_audit(db, team, vault, at)
+    mark_for_rewriting(db)
+    database.mark_removed(team)

@@ -21,14 +21,13 @@ from storage.app_snapshots import split_outdated, store_snapshot
 from storage.database import Database
 from storage.empty_pipelines import end_runs_without_builds
 from storage.failure_analyses import schedule_analyses, store_failure
-from storage.failure_streaks import advance_streaks
 from storage.outbox import enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
 from storage.slack_messages import refresh_messages_before_end
 from storage.subscriptions import subscriptions_of_apps
 from storage.timestamps import from_text, to_text
 from storage.user_profiles import name_directories
-from storage.watched_builds import by_slugs, known_states, save_builds
+from storage.watched_builds import advance_streaks, by_slugs, known_states, save_builds
 
 Compare = Callable[
     [Sequence[Build], Mapping[str, BuildState], Mapping[str, datetime | None]], Sequence[BuildChange]

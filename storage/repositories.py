@@ -10,11 +10,9 @@ from cachetools import LRUCache
 
 from domain.action import Action
 from domain.run_messages import RunMessages
-from storage.access_rules import AccessRules
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog, start_chain_if_missing
 from storage.build_requests import BuildRequests
-from storage.channel_settings import ChannelSettings
 from storage.database import Database
 from storage.deploy_links import DeployLinks
 from storage.encryption import SHORTEST_KEY, SecretBox
@@ -23,6 +21,7 @@ from storage.last_triggers import LastTriggers
 from storage.oauth_sessions import OAuthSessions
 from storage.outbox import Outbox
 from storage.pending_actions import PendingActions
+from storage.personal_data import WITH_TOKENS, known_teams, wipe_workspace
 from storage.slack_deliveries import SlackDeliveries
 from storage.slack_messages import SlackMessages
 from storage.started_runs import unfollow_forgotten_runs
@@ -32,7 +31,7 @@ from storage.timestamps import to_text
 from storage.user_profiles import UserProfiles
 from storage.watched_builds import WatchedBuilds
 from storage.workflow_steps import WorkflowSteps
-from storage.workspace_removal import WITH_TOKENS, known_teams, wipe_workspace
+from storage.workspace_settings import AccessRules, ChannelSettings
 from storage.workspace_subscriptions import WorkspaceSubscriptions
 
 # How many workspaces' repositories are kept; they hold no data, so any of them can be made again.

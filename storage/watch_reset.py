@@ -17,10 +17,9 @@ from domain.build_request import BuildRequest
 from domain.poll_state import Baseline
 from storage.app_snapshots import forget_snapshot, store_snapshot
 from storage.build_requests import remember_request
-from storage.failure_streaks import advance_streaks
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.timestamps import to_text
-from storage.watched_builds import known_states, save_builds
+from storage.watched_builds import advance_streaks, known_states, save_builds
 
 DROP_REASON = "restored"
 

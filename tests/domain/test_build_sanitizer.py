@@ -14,7 +14,7 @@ from domain.build_sanitizer import LONGEST_KEPT, sanitize_builds
 from domain.failure_streak import StreakState
 from domain.redaction.redactor import redact
 from storage.database import Database
-from storage.failure_streaks import advance_streaks
+from storage.watched_builds import advance_streaks
 from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
 from tests.support.factories import ANDROID, IOS, make_build
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sqlite_utils
 
+from storage.personal_data import WORKSPACE_TABLES, known_teams
 from storage.repositories import Repositories
-from storage.workspace_removal import WORKSPACE_TABLES, known_teams
 
 # Shared data about the provider, the process or the app itself, with the reason.
 SHARED_TABLES = {
