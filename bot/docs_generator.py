@@ -10,7 +10,6 @@ from pydantic_core import PydanticUndefined
 from bot.providers_setup import SPECS
 from bot.settings import Settings
 from domain.commands.parser import CommandParser
-from providers.buildio.api.coverage import contract_table
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -66,7 +65,6 @@ def _sections_by_page() -> dict[Path, dict[str, str]]:
     return {
         ROOT / "README.md": {f"{spec.provider} commands": help_table(spec.parser) for spec in SPECS},
         ROOT / "docs" / "operations.md": {"settings": settings_table()},
-        ROOT / "docs" / "buildio-api.md": {"contract": contract_table()},
     }
 
 

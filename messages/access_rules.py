@@ -18,21 +18,30 @@ from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.blocks import button, confirm, context, header, paragraphs, plain_text, row, section
+from messages.kit.blocks import (
+    button,
+    confirm,
+    context,
+    header,
+    paragraphs,
+    plain_text,
+    row,
+    section,
+    text_message,
+)
 from messages.kit.button_values import PolicyButton
 from messages.kit.mrkdwn import code, cut_markup, escape
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
     app_option,
+    checkboxes,
     field,
-    is_pickable,
-    modal,
     multi_search_select,
     option,
+    pickable_options,
+    radio_buttons,
     search_select,
     text_element,
-    warning,
 )
 from messages.provider_presentation import ProviderPresentation
 
@@ -46,35 +55,21 @@ MAX_RULES = 12
 MAX_NAMED = 20
 MAX_CLAUSES = 10
 EVERYONE_LINKED = "everyone with a linked account"
-_ACTS = {
-    Permission.ABORT: "abort builds",
-    Permission.TRIGGER: "start builds",
-    Permission.ARTIFACTS: "change artifacts",
-    Permission.APPROVE: "approve builds of strangers",
-    Permission.DEPLOY: "deploy",
-    Permission.RESTART: "restart dynos",
-    Permission.RUN: "run commands in dynos",
-    Permission.CONFIG: "see and change config vars",
-    Permission.DOMAINS: "change domains",
-    Permission.CREATE: "create apps and namespaces",
-    Permission.DELETE: "delete namespaces, or all domains",
-    Permission.LOGIN: "log in to clusters",
-    Permission.SUBSCRIBE: "change subscriptions",
-}
-_DOING = {
-    Permission.ABORT: "aborting builds",
-    Permission.TRIGGER: "starting builds",
-    Permission.ARTIFACTS: "changing artifacts",
-    Permission.APPROVE: "approving builds of strangers",
-    Permission.DEPLOY: "deploying",
-    Permission.RESTART: "restarting dynos",
-    Permission.RUN: "running commands in dynos",
-    Permission.CONFIG: "changing config vars",
-    Permission.DOMAINS: "changing domains",
-    Permission.CREATE: "creating apps and namespaces",
-    Permission.DELETE: "deleting namespaces, or all domains",
-    Permission.LOGIN: "logging in to clusters",
-    Permission.SUBSCRIBE: "changing subscriptions",
+# What a permission lets people do: as it follows "may", and as what is done.
+_PHRASES = {
+    Permission.ABORT: ("abort builds", "aborting builds"),
+    Permission.TRIGGER: ("start builds", "starting builds"),
+    Permission.ARTIFACTS: ("change artifacts", "changing artifacts"),
+    Permission.APPROVE: ("approve builds of strangers", "approving builds of strangers"),
+    Permission.DEPLOY: ("deploy", "deploying"),
+    Permission.RESTART: ("restart dynos", "restarting dynos"),
+    Permission.RUN: ("run commands in dynos", "running commands in dynos"),
+    Permission.CONFIG: ("see and change config vars", "changing config vars"),
+    Permission.DOMAINS: ("change domains", "changing domains"),
+    Permission.CREATE: ("create apps and namespaces", "creating apps and namespaces"),
+    Permission.DELETE: ("delete namespaces, or all domains", "deleting namespaces, or all domains"),
+    Permission.LOGIN: ("log in to clusters", "logging in to clusters"),
+    Permission.SUBSCRIBE: ("change subscriptions", "changing subscriptions"),
 }
 _KINDS = {
     "allow": ("These people may, and nobody else", "The first rule that fits decides"),
@@ -137,7 +132,7 @@ def access_rule_list(
     """List who may do what at the provider in this channel, and the rules; `names` are those of the principals."""
     of = f" in {escape(app.title, 100)}" if app is not None else ""
     lines = [
-        f"• {_ACTS[permission]}: {describe_verdict(verdict, names)}"
+        f"• {permission_name(permission)}: {describe_verdict(verdict, names)}"
         for permission, verdict in verdicts.items()
     ]
     blocks = [
@@ -237,80 +232,66 @@ def _count_left_out(rules: Sequence[ShownRule]) -> list[Block]:
 
 def permission_name(permission: Permission) -> str:
     """Return what the permission lets people do, as it follows "may"."""
-    return _ACTS[permission]
+    return _PHRASES[permission][0]
 
 
-def access_rule_modal(
-    filled: FilledRule,
-    choices: Sequence[RulePermissions],
-    *,
-    origin: ViewMetadata,
-    problem: str | None = None,
-) -> Block:
-    """Render the form that adds a rule: its `choices` are those of all providers, in order.
+def access_rule_fields(
+    filled: FilledRule, choices: Sequence[RulePermissions], provider: Provider
+) -> list[Block]:
+    """Render the fields of the form that adds a rule: its `choices` are those of all providers, in order.
 
-    Its apps are those of the provider that `origin` names.
+    Its apps are those of the provider.
     """
     kinds = [option(text, value, description) for value, (text, description) in _KINDS.items()]
     who = [option(text, value) for value, text in _WHO.items()]
     app = None
     if filled.app:
         title = filled.app_title or filled.app
-        app = app_option(App(provider=origin.provider, slug=filled.app, title=title))
-    return modal(
-        "Add a rule",
-        [
-            *warning(problem),
-            # Fields that only one kind of rule has appear once that kind is picked.
-            field(
-                KIND,
-                "What the rule says",
-                _radio(kinds, filled.kind) | {"action_id": action_ids.POLICY_KIND},
-                optional=False,
-                dispatch=True,
+        app = app_option(App(provider=provider, slug=filled.app, title=title))
+    return [
+        # Fields that only one kind of rule has appear once that kind is picked.
+        field(
+            KIND,
+            "What the rule says",
+            radio_buttons(kinds, filled.kind) | {"action_id": action_ids.POLICY_KIND},
+            optional=False,
+            dispatch=True,
+        ),
+        *_permission_fields(filled, choices),
+        field(
+            PROVIDERS,
+            "Where",
+            checkboxes(
+                [option(choice.presentation.label, choice.presentation.provider) for choice in choices],
+                filled.providers,
             ),
-            *_permission_fields(filled, choices),
-            field(
-                PROVIDERS,
-                "Where",
-                _checkboxes(
-                    [option(choice.presentation.label, choice.presentation.provider) for choice in choices],
-                    filled.providers,
-                ),
-                hint="Nothing ticked: everywhere.",
+            hint="Nothing ticked: everywhere.",
+        ),
+        field(APP, f"App of {provider.label}", search_select(action_ids.PICK_APP, "Every app", app)),
+        field(
+            CHANNEL,
+            "Channel",
+            {"type": "conversations_select", "placeholder": plain_text("Every channel", 150)}
+            | ({"initial_conversation": filled.channel} if filled.channel else {}),
+        ),
+        field(WHO, "Who", radio_buttons(who, filled.who), optional=False),
+        field(
+            PEOPLE,
+            "People",
+            {"type": "multi_users_select", "placeholder": plain_text("Nobody in particular", 150)}
+            | ({"initial_users": list(filled.people)} if filled.people else {}),
+        ),
+        field(
+            GROUPS,
+            "User groups",
+            multi_search_select(
+                action_ids.PICK_GROUPS,
+                "No group",
+                pickable_options(filled.groups),
             ),
-            field(
-                APP, f"App of {origin.provider.label}", search_select(action_ids.PICK_APP, "Every app", app)
-            ),
-            field(
-                CHANNEL,
-                "Channel",
-                {"type": "conversations_select", "placeholder": plain_text("Every channel", 150)}
-                | ({"initial_conversation": filled.channel} if filled.channel else {}),
-            ),
-            field(WHO, "Who", _radio(who, filled.who), optional=False),
-            field(
-                PEOPLE,
-                "People",
-                {"type": "multi_users_select", "placeholder": plain_text("Nobody in particular", 150)}
-                | ({"initial_users": list(filled.people)} if filled.people else {}),
-            ),
-            field(
-                GROUPS,
-                "User groups",
-                multi_search_select(
-                    action_ids.PICK_GROUPS,
-                    "No group",
-                    [option(group, group) for group in filled.groups if is_pickable(group)],
-                ),
-            ),
-            *(_approval_fields(filled, choices) if filled.kind == "protect" else []),
-        ],
-        callback_id=action_ids.POLICY_MODAL,
-        private_metadata=origin.encode(),
-        submit="Add",
-        close="Cancel",
-    )
+        ),
+        *(_approval_fields(filled, choices) if filled.kind == "protect" else []),
+    ]
 
 
 def _approval_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
@@ -346,7 +327,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
         field(
             ACTS,
             "About",
-            _checkboxes(
+            checkboxes(
                 [option("All actions", EVERYTHING), *_permission_options(known)],
                 (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
             ),
@@ -361,7 +342,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
                 field(
                     f"{choice.presentation.provider}_{ACTS}",
                     f"About, at {choice.presentation.label}",
-                    _checkboxes(_permission_options(new), filled.acts),
+                    checkboxes(_permission_options(new), filled.acts),
                     hint=choice.presentation.permissions_hint,
                 )
             )
@@ -400,13 +381,12 @@ def user_group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
 def rule_added(shown: ShownRule, command: str) -> Message:
     """Tell the channel that a new rule applies from now on; `command` is the slash command that lists all rules."""
     text = f"📜 A new rule: {_describe_rule(shown)}."
-    return Message(text, [section(text), context(f"`{command} policy` shows all of them.")])
+    return text_message(text, context(f"`{command} policy` shows all of them."))
 
 
 def rule_removed(shown: ShownRule) -> Message:
     """Tell the channel that a rule was removed."""
-    text = f"📜 This rule counts no longer: {_describe_rule(shown)}."
-    return Message(text, [section(text)])
+    return text_message(f"📜 This rule counts no longer: {_describe_rule(shown)}.")
 
 
 def _rule_line(shown: ShownRule) -> str:
@@ -425,22 +405,25 @@ def _describe_rule(shown: ShownRule) -> str:
     where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MAX_NAMED])
     where += _and_more(rule.channels)
     if isinstance(rule, AllowRule):
-        acts = _describe_permissions(rule, _ACTS, "do anything")
+        acts = _describe_permissions(rule, 0, "do anything")
         return f"{'Nobody' if rule.who.nobody else f'Only {escape(shown.who, 500)}'} may {acts}{where}"
     what = _describe_scope(rule)
-    acts = _describe_permissions(rule, _DOING, "doing anything")
-    acts = acts[:1].upper() + acts[1:]
+    acts = _capitalize(_describe_permissions(rule, 1, "doing anything"))
     return (
         f"{acts}{where}{what} needs a second person ({escape(shown.who, 500)}) within {rule.minutes} minutes"
     )
 
 
-def _describe_permissions(
-    rule: AllowRule | ApprovalRule, names: Mapping[Permission, str], everything: str
-) -> str:
+def _describe_permissions(rule: AllowRule | ApprovalRule, form: int, everything: str) -> str:
     if not rule.permissions:
         return everything
-    return ", ".join(name for action, name in names.items() if action in rule.permissions)
+    return ", ".join(
+        phrases[form] for permission, phrases in _PHRASES.items() if permission in rule.permissions
+    )
+
+
+def _capitalize(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _describe_scope(rule: ApprovalRule) -> str:
@@ -467,19 +450,4 @@ def _split_words(typed: str) -> tuple[str, ...]:
 
 
 def _permission_options(permissions: Iterable[Permission]) -> list[Block]:
-    return [
-        option(_ACTS[permission][:1].upper() + _ACTS[permission][1:], permission.value)
-        for permission in permissions
-    ]
-
-
-def _checkboxes(options: list[Block], ticked: Sequence[str]) -> Block:
-    element: Block = {"type": "checkboxes", "options": options}
-    initial = [option for option in options if option["value"] in ticked]
-    return element | {"initial_options": initial} if initial else element
-
-
-def _radio(options: list[Block], chosen: str) -> Block:
-    element: Block = {"type": "radio_buttons", "options": options}
-    initial = next((option for option in options if option["value"] == chosen), None)
-    return element | {"initial_option": initial} if initial else element
+    return [option(_capitalize(permission_name(permission)), permission.value) for permission in permissions]

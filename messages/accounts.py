@@ -10,7 +10,7 @@ from domain.build import FrozenModel
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.blocks import button, context, link_button, paragraphs, row, section
+from messages.kit.blocks import button, context, link_button, paragraphs, row, section, text_message
 from messages.kit.mrkdwn import code, escape, mention
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues, field, modal, text_element, warning
@@ -103,7 +103,7 @@ def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, in
     warning = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
     note = context(f"At {provider.label} the token stays valid until you revoke it there.")
     wipe = button("Disconnect", action_ids.WIPE_TOKEN, provider, style="danger")
-    return Message(text, [section(text), *warning, row(wipe), note])
+    return text_message(text, *warning, row(wipe), note)
 
 
 def account_disconnected(name: str | None, provider: Provider) -> Message:
@@ -114,7 +114,7 @@ def account_disconnected(name: str | None, provider: Provider) -> Message:
         if name
         else f"You have no linked account at {provider.label}, so there is nothing to wipe."
     )
-    return Message(text, [section(text)])
+    return text_message(text)
 
 
 def token_refused(name: str, provider: Provider) -> Message:
@@ -124,9 +124,7 @@ def token_refused(name: str, provider: Provider) -> Message:
         f" I can't do anything there for you. If {provider.label} only had a problem, your next command checks the"
         " token again."
     )
-    return Message(
-        text, [section(text), row(_connect("Link it again…", provider)), context("I say this once.")]
-    )
+    return text_message(text, row(_connect("Link it again…", provider)), context("I say this once."))
 
 
 def whoami(
@@ -158,16 +156,14 @@ def whoami(
             stands_in = "I have no token of my own there either, so I can show you nothing of it."
         text = f"{who}, and have not linked an account at {at}. {stands_in}"
         if not can_link:
-            return Message(
-                text, [section(text), context("Linking needs BUILDBELL_SECRET_KEY, which is not set.")]
-            )
+            return text_message(text, context("Linking needs BUILDBELL_SECRET_KEY, which is not set."))
         buttons = row(_connect("Link my account…", provider))
-    return Message(text, [section(text), buttons])
+    return text_message(text, buttons)
 
 
 def connect_prompt(words: str, provider: Provider) -> Message:
     """Offer the button that opens the form, for requests from which Slack can't open it."""
-    return Message(words, [section(words), row(_connect("Link my account…", provider))])
+    return text_message(words, row(_connect("Link my account…", provider)))
 
 
 def read_provider(value: str) -> Provider:

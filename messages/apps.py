@@ -8,10 +8,10 @@ from domain.build import App
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
-from messages.kit.blocks import button, context, paragraphs, plain_text, row, section
+from messages.kit.blocks import context, page_row, paragraphs, section, text_message
 from messages.kit.button_values import AppsButton
 from messages.kit.mrkdwn import code, escape, link, mention
-from messages.kit.views import is_pickable, matching_names, option
+from messages.kit.views import is_pickable, matching_names, option, option_groups
 from messages.provider_presentation import ProviderPresentation
 
 
@@ -25,22 +25,11 @@ def app_list(
             if total
             else f"The token sees no apps. Give its owner access to some at {presentation.label}."
         )
-        return Message(words, [section(words)])
+        return text_message(words)
     pages = -(-total // size)
-    earlier = (
-        button("Previous page", action_ids.APPS_PAGE, AppsButton(page=page - 1).encode())
-        if page > 1
-        else None
-    )
-    later = (
-        button("Next page", f"{action_ids.APPS_PAGE}_next", AppsButton(page=page + 1).encode())
-        if page < pages
-        else None
-    )
     title = f"*{total} app{'s' if total != 1 else ''}*" + (f", page {page} of {pages}" if pages > 1 else "")
     blocks = [section(title), *paragraphs([_line(app, presentation) for app in apps])]
-    if earlier or later:
-        blocks.append(row(earlier, later))
+    blocks += page_row(page, pages, action_ids.APPS_PAGE, lambda number: AppsButton(page=number).encode())
     blocks.append(context(f"`{presentation.command} use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
 
@@ -61,15 +50,9 @@ def any_app_options(typed: str, apps: Sequence[App]) -> dict[str, list[Block]]:
         ]
         for provider in dict.fromkeys(app.provider for app in apps)
     }
-    offered = {provider: options for provider, options in groups.items() if options}
-    if len(groups) < 2 or not offered:
-        return {"options": [block for options in offered.values() for block in options]}
-    return {
-        "option_groups": [
-            {"label": plain_text(provider.label, 75), "options": options}
-            for provider, options in offered.items()
-        ]
-    }
+    if len(groups) < 2 or not any(groups.values()):
+        return {"options": [block for options in groups.values() for block in options]}
+    return {"option_groups": option_groups({at.label: options for at, options in groups.items()})}
 
 
 def any_app_option(app: App) -> Block:

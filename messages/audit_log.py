@@ -8,8 +8,8 @@ from types import MappingProxyType
 
 from domain.audit_chain import AuditEntry, AuditRecord, Event
 from domain.message import Message
-from messages.kit.blocks import context, paragraphs, section
-from messages.kit.mrkdwn import code, cut, escape, mention, when
+from messages.kit.blocks import context, paragraphs, section, text_message
+from messages.kit.mrkdwn import code, cut, escape, in_channel, mention, when
 
 _MARKS = {
     Event.BEGUN: "⏳ began:",
@@ -85,8 +85,7 @@ def audit_list(
     """
     where = escape(where, 200)
     if not links:
-        text = f"Nothing was written down {where} yet."
-        return Message(text, [section(text)])
+        return text_message(f"Nothing was written down {where} yet.")
     lines = [_line(record, places=places, apps=apps) for record in links if not _has_ended(record, links)]
     head = f"*What was done and refused {where}*, newest first"
     note = f"Each entry is chained to the one before it; the newest here ends in {code(links[0].hash[:12])}."
@@ -108,7 +107,7 @@ def _has_ended(record: AuditRecord, links: Sequence[AuditRecord]) -> bool:
 def _line(record: AuditRecord, *, places: bool, apps: Mapping[str, str]) -> str:
     entry = record.entry
     at = f" · *{escape(apps.get(entry.app) or entry.app, 100)}*" if entry.app else ""
-    where = f" in <#{entry.channel}>" if places and entry.channel.startswith(("C", "G")) else ""
+    where = in_channel(entry.channel) if places else ""
     why = f": {escape(entry.personal.reason, LONGEST_NAMED)}" if entry.personal.reason else ""
     second = entry.personal.agreed_by if entry.event not in (Event.AGREED, Event.DECLINED) else None
     agreed = f", agreed to by {mention(second)}" if second is not None else ""

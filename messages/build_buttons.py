@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.build import App, Build
 from domain.message import Block
 from messages.kit import action_ids
-from messages.kit.blocks import button, link_button, row
+from messages.kit.blocks import button, button_row, link_button
 from messages.kit.button_values import BuildButton
 from messages.provider_presentation import ProviderPresentation
 
@@ -17,7 +17,7 @@ def open_button(build: Build, presentation: ProviderPresentation) -> Block | Non
 
 def card_row(build: Build, app: App, presentation: ProviderPresentation) -> list[Block]:
     """Return the row of buttons below a card; empty if there is no button."""
-    return _row(*presentation.card_buttons(build, app), open_button(build, presentation))
+    return button_row(*presentation.card_buttons(build, app), open_button(build, presentation))
 
 
 def streak_row(
@@ -25,7 +25,7 @@ def streak_row(
 ) -> list[Block]:
     """Return the row below the card of a failure streak. Anyone can take back a claim or a snooze."""
     value = BuildButton.of(build, app).encode()
-    return _row(
+    return button_row(
         button("Take over", action_ids.CARD_CLAIM, value)
         if claimed
         else button("I'm on it", action_ids.CARD_CLAIM, value, style="primary"),
@@ -36,7 +36,3 @@ def streak_row(
         *presentation.streak_buttons(build, app),
         open_button(build, presentation),
     )
-
-
-def _row(*buttons: Block | None) -> list[Block]:
-    return [row(*buttons)] if any(buttons) else []

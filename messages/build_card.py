@@ -14,9 +14,9 @@ from messages import build_text
 from messages.build_buttons import card_row
 from messages.deploy_buttons import deploy_row
 from messages.kit import action_ids
-from messages.kit.blocks import button, context, link_button, paragraphs, row, section
+from messages.kit.blocks import button, context, link_button, more_note, paragraphs, row, section
 from messages.kit.button_values import AppButton, ListButton
-from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, format_duration, link, when
+from messages.kit.mrkdwn import clock_time, code, cut_markup, escape, format_duration, join_facts, link, when
 from messages.provider_presentation import ProviderPresentation
 
 ROWS_WITH_BUTTONS = 10
@@ -72,12 +72,7 @@ def app_status(
         )
         for build in running[:ROWS_WITH_BUTTONS]
     ]
-    if len(running) > ROWS_WITH_BUTTONS:
-        blocks.append(
-            context(
-                f"and {len(running) - ROWS_WITH_BUTTONS} more: `{app.provider.command} builds status:running`"
-            )
-        )
+    blocks += more_note(len(running) - ROWS_WITH_BUTTONS, f": `{app.provider.command} builds status:running`")
     if last_by_branch:
         lines = [f"{build_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
         blocks += [section("*Last result of each branch*"), *paragraphs(lines, max_blocks=2)]
@@ -151,11 +146,10 @@ def _small_print(build: Build) -> list[Block]:
 
 def build_line(build: Build, app: App) -> str:
     """Render a build in a line: its name, state and source."""
-    parts = [
+    return join_facts(
         f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}",
         build_text.source_text(build),
-    ]
-    return " · ".join(part for part in parts if part)
+    )
 
 
 def build_row(

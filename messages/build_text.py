@@ -120,13 +120,14 @@ def short_hash(commit_hash: str) -> str:
 
 def commit_text(build: Build) -> str | None:
     """Return the linked hash of the commit and the first line of its message; None if there is no commit."""
-    first_line = (build.commit_message or "").strip().split("\n", 1)[0]
-    parts = []
-    if build.commit_hash:
-        parts.append(link(build.commit_url, short_hash(build.commit_hash)))
-    if first_line:
-        parts.append(escape(first_line, 250))
-    return " ".join(parts) or None
+    return describe_commit(build.commit_hash, build.commit_message, build.commit_url) or None
+
+
+def describe_commit(commit_hash: str | None, message: str | None, url: str | None = None) -> str:
+    """Return the linked hash of a commit and the first line of its message."""
+    subject = (message or "").strip().split("\n", 1)[0]
+    shown_hash = link(url, short_hash(commit_hash)) if commit_hash else ""
+    return " ".join(part for part in (shown_hash, escape(subject, 250)) if part)
 
 
 def starter_text(triggered_by: str | None) -> str | None:

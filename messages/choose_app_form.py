@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from domain.build import App, FrozenModel
 from domain.message import Block
+from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import section
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, app_option, field, modal, search_select, warning
+from messages.kit.views import FormValues, app_option, field, search_select
 
-TITLE = "Choose an app"
 # The block of the field.
 APP = "app"
 
@@ -21,24 +20,14 @@ class PickedApp(FrozenModel):
     title: str
 
 
-def choose_app_modal(
-    *, origin: ViewMetadata, picked: PickedApp | None = None, problem: str | None = None
-) -> Block:
-    """Render the form that asks which app is the channel's."""
-    app = App(provider=origin.provider, slug=picked.slug, title=picked.title) if picked else None
+def choose_app_fields(picked: PickedApp | None, provider: Provider) -> list[Block]:
+    """Render the fields of the form that asks which app is the channel's."""
+    app = App(provider=provider, slug=picked.slug, title=picked.title) if picked else None
     select = search_select(action_ids.PICK_APP, "Type a part of its name", app_option(app))
-    return modal(
-        TITLE,
-        [
-            *warning(problem),
-            section("Commands here that name no app will mean this one. The channel is told."),
-            field(APP, "App", select, optional=False),
-        ],
-        callback_id=action_ids.CHOOSE_APP_MODAL,
-        private_metadata=origin.encode(),
-        submit="Choose",
-        close="Cancel",
-    )
+    return [
+        section("Commands here that name no app will mean this one. The channel is told."),
+        field(APP, "App", select, optional=False),
+    ]
 
 
 def read_app(values: FormValues) -> PickedApp | None:

@@ -13,10 +13,10 @@ from domain.message import Block
 from domain.notifications.deploy_link import DeployLink, links_offered
 from messages import build_text
 from messages.kit import action_ids
-from messages.kit.blocks import button, confirm, plain_text, row
+from messages.kit.blocks import button, button_row, confirm, row
 from messages.kit.button_values import BuildButton, InvalidButtonValue, OptionalButtonValue, Slug
 from messages.kit.mrkdwn import plain
-from messages.kit.views import LONGEST_OPTION, MAX_OPTIONS, option
+from messages.kit.views import LONGEST_OPTION, option, select
 
 # Up to this many links are buttons; more are a select menu.
 MAX_BUTTONS = 2
@@ -39,7 +39,7 @@ def deploy_row(build: Build, app: App, links: Sequence[DeployLink]) -> list[Bloc
     buttons = [
         _deploy_button(build, app, link, "_next" if index else "") for index, link in enumerate(offered)
     ]
-    return [row(*buttons)] if any(buttons) else []
+    return button_row(*buttons)
 
 
 def read_deploy_button(value: str, block_id: str) -> DeployButton:
@@ -72,16 +72,12 @@ def _deploy_select(build: Build, app: App, links: Sequence[DeployLink]) -> list[
         BuildButton(app=build.app_slug, build=build.slug)
     except ValidationError:
         return []
-    select: Block = {
-        "type": "static_select",
+    options = [option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in links]
+    menu = select(options, f"Deploy on {provider} to…") | {
         "action_id": action_ids.DEPLOY_BUILD,
-        "placeholder": plain_text(f"Deploy on {provider} to…", 150),
-        "options": [
-            option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in links[:MAX_OPTIONS]
-        ],
         "confirm": _deploy_question(build, app, f"the app at {provider} that you picked"),
     }
-    return [row(select) | {"block_id": f"{_NAME} {build.app_slug} {build.slug}"}]
+    return [row(menu) | {"block_id": f"{_NAME} {build.app_slug} {build.slug}"}]
 
 
 def _deploy_question(build: Build, app: App, where: str) -> Block:

@@ -12,10 +12,11 @@ from domain.provider import Provider
 from messages.accounts import ConnectedAccount
 from messages.build_card import build_line, build_row, progress_line
 from messages.kit import action_ids
-from messages.kit.blocks import button, context, header, row, section
+from messages.kit.blocks import button, context, header, more_note, row, section
 from messages.kit.button_values import AppButton, BuildButton
 from messages.kit.mrkdwn import code, escape, when
 from messages.kit.views import MAX_BLOCKS, search_select, warning
+from messages.profile import notification_setting
 from messages.profile_form import ProfileForm
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import (
@@ -215,7 +216,7 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
             ),
         ]
     left = content.running_count - len(content.running[:MAX_RUNNING_BUILDS])
-    return [*blocks, *([context(f"and {left} more")] if left > 0 else [])]
+    return [*blocks, *more_note(left)]
 
 
 def _own_builds(content: HomeContent, presentation: ProviderPresentation, now: datetime) -> list[Block]:
@@ -247,8 +248,8 @@ def _subscriptions(content: HomeContent) -> list[Block]:
         text = f"{description}, {where}{stopped_text(subscription)}"
         blocks += [section(text), subscription_buttons(subscription)]
     left = len(content.subscriptions) - MAX_SUBSCRIPTIONS
-    more = f"and {left} more: `{content.default_provider.command} subscriptions` lists those of a channel"
-    return [*blocks, *([context(more)] if left > 0 else [])]
+    command = content.default_provider.command
+    return [*blocks, *more_note(left, f": `{command} subscriptions` lists those of a channel")]
 
 
 def _profile(content: HomeContent) -> list[Block]:
@@ -258,12 +259,8 @@ def _profile(content: HomeContent) -> list[Block]:
     profile = content.profile
     lines = [
         f"The builds of {code(profile.name)} are yours." if profile.name else "I don't know your name there.",
-        _notification_setting(profile.mention, "mention you where your build fails"),
-        *(
-            [_notification_setting(profile.ends, "send you how your builds end")]
-            if content.ends_known
-            else []
-        ),
+        notification_setting(profile.mention, "mention you where your build fails"),
+        *([notification_setting(profile.ends, "send you how your builds end")] if content.ends_known else []),
     ]
     settings = button("Change…", action_ids.SETTINGS, "me", label=f"Change who I am at {provider.label}")
     return [
@@ -294,7 +291,3 @@ def _describe_account(provider: Provider, account: ConnectedAccount | None, *, s
     if account.works:
         return f"You are {name} there. I see and do what you may, with your own token."
     return f"You are {name} there, but {provider.label} does not take your token any more."
-
-
-def _notification_setting(enabled: bool, what: str) -> str:
-    return f"🔔 I {what}." if enabled else f"🔕 I do not {what}."

@@ -10,7 +10,7 @@ from domain.message import Block, Message
 from domain.provider import Provider
 from messages.accounts import connect_account_button
 from messages.kit import action_ids
-from messages.kit.blocks import button, context, paragraphs, row, section
+from messages.kit.blocks import button, context, paragraphs, row, section, text_message
 from messages.kit.button_values import PolicyButton
 from messages.kit.mrkdwn import cut_markup, escape, sentence
 from messages.kit.views import modal
@@ -36,7 +36,7 @@ def add_connect_button(message: Message, words: str, provider: Provider) -> Mess
 
 def sent_as_direct_message(words: str) -> Message:
     """Say that something was sent as a direct message."""
-    return Message(words, [section(f"📨 {words}")])
+    return text_message(words, symbol="📨")
 
 
 def in_progress() -> Message:
@@ -60,7 +60,7 @@ def join_messages(messages: Sequence[Message]) -> Message:
 
 def open_form_prompt(words: str, label: str, action_id: str, value: str) -> Message:
     """Offer a button that opens a form. Slack opens forms only after a press, a command or a shortcut."""
-    return Message(words, [section(words), row(button(label, action_id, value, style="primary"))])
+    return text_message(words, row(button(label, action_id, value, style="primary")))
 
 
 def help_message(topic: str | None, parser: CommandParser) -> Message:

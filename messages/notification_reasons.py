@@ -11,7 +11,7 @@ from domain.message import Message
 from domain.notifications.rule import NotificationRule
 from messages import build_text
 from messages.build_card import build_line
-from messages.kit.blocks import context, paragraphs, section
+from messages.kit.blocks import context, first_lines, paragraphs, section
 from messages.kit.mrkdwn import escape, mention, sentence
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import describe_subscription
@@ -81,9 +81,7 @@ def subscription_preview(
         f"*{len(notified)} of the last {looked_at} builds would have been told*\n"
         f"{describe_subscription(app, terms, presentation)}"
     )
-    lines = [build_line(build, app) for build in notified[:MAX_LINES]]
-    if len(notified) > MAX_LINES:
-        lines.append(f"_and {len(notified) - MAX_LINES} more_")
+    lines = first_lines([build_line(build, app) for build in notified], MAX_LINES)
     reasons = Counter(reason for _, reason in not_notified).most_common(MAX_REASONS)
     quiet = "\n".join(f"🔕 {count} since {sentence(reason, 200)}" for reason, count in reasons)
     blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]

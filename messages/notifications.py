@@ -18,7 +18,7 @@ from messages import build_text
 from messages.build_buttons import open_button, streak_row
 from messages.build_card import build_card, build_line
 from messages.deploy_buttons import deploy_row
-from messages.kit.blocks import context, paragraphs, row, section
+from messages.kit.blocks import button_row, context, paragraphs, section
 from messages.kit.mrkdwn import (
     ai_summary,
     block_of_code,
@@ -253,7 +253,7 @@ def _fixed_card(last: NotificationContent, red: BuildSummary, state: CardState) 
         lines.append(f"{mention(state.claimed_by)} was on it")
     text = f"{build_text.plain_streak_name(build, app)} {fixed}{took}."
     page = open_button(build, last.presentation)
-    below = [*([row(page)] if page else []), *deploy_row(build, app, last.deploy_links)]
+    below = [*button_row(page), *deploy_row(build, app, last.deploy_links)]
     return Message(escape(text, 1000), [section("\n".join(lines)), *below])
 
 

@@ -9,9 +9,9 @@ from domain.access_policy import Principals
 from domain.message import Message
 from domain.redaction.redactor import redact
 from messages.kit import action_ids
-from messages.kit.blocks import button, confirm, context, letter_by_letter, row, section
+from messages.kit.blocks import button, confirm, context, letter_by_letter, row, section, text_message
 from messages.kit.button_values import ProposalButton
-from messages.kit.mrkdwn import escape, literal, mention, mention_group, plain, sentence, when
+from messages.kit.mrkdwn import escape, in_channel, literal, mention, mention_group, plain, sentence, when
 
 LONGEST = 600
 # This many characters fit beside the rest of the message (Slack's rules: 13,200 characters of blocks).
@@ -44,15 +44,13 @@ def approval_request(
     if themselves:
         text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
         note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
-        return Message(
-            # Everything that will be done is shown above, so there is no confirmation dialog.
+        return text_message(
             text,
-            [
-                section(f"✋ {text}"),
-                *letters,
-                _buttons(value, wants, yes="Do it as me", confirmed=False),
-                context(note),
-            ],
+            *letters,
+            # Everything that will be done is shown above, so there is no confirmation dialog.
+            _buttons(value, wants, yes="Do it as me", confirmed=False),
+            context(note),
+            symbol="✋",
         )
     text = f"{mention(by)} wants to {escape(wants, LONGEST)}. Somebody else must agree."
     may = "; and ".join(escape(name, 300) for name in who)
@@ -100,9 +98,9 @@ def _describe_value(name: str, value: str) -> str:
 
 def approval_requested(wants: str, *, channel: str, until: datetime) -> Message:
     """Tell the requester that somebody else must approve first."""
-    where = f"I asked in <#{channel}>" if channel.startswith(("C", "G")) else "I asked in a direct message"
-    text = f"✋ To {escape(wants, LONGEST)} needs somebody's agreement. {where}; it runs out {when(until)}."
-    return Message(text, [section(text)])
+    where = in_channel(channel) or " in a direct message"
+    text = f"✋ To {escape(wants, LONGEST)} needs somebody's agreement. I asked{where}; it runs out {when(until)}."
+    return text_message(text)
 
 
 def approval_decided(
@@ -119,18 +117,14 @@ def approval_decided(
 
 def approval_declined(wants: str, *, decided_by: str, channel: str, reason: str | None = None) -> Message:
     """Tell the requester that the action was declined."""
-    where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
-    text = (
-        f"{mention(decided_by)} declined your request{where} to {escape(wants, LONGEST)}{_because(reason)}."
-    )
-    return Message(text, [section(f"🚫 {text}")])
+    request = f"your request{in_channel(channel)} to {escape(wants, LONGEST)}{_because(reason)}"
+    return text_message(f"{mention(decided_by)} declined {request}.", symbol="🚫")
 
 
 def approval_timed_out(wants: str, *, channel: str, reason: str | None = None) -> Message:
     """Tell the requester that nobody has decided in time."""
-    where = f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
-    text = f"Your request{where} to {escape(wants, LONGEST)}{_because(reason)} has expired: nobody approved it in time."
-    return Message(text, [section(f"⌛ {text}")])
+    request = f"Your request{in_channel(channel)} to {escape(wants, LONGEST)}{_because(reason)}"
+    return text_message(f"{request} has expired: nobody approved it in time.", symbol="⌛")
 
 
 def _because(reason: str | None) -> str:
@@ -146,7 +140,7 @@ def approved_action_failed(
         request_text = f"{mention(by)} may {escape(wants, LONGEST)}"
     text = f"{mention(decided_by)} agreed that {request_text}, but it was not done: "
     text += sentence(problem, 600)
-    return Message(text, [section(f"⚠️ {text}")])
+    return text_message(text, symbol="⚠️")
 
 
 def approved_action_interrupted(wants: str, *, by: str, at: str) -> Message:
@@ -155,7 +149,7 @@ def approved_action_interrupted(wants: str, *, by: str, at: str) -> Message:
         f"It was agreed that {mention(by)} may {escape(wants, LONGEST)}. I was stopped in the midst of it:"
         f" look in {at} whether it was done."
     )
-    return Message(text, [section(f"⚠️ {text}")])
+    return text_message(text, symbol="⚠️")
 
 
 def approval_request_expired(
@@ -168,7 +162,7 @@ def approval_request_expired(
     text = (
         f"Nobody agreed in time: {request_text} {escape(wants, LONGEST)}{_because(reason)}. It was not done."
     )
-    return Message(text, [section(f"⌛ {text}")])
+    return text_message(text, symbol="⌛")
 
 
 def approval_request_unreadable(*, was_agreed: bool) -> Message:
@@ -178,7 +172,7 @@ def approval_request_unreadable(*, was_agreed: bool) -> Message:
         if was_agreed
         else "It was not done. Ask for it again."
     )
-    return Message(text, [section(f"⚠️ {text}")])
+    return text_message(text, symbol="⚠️")
 
 
 def _buttons(value: ProposalButton, wants: str, *, yes: str, confirmed: bool = True) -> dict[str, object]:

@@ -12,7 +12,7 @@ from domain.pipeline import Pipeline, PipelineWorkflow
 from messages import build_text
 from messages.deploy_buttons import deploy_row
 from messages.kit import action_ids
-from messages.kit.blocks import button, confirm, context, link_button, paragraphs, row, section
+from messages.kit.blocks import button, confirm, context, first_lines, link_button, paragraphs, row, section
 from messages.kit.button_values import BuildButton, PipelineButton
 from messages.kit.mrkdwn import (
     clock_time,
@@ -142,8 +142,7 @@ def plain_summary(pipeline: Pipeline, app: App) -> str:
 
 def _describe_pipeline(pipeline: Pipeline, app: App, now: datetime) -> list[str]:
     lines = [_headline(pipeline, app), *_progress(pipeline, now), _source(pipeline)]
-    subject = (pipeline.commit_message or "").strip().split("\n", 1)[0]
-    commit = " ".join(part for part in (escape(pipeline.commit_hash or "", 8), escape(subject, 250)) if part)
+    commit = build_text.describe_commit(pipeline.commit_hash, pipeline.commit_message)
     stopped = f"Aborted: {escape(pipeline.abort_reason, 500)}" if pipeline.abort_reason else ""
     return [line for line in [*lines, commit, stopped] if line]
 
@@ -181,13 +180,11 @@ def _source(pipeline: Pipeline) -> str:
 
 def _stages(pipeline: Pipeline, presentation: ProviderPresentation) -> list[Block]:
     lines = []
-    for stage in pipeline.stages[:MAX_STAGES]:
+    for stage in pipeline.stages:
         shown = " · ".join(_workflow(workflow, presentation) for workflow in stage.workflows[:MAX_WORKFLOWS])
         more = len(stage.workflows) - MAX_WORKFLOWS
         lines.append(f"*{escape(stage.name, 60)}*  {shown}{f' and {more} more' if more > 0 else ''}")
-    if len(pipeline.stages) > MAX_STAGES:
-        lines.append(f"_and {len(pipeline.stages) - MAX_STAGES} more stages_")
-    return paragraphs(lines, max_blocks=2)
+    return paragraphs(first_lines(lines, MAX_STAGES, " stages"), max_blocks=2)
 
 
 def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) -> str:

@@ -10,7 +10,7 @@ from domain.message import Message
 from domain.provider import Provider
 from messages.build_card import build_row
 from messages.build_text import plain_summary
-from messages.kit.blocks import context, section
+from messages.kit.blocks import context, section, text_message
 from messages.kit.mrkdwn import code, cut_markup, escape
 from messages.provider_presentation import ProviderPresentation
 
@@ -40,8 +40,7 @@ def own_builds(
         hints.append(f"`{command} me ends:on` sends you how they end.")
     below = [context(*hints)] if hints else []
     if not builds:
-        words = f"None of the last {looked_at} builds is yours ({known})."
-        return Message(words, [section(words), *below])
+        return text_message(f"None of the last {looked_at} builds is yours ({known}).", *below)
     blocks = [section(f"*Your builds* among the last {looked_at}")]
     blocks += [
         build_row(build, app, presentation=presentation, now=now) for build, app in builds[:MAX_BUILDS]
@@ -57,20 +56,20 @@ def profile_card(
     whose = f"The builds of {code(name)} are yours" if name else f"I don't know your name at {provider.label}"
     lines = [
         f"{whose}{f', and those of {code(email)}' if email else ''}; what you start here is yours anyway.",
-        f"{'🔔' if mention else '🔕'} I {'mention you' if mention else 'do not mention you'} where your build fails.",
-        f"{'🔔' if ends else '🔕'} I {'send' if ends else 'do not send'} you the end of your own builds.",
+        notification_setting(mention, "mention you where your build fails"),
+        notification_setting(ends, "send you the end of your own builds"),
     ]
     text = "\n".join(lines)
-    return Message(
-        text,
-        [
-            section(text),
-            context(f"`{provider.command} me name:NAME mention:on ends:on` changes it; `off` ends it."),
-        ],
+    return text_message(
+        text, context(f"`{provider.command} me name:NAME mention:on ends:on` changes it; `off` ends it.")
     )
+
+
+def notification_setting(enabled: bool, what: str) -> str:
+    """Say whether a person is notified of something."""
+    return f"🔔 I {what}." if enabled else f"🔕 I do not {what}."
 
 
 def end_notification_set(build: Build, app: App) -> Message:
     """Confirm that the person will be notified when the build ends."""
-    text = f"🔔 I'll send you a direct message when {escape(app.title)} {build.label} ends."
-    return Message(text, [section(text)])
+    return text_message(f"🔔 I'll send you a direct message when {escape(app.title)} {build.label} ends.")

@@ -18,13 +18,16 @@ from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
     app_option,
+    checkboxes,
     field,
     is_pickable,
     matching_names,
     modal,
     multi_search_select,
     option,
+    pickable_options,
     search_select,
+    select,
     text_element,
     warning,
 )
@@ -147,6 +150,10 @@ def subscription_modal(
     """
     new = origin.number == 0
     title = escape(app.title, 200) if app else "your own builds"
+    styles = [
+        option(label.replace("{run}", presentation.notified_run), style.value)
+        for style, label in _STYLES.items()
+    ]
     blocks = [
         *warning(problem),
         *(_app_and_channel_fields(app, origin) if new else [section(f"What is told of *{title}*")]),
@@ -167,11 +174,7 @@ def subscription_modal(
         field(
             STYLE,
             "How",
-            {
-                "type": "static_select",
-                "options": [option(_style_label(style, presentation), style.value) for style in _STYLES],
-                "initial_option": option(_style_label(filled.style, presentation), filled.style.value),
-            },
+            select(styles, chosen=filled.style.value),
             optional=False,
         ),
         field(
@@ -188,18 +191,6 @@ def subscription_modal(
         private_metadata=origin.encode(),
         submit="Subscribe" if new else "Save",
         close="Cancel",
-    )
-
-
-def _style_label(style: DeliveryStyle, presentation: ProviderPresentation) -> str:
-    return _STYLES[style].replace("{run}", presentation.notified_run)
-
-
-def subscription_notice(words: str) -> Block:
-    """Render a modal that shows progress, or why the request failed."""
-    return modal(
-        "Subscription",
-        [section(escape(words, 2000))],
     )
 
 
@@ -221,7 +212,7 @@ def name_options(typed: str, names: Iterable[str]) -> list[Block]:
     """Return the options for what was typed: the names that contain it, and the typed text itself as a pattern."""
     pattern = typed.strip()
     offered = dict.fromkeys([*matching_names(typed, names, most=99), *([pattern] if pattern else [])])
-    return [option(name, name) for name in offered if is_pickable(name) and "," not in name]
+    return pickable_options(name for name in offered if "," not in name)
 
 
 def _app_and_channel_fields(app: App | None, origin: SubscriptionOrigin) -> list[Block]:
@@ -253,15 +244,12 @@ def _terms_without_field(terms: NotificationRule) -> str:
 
 
 def _results_field(filled: SubscriptionForm) -> Block:
-    options = {result.value: option(words, result.value) for result, words in _RESULTS.items()}
-    options[STARTED] = option("Every start", STARTED)
-    chosen = [options[result.value] for result in _RESULTS if result in filled.results]
-    chosen += [options[STARTED]] * filled.started
-    element: Block = {"type": "checkboxes", "options": list(options.values())}
+    options = [option(words, result.value) for result, words in _RESULTS.items()]
+    ticked = {result.value for result in filled.results} | ({STARTED} if filled.started else set())
     return field(
         RESULTS,
         "What is told",
-        element | {"initial_options": chosen} if chosen else element,
+        checkboxes([*options, option("Every start", STARTED)], ticked),
         hint="None picked: every end, whatever the result. Aborted builds do not count in a series.",
     )
 
@@ -270,8 +258,6 @@ def _names_field(name: str, label: str, action_id: str, chosen: Sequence[str], p
     return field(
         name,
         label,
-        multi_search_select(
-            action_id, placeholder, [option(value, value) for value in chosen if is_pickable(value)]
-        ),
+        multi_search_select(action_id, placeholder, pickable_options(chosen)),
         hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
     )

@@ -13,7 +13,7 @@ from domain.notifications.rule import EVERY_END, NotificationRule, describe_rule
 from domain.provider import Provider
 from domain.slack_ids import is_slack_id
 from messages.kit import action_ids
-from messages.kit.blocks import button, confirm, context, paragraphs, row, section
+from messages.kit.blocks import button, confirm, context, more_note, paragraphs, row, section, text_message
 from messages.kit.mrkdwn import code, cut_markup, escape, mention, plain, when
 from messages.provider_presentation import PresentationOf, ProviderPresentation
 
@@ -87,7 +87,7 @@ def subscription_added(
 def subscription_exists(row: SubscriptionRow) -> Message:
     """Say that the channel has this subscription already."""
     text = f"🔔 This channel already has this subscription: {describe_row(row, MAX_ROW_LENGTH, with_provider=False)}."
-    return Message(text, [section(text)])
+    return text_message(text)
 
 
 def _invite_note(*, member: bool) -> list[Block]:
@@ -112,9 +112,7 @@ def subscription_changed(
 ) -> Message:
     """Tell the channel that a subscription was changed."""
     text = f"🔔 {mention(by)} changed a subscription: now {describe_subscription(app, after, presentation)}"
-    return Message(
-        text, [section(text), context(f"Before: {describe_subscription(app, before, presentation)}")]
-    )
+    return text_message(text, context(f"Before: {describe_subscription(app, before, presentation)}"))
 
 
 def subscription_resumed(
@@ -127,7 +125,7 @@ def subscription_resumed(
 ) -> Message:
     """Tell the channel that a stopped subscription was resumed; `member`: the bot is in the channel."""
     text = f"🔔 {mention(by)} let this channel be told again of {describe_subscription(app, terms, presentation)}."
-    return Message(text, [section(text), *_invite_note(member=member)])
+    return text_message(text, *_invite_note(member=member))
 
 
 def subscription_paused(
@@ -136,7 +134,7 @@ def subscription_paused(
     """Tell the channel that a subscription was paused."""
     what = describe_subscription(app, terms, presentation)
     text = f"⏸️ {mention(by)} paused this: {what}."
-    return Message(text, [section(text), context("What ends meanwhile is not told afterwards.")])
+    return text_message(text, context("What ends meanwhile is not told afterwards."))
 
 
 def subscription_ended(app: App | None, number: int, *, by: str) -> Message:
@@ -159,7 +157,7 @@ def subscriptions_stopped(
         for app, terms in what[:MAX_ROWS]
     ]
     text = f"⚠️ I can't post in {channel_mention} any more, so your subscriptions there have stopped. {_remedy(reason)}"
-    return Message(text, [section(text), *paragraphs(lines), context("I say this once.")])
+    return text_message(text, *paragraphs(lines), context("I say this once."))
 
 
 def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider) -> Message:
@@ -177,14 +175,15 @@ def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider:
     )
     ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
     resume = button("Resume as me", action_ids.STOPPED_RESUME, ids, style="primary")
-    return Message(text, [section(text), *paragraphs(lines), context(cure), row(resume)])
+    return text_message(text, *paragraphs(lines), context(cure), row(resume))
 
 
 def subscriptions_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
     """Tell the channel that several stopped subscriptions were resumed."""
     how_many = f"{len(rows)} subscriptions" if len(rows) > 1 else "a subscription"
-    text = f"🔔 {mention(by)} resumed {how_many} of this channel."
-    return Message(text, [section(text), *paragraphs(_list_rows(rows))])
+    return text_message(
+        f"🔔 {mention(by)} resumed {how_many} of this channel.", *paragraphs(_list_rows(rows))
+    )
 
 
 def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
@@ -192,7 +191,7 @@ def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
     text = f"End {len(rows)} subscriptions of this channel?"
     ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
     end = button("Unsubscribe", action_ids.UNSUBSCRIBE, ids, style="danger")
-    return Message(text, [section(text), *paragraphs(_list_rows(rows)), row(end)])
+    return text_message(text, *paragraphs(_list_rows(rows)), row(end))
 
 
 def _list_rows(rows: Sequence[SubscriptionRow]) -> list[str]:
@@ -214,7 +213,7 @@ def subscription_list(
     """
     if not rows:
         words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
-        return Message(words, [section(words), *deploy_links])
+        return text_message(words, *deploy_links)
     blocks = [section("*This channel is told of*")]
     blocks += [
         section(f"{outage_text(outage)} What happens meanwhile is told afterwards.") for outage in outages
@@ -225,9 +224,7 @@ def subscription_list(
         creator = mention(subscription.created_by)
         text = f"{describe_row(subscription, most, with_provider=several)}, since {creator} asked"
         blocks += [section(text + stopped_text(subscription)), subscription_buttons(subscription)]
-    if len(rows) > MAX_ROWS:
-        blocks.append(context(f"and {len(rows) - MAX_ROWS} more"))
-    blocks += deploy_links
+    blocks += [*more_note(len(rows) - MAX_ROWS), *deploy_links]
     spoken = "; ".join(
         f"{row.number}: {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows
     )

@@ -5,10 +5,10 @@ They return dicts, not slack_sdk's classes, which drop blocks that they do not k
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
-from domain.message import Block
+from domain.message import Block, Message
 from domain.redaction.redactor import redact_beginning
 from messages.kit.mrkdwn import address, block_of_code, cut, cut_markup, visible_text
 
@@ -42,6 +42,11 @@ def section(text: str, accessory: Block | None = None) -> Block:
     return block | {"accessory": accessory} if accessory else block
 
 
+def text_message(text: str, *below: Block, symbol: str = "") -> Message:
+    """Return a message that shows its text, behind the symbol, above the other blocks."""
+    return Message(text, [section(f"{symbol} {text}" if symbol else text), *below])
+
+
 def header(text: str) -> Block:
     """Return a header block."""
     return {"type": "header", "text": plain_text(text, 150)}
@@ -55,6 +60,11 @@ def context(*texts: str) -> Block:
 def row(*buttons: Block | None) -> Block:
     """Return an actions block: buttons side by side."""
     return {"type": "actions", "elements": [button for button in buttons if button is not None]}
+
+
+def button_row(*buttons: Block | None) -> list[Block]:
+    """Return a row of buttons; empty if there are none."""
+    return [row(*buttons)] if any(buttons) else []
 
 
 def button(
@@ -83,6 +93,18 @@ def button(
         else None,
     }
     return block | {name: setting for name, setting in optional.items() if setting is not None}
+
+
+def page_row(page: int, pages: int, action_id: str, value_of: Callable[[int], str | None]) -> list[Block]:
+    """Return the row of buttons for the pages before and after this one; empty if there are none."""
+    turns = (("Previous page", action_id, page - 1), ("Next page", f"{action_id}_next", page + 1))
+    return button_row(
+        *(
+            button(text, turn_id, value)
+            for text, turn_id, number in turns
+            if 1 <= number <= pages and (value := value_of(number)) is not None
+        )
+    )
 
 
 def link_button(text: str, url: str | None, action_id: str) -> Block | None:
@@ -117,6 +139,17 @@ def letter_by_letter(text: str, *, continued: str = "") -> list[Block]:
             else:
                 pieces.append(part if start == 0 else continued + part)
     return [section(block_of_code(piece, SECTION_TEXT - 100)) for piece in pieces]
+
+
+def more_note(left: int, what: str = "") -> list[Block]:
+    """Say how many things are not shown; nothing if all are. `what` follows the number."""
+    return [context(f"and {left} more{what}")] if left > 0 else []
+
+
+def first_lines(lines: Sequence[str], most: int, what: str = "") -> list[str]:
+    """Return the first lines, and the number of further ones, which `what` follows."""
+    more = [f"_and {len(lines) - most} more{what}_"] if len(lines) > most else []
+    return [*lines[:most], *more]
 
 
 def paragraphs(lines: Sequence[str], max_blocks: int = 3) -> list[Block]:

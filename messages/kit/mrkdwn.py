@@ -151,6 +151,16 @@ def address(url: str | None) -> str | None:
     )
 
 
+def join_facts(*parts: str | None) -> str:
+    """Join short facts in one line; unknown ones are skipped."""
+    return " · ".join(part for part in parts if part)
+
+
+def in_channel(channel: str) -> str:
+    """Return where something is, to follow other words; nothing for a direct message."""
+    return f" in <#{channel}>" if channel.startswith(("C", "G")) else ""
+
+
 def mention(person: str) -> str:
     """Mention a person by Slack user id; anything else is shown as escaped text."""
     return f"<@{person}>" if is_slack_id(person) else escape(person)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
 
 from pydantic import ConfigDict, RootModel
 
@@ -90,6 +90,36 @@ def text_element(
     return element | {"initial_value": replace_surrogates(value[:most])} if value else element
 
 
+def select(options: Sequence[Block], placeholder: str | None = None, chosen: str | None = None) -> Block:
+    """Return a select menu with one choice; the option with the `chosen` value is selected."""
+    element: Block = {"type": "static_select", "options": list(options)[:MAX_OPTIONS]}
+    if placeholder:
+        element["placeholder"] = plain_text(placeholder, 150)
+    initial = next((option for option in element["options"] if option["value"] == chosen), None)
+    return element | {"initial_option": initial} if initial else element
+
+
+def multi_select(options: Sequence[Block], placeholder: str, chosen: Container[str] = ()) -> Block:
+    """Return a select menu with several choices; the options with the `chosen` values are selected."""
+    element = select(options, placeholder) | {"type": "multi_static_select"}
+    initial = [option for option in element["options"] if option["value"] in chosen]
+    return element | {"initial_options": initial} if initial else element
+
+
+def checkboxes(options: Sequence[Block], ticked: Container[str]) -> Block:
+    """Return checkboxes; those with the `ticked` values are ticked."""
+    element: Block = {"type": "checkboxes", "options": list(options)}
+    initial = [option for option in options if option["value"] in ticked]
+    return element | {"initial_options": initial} if initial else element
+
+
+def radio_buttons(options: Sequence[Block], chosen: str) -> Block:
+    """Return radio buttons; the one with the `chosen` value is selected."""
+    element: Block = {"type": "radio_buttons", "options": list(options)}
+    initial = next((option for option in options if option["value"] == chosen), None)
+    return element | {"initial_option": initial} if initial else element
+
+
 def search_select(action_id: str, placeholder: str, chosen: Block | None = None) -> Block:
     """Return a select menu with one choice, whose options are searched by typing."""
     element: Block = {
@@ -115,6 +145,20 @@ def option(text: str, value: str, description: str | None = None) -> Block:
     }
     about = visible_text(description or "").strip()
     return block | {"description": plain_text(about, LONGEST_OPTION)} if about else block
+
+
+def pickable_options(names: Iterable[str]) -> list[Block]:
+    """Return the options of the names that can be options unchanged."""
+    return [option(name, name) for name in names if is_pickable(name)]
+
+
+def option_groups(groups: Mapping[str, Sequence[Block]]) -> list[Block]:
+    """Return groups of options by their labels; empty groups are left out."""
+    return [
+        {"label": plain_text(label, 75), "options": list(options)}
+        for label, options in groups.items()
+        if options
+    ]
 
 
 def matching_names(typed: str, names: Iterable[str], *, most: int = MAX_OPTIONS) -> list[str]:

@@ -14,7 +14,6 @@ from domain.credentials import Credentials, ProviderUser
 from domain.doctor_finding import Finding, apps_finding
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.buildio.api.client import BuildioClient
-from providers.buildio.api.models import BuildioApp
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
 from providers.buildio.pipelines.app_stage import find_stage
 from providers.buildio.polling.deployments import WORKFLOW
@@ -109,17 +108,12 @@ def _client_factory(
     return make
 
 
-def app_of(one: BuildioApp) -> App:
-    """An app of Build.io as the rest of the bot knows apps."""
-    return App(provider=BUILDIO, slug=one.id, title=one.name)
-
-
 async def _apps(buildio: BuildioClient) -> list[App]:
-    return [app_of(one) for one in await buildio.apps()]
+    return [app.as_app() for app in await buildio.apps()]
 
 
 async def _app(buildio: BuildioClient, slug: str) -> App:
-    return app_of(await buildio.app(slug))
+    return (await buildio.app(slug)).as_app()
 
 
 async def _branches(buildio: BuildioClient, app_slug: str) -> list[str]:

@@ -97,9 +97,11 @@ Number = Annotated[_PlainNumber | _AnyNumber, _FIRST_MATCH]
 # The person who starts a build can choose almost every field, but not this: providers assign slugs, and URLs contain
 # them.
 Slug = Annotated[_PlainHex | _AnySlug, _FIRST_MATCH]
-MaybeSlug = Annotated[Slug | None, WrapValidator(or_none)]
+T = TypeVar("T")
+Maybe = Annotated[T | None, WrapValidator(or_none)]
+MaybeSlug = Maybe[Slug]
 # A person's name: one printable line, without a token that was pasted into it.
-Name = Annotated[Annotated[str, AfterValidator(as_name)] | None, WrapValidator(or_none)]
+Name = Maybe[Annotated[str, AfterValidator(as_name)]]
 Flag = Annotated[_PlainFlag | _AnyFlag, _FIRST_MATCH]
 Object = Annotated[_PlainObject | _AnyObject, _FIRST_MATCH]
 Time = Annotated[_PlainTime | _AnyTime, _FIRST_MATCH]

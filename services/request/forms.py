@@ -20,6 +20,8 @@ from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotConnected, RequestRejected
 from messages import notices
 from messages.kit import views
+from messages.kit.button_values import ButtonValue
+from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import FormValues
 from services.container import Services
 from services.request.context import Reply, RequestContext, Visibility
@@ -34,7 +36,7 @@ from services.slack.interaction_payloads import SubmissionPayload
 
 log = structlog.get_logger()
 
-OriginT = TypeVar("OriginT")
+OriginT = TypeVar("OriginT", bound=ViewMetadata | ButtonValue)
 InputT = TypeVar("InputT")
 ResultT = TypeVar("ResultT")
 
@@ -165,6 +167,17 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
         """The sentence that is shown after it took long; None: the reply is shown."""
         return None
 
+    def draw(self, *blocks: Block, submit: str, close: str = "Cancel", problem: str | None = None) -> Block:
+        """Return the modal with these blocks, and the problem above them."""
+        return views.modal(
+            self.title,
+            [*views.warning(problem), *blocks],
+            callback_id=self.callback_id,
+            private_metadata=self.origin.encode(),
+            submit=submit,
+            close=close,
+        )
+
     def render_progress(self) -> Block:
         """Draw the modal while the submission takes long."""
         return notices.notice_modal(self.title, f"⏳ {self.progress}")
@@ -182,7 +195,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
 
     def render_refusal(self, problem: str) -> Block:
         """Draw the modal after a refusal for good."""
-        return notices.notice_modal(self.title, problem)
+        return notices.notice_modal(self.title, f"⚠️ {problem}")
 
     def find_field(self, problem: BaseException) -> str | None:
         """Return the block id of the field that the error is about."""
@@ -315,6 +328,22 @@ async def open_in_time(
         await context.update_view(view_id, view)
     except SlackCallFailed as error:
         log.info("form.gone", reason=error.reason)  # the person has closed it
+
+
+async def open_or_offer(
+    load: Callable[[], Coroutine[Any, Any, Form[Any, Any, Any]]],
+    context: RequestContext,
+    title: str,
+    button: Reply,
+) -> Reply | None:
+    """Open the form once it is loaded, or return the reply with the button that opens it if none can be opened here.
+
+    Raises SlackCallFailed, and what the loading raises.
+    """
+    if not context.trigger_id:
+        return button
+    await open_in_time(load(), context, title)
+    return None
 
 
 async def check_may_act(context: RequestContext, provider: Provider, until: float | None = None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -14,6 +15,7 @@ from domain.provider_errors import DownloadRefused
 from messages.kit.mrkdwn import plain
 from services.events import TemporaryFilesChanged
 from services.request.context import RequestContext
+from services.request.errors import UserError
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed
 
 log = structlog.get_logger()
@@ -28,26 +30,47 @@ UPLOAD_TIMEOUT = aiohttp.ClientTimeout(total=300)
 
 async def share_file(
     context: RequestContext,
-    path: Path,
+    content: bytes | Path,
     *,
     name: str,
     title: str,
     comment: str,
-    channel: str,
+    channel: str | None = None,
     thread: str | None = None,
     snippet: str | None = None,
     alt: str | None = None,
     until: datetime | None = None,
 ) -> None:
-    """Upload the file and show it in the channel.
+    """Upload a file and show it in the channel; None: in the person's direct messages.
 
     `snippet` is the language of Slack's highlighting, `alt` a picture's text for screen readers, `until` the time at
     which the file is deleted. The three calls are those of docs.slack.dev, "Uploading files".
-    Raises SlackCallFailed, DownloadRefused.
+    Raises UserError if Slack does not take the file, DownloadRefused.
     """
-    length = os.stat(path).st_size  # noqa: PTH116 - does not block: the file was just written
-    slack = context.slack
-    upload = await slack.files_getUploadURLExternal(
+    try:
+        channel = channel or await context.direct_message_alone()
+        file_id = await _upload(context, content, name=name, snippet=snippet, alt=alt)
+        if until is not None:
+            # Stored before the file is shown: a crash between the two must not leave it in Slack for ever.
+            await context.storage.temporary_files.note(file_id, context.person, until)
+            context.services.events.publish(TemporaryFilesChanged())
+        await context.slack.files_completeUploadExternal(
+            files=[{"id": file_id, "title": plain(title, LONGEST_TITLE)}],
+            channel_id=channel,
+            initial_comment=comment,
+            thread_ts=thread,
+        )
+    except SlackCallFailed as error:
+        raise UserError(_explain_failure(error)) from error
+
+
+async def _upload(
+    context: RequestContext, content: bytes | Path, *, name: str, snippet: str | None, alt: str | None
+) -> str:
+    """Upload the file, which nobody sees yet, and return its id. Raises SlackCallFailed, DownloadRefused."""
+    # `os.stat` does not block: the file was just written.
+    length = len(content) if isinstance(content, bytes) else os.stat(content).st_size  # noqa: PTH116
+    upload = await context.slack.files_getUploadURLExternal(
         filename=name, length=length, snippet_type=snippet, alt_txt=plain(alt, LONGEST_ALT) if alt else None
     )
     upload_url = str(upload["upload_url"])
@@ -57,7 +80,7 @@ async def share_file(
     try:
         async with context.services.slack.session.post(
             upload_url,
-            data=_read_pieces(path),
+            data=_read_pieces(content),
             headers={"Content-Type": "application/octet-stream", "Content-Length": str(length)},
             timeout=UPLOAD_TIMEOUT,
             allow_redirects=False,
@@ -66,25 +89,16 @@ async def share_file(
                 raise SlackCallFailed("file upload", NOT_UNDERSTOOD, status=response.status)
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
         raise SlackCallFailed("file upload", NO_ANSWER, detail=type(error).__name__) from None
-    if until is not None:
-        # Stored before the file is shown: a crash between the two must not leave it in Slack for ever.
-        await context.storage.temporary_files.note(str(upload["file_id"]), context.person, until)
-        context.services.events.publish(TemporaryFilesChanged())
-    await slack.files_completeUploadExternal(
-        files=[{"id": upload["file_id"], "title": plain(title, LONGEST_TITLE)}],
-        channel_id=channel,
-        initial_comment=comment,
-        thread_ts=thread,
-    )
+    return str(upload["file_id"])
 
 
-async def _read_pieces(path: Path) -> AsyncIterator[bytes]:
-    with path.open("rb") as file:
+async def _read_pieces(content: bytes | Path) -> AsyncIterator[bytes]:
+    with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as file:
         while piece := file.read(A_PIECE):
             yield piece
 
 
-def explain_upload_failure(error: SlackCallFailed) -> str:
+def _explain_failure(error: SlackCallFailed) -> str:
     """Return why Slack did not accept the file, as a sentence for the person."""
     reason = error.reason
     if reason in ("channel_not_found", "not_in_channel"):

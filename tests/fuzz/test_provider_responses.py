@@ -16,7 +16,6 @@ import pytest
 from hypothesis import strategies as st
 
 from providers.bitrise.provider import BITRISE
-from providers.buildio.api.coverage import ENDPOINTS
 from providers.buildio.provider import BUILDIO
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
 from tests.fuzz.fuzz_harness import SIGNS_IN, FuzzHarness, OutcomeCounter, fuzz_harness
@@ -25,6 +24,7 @@ from tests.fuzz.leak_detector import visible_text
 from tests.fuzz.mutations import differences, mutated, rewritten
 from tests.fuzz.request_sender import content_type, encode_body
 from tests.fuzz.slack_scenario import RecordedPayload, play_scenario
+from tests.providers.buildio.endpoints import ENDPOINTS
 
 HEALTH_CHECK_EVERY = 25
 STORAGE_CHECK_EVERY = 10

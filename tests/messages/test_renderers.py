@@ -58,6 +58,7 @@ from messages import (
 )
 from messages.access_rules import FilledRule, RulePermissions, ShownRule
 from messages.accounts import ConnectedAccount
+from messages.choose_app_form import PickedApp
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
 from messages.kit.button_values import ArtifactButton, BuildButton, ListButton, LogButton, ProposalButton
@@ -68,22 +69,28 @@ from messages.profile_form import ProfileForm
 from messages.provider_presentation import ProviderPresentation
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
+from providers.bitrise import interactions as bitrise_interactions
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
-from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
-from providers.bitrise.builds.find_form import BuildSearch
-from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
+from providers.bitrise.builds import action_messages, diff_messages, trigger_form
+from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
+from providers.bitrise.builds.find_form import BuildSearch, FindForm
+from providers.bitrise.builds.trigger_form import StartForm, StartOrigin, TriggerForm
 from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
+from providers.buildio import interactions as buildio_interactions
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.provider import BUILDIO
+from services.request.forms import Form
 from tests.providers.buildio import renderer_cases
 from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS
+from tests.support.drawn_forms import draw
 from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.presentations import presentation_of
@@ -119,7 +126,6 @@ READERS = {
     "artifacts_of_block",
     "log_of_block",
     "missing_places",
-    "picked_app",
     "read_abort",
     "read_any_app",
     "read_provider",
@@ -334,11 +340,6 @@ def _subscription_modal(
     return None
 
 
-def _start_modal(app: App | None, form: StartForm, problem: str | None) -> dict[str, Any]:
-    origin = StartOrigin(channel="C1", rows=tuple(form.variables))
-    return trigger_form.start_modal(form, app, origin=origin, problem=problem, remembered=True)
-
-
 def _access_rule_list(verdicts: Mapping[Permission, Verdict], name: str, **more: Any) -> Message:
     named = {
         who: name
@@ -348,18 +349,13 @@ def _access_rule_list(verdicts: Mapping[Permission, Verdict], name: str, **more:
     return access_rules.access_rule_list(more.pop("app"), more.pop("provider"), verdicts, named, **more)
 
 
+def _with_fields(fields: list[message.Block]) -> message.Block:
+    return views.modal("Form", fields, submit="Send")
+
+
 # Each renderer with all arguments that it can have.
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "account_title": st.builds(accounts.account_title, PROVIDER),
-    "profile_title": st.builds(profile_form.profile_title, PROVIDER),
-    "abort_done": st.builds(abort_form.abort_done, BUTTONS),
-    "abort_modal": st.builds(
-        abort_form.abort_modal,
-        BUTTONS,
-        private_metadata=st.just("{}"),
-        order=st.none() | st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT),
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     "build_aborted": st.builds(
         action_messages.build_aborted,
         BUILDS,
@@ -367,7 +363,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         by=BY,
         order=st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT, with_success=BOOL),
     ),
-    "abort_in_progress": st.builds(abort_form.abort_in_progress, BUTTONS),
     "any_app_options": st.builds(
         apps.any_app_options, UNTRUSTED_TEXT | st.just(""), st.lists(APPS, max_size=4)
     ).map(lambda rendered: rendered.get("option_groups") or rendered["options"]),
@@ -441,9 +436,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscription_changed": st.builds(
         subscriptions.subscription_changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY
     ),
-    "choose_app_modal": st.builds(
-        choose_app_form.choose_app_modal, origin=ORIGIN, problem=OPTIONAL_UNTRUSTED_TEXT
-    ),
+    "choose_app_fields": st.builds(
+        choose_app_form.choose_app_fields,
+        st.none() | st.builds(PickedApp, slug=SLUG, title=UNTRUSTED_TEXT),
+        PROVIDER,
+    ).map(_with_fields),
     "build_comparison": st.builds(
         lambda app, build, success, now, then: diff_messages.build_comparison(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
@@ -468,12 +465,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         lambda said: notices.notice_modal("Linked", said)
     ),
     "account_disconnected": st.builds(accounts.account_disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
-    "find_modal": st.builds(
-        find_form.find_modal,
-        st.builds(BuildSearch, app=st.none() | SLUG, title=OPTIONAL_UNTRUSTED_TEXT, words=UNTRUSTED_TEXT),
-        origin=ORIGIN,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     "flood_digest": st.builds(
         notifications.flood_digest, st.lists(CONTENTS, min_size=1, max_size=3), limit=COUNT
     ),
@@ -483,7 +474,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "open_form_prompt": st.builds(
         notices.open_form_prompt, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
-    "found_builds": st.builds(find_form.found_builds, ERRORS, origin=ORIGIN),
     "build_digest": st.builds(
         notifications.build_digest, st.lists(CONTENTS, min_size=1, max_size=3), title=st.just("They ended")
     ),
@@ -505,7 +495,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         log_messages.log_hits, BUILDS, APPS, UNTRUSTED_TEXT, READINGS, complete=BOOL, still_growing=BOOL
     ),
     "log_shared": st.builds(log_messages.log_shared, BUILDS, APPS, by=BY),
-    "search_in_progress": st.builds(find_form.search_in_progress),
     "profile_card": st.builds(
         profile.profile_card,
         provider=PROVIDER,
@@ -524,8 +513,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
     "no_successful_build": st.builds(diff_messages.no_successful_build, BUILDS, APPS),
-    "abort_failed": st.builds(abort_form.abort_failed, UNTRUSTED_TEXT.filter(str.strip)),
-    "trigger_failed": st.builds(trigger_form.trigger_failed, UNTRUSTED_TEXT.filter(str.strip)),
     "notice_modal": st.builds(
         notices.notice_modal, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)
     ),
@@ -569,13 +556,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         is_admin=BOOL,
         you=UNTRUSTED_TEXT.map("You: {}".format),
     ),
-    "access_rule_modal": st.builds(
-        access_rules.access_rule_modal,
-        RULE_FORMS,
-        st.just(CHOICES),
-        origin=ORIGIN,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
+    "access_rule_fields": st.builds(
+        access_rules.access_rule_fields, RULE_FORMS, st.just(CHOICES), PROVIDER
+    ).map(_with_fields),
     "subscription_preview": st.builds(
         notification_reasons.subscription_preview,
         APPS,
@@ -649,9 +632,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "rule_added": st.builds(access_rules.rule_added, RULES, PROVIDER.map(lambda at: at.command)),
     "rule_removed": st.builds(access_rules.rule_removed, RULES),
-    "search_modal": st.builds(
-        log_messages.search_modal, LOG_BUTTONS, typed=UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
-    ),
     "sent_as_direct_message": st.builds(
         notices.sent_as_direct_message, st.just("The log is in our direct messages.")
     ),
@@ -661,11 +641,8 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         st.builds(CardState, claimed_by=st.none() | BY, snoozed_until=TIME),
         now=NOW,
     ),
-    "profile_modal": st.builds(profile_form.profile_modal, PROFILES, PROVIDER, origin=ORIGIN),
+    "profile_fields": st.builds(profile_form.profile_fields, PROFILES, PROVIDER).map(_with_fields),
     "shown_in_modal": st.builds(views.shown_in_modal, st.just("Log"), ERRORS),
-    "start_done": st.builds(trigger_form.start_done, APPS),
-    "start_modal": st.builds(_start_modal, st.none() | APPS, FORMS, OPTIONAL_UNTRUSTED_TEXT),
-    "trigger_in_progress": st.builds(trigger_form.trigger_in_progress, APPS),
     "app_status": st.builds(
         build_card.app_status,
         APPS,
@@ -686,9 +663,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "subscription_exists": st.builds(subscriptions.subscription_exists, ROWS.filter(bool).map(itemgetter(0))),
     "subscription_modal": st.builds(
         _subscription_modal, st.none() | APPS, TERMS, PRESENTATION, OPTIONAL_UNTRUSTED_TEXT
-    ),
-    "subscription_notice": st.builds(
-        subscription_form.subscription_notice, UNTRUSTED_TEXT.map("It is {}.".format)
     ),
     "subscription_list": st.builds(
         subscriptions.subscription_list,
@@ -733,6 +707,28 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "yml_comment": st.builds(config_messages.yml_comment, APPS, st.none() | BUILDS, VERDICTS),
     "yml_message": st.builds(config_messages.yml_message, APPS, st.none() | BUILDS, VERDICTS),
 } | {f"buildio.{name}": strategy for name, strategy in renderer_cases.RENDERED.items()}
+DRAWN: Mapping[type[Form[Any, Any, Any]], st.SearchStrategy[Any]] = {
+    **renderer_cases.DRAWN,
+    AbortForm: draw(
+        AbortForm,
+        st.builds(AbortOrigin, button=BUTTONS, channel=st.just("C1")),
+        st.builds(AbortRequest, reason=OPTIONAL_UNTRUSTED_TEXT, with_success=BOOL),
+    ),
+    FindForm: draw(
+        FindForm,
+        ORIGIN,
+        st.builds(BuildSearch, app=st.none() | SLUG, title=OPTIONAL_UNTRUSTED_TEXT, words=UNTRUSTED_TEXT),
+    ),
+    LogSearchForm: draw(LogSearchForm, LOG_BUTTONS, UNTRUSTED_TEXT),
+    TriggerForm: draw(
+        TriggerForm,
+        st.builds(StartOrigin, channel=st.just("C1"), rows=st.sampled_from([(), (1,), (2, 5)])),
+        FORMS,
+        app=st.none() | APPS,
+        is_remembered=BOOL,
+    ),
+}
+CASES = {**RENDERED, **{form_class.__name__: case for form_class, case in DRAWN.items()}}
 
 
 # Parts of other renderers, never shown by themselves.
@@ -778,6 +774,8 @@ def renderers() -> dict[str, Callable[..., Any]]:
 def test_every_renderer_has_a_case_and_only_readers_and_parts_have_none() -> None:
     functions = renderers()
     assert set(functions) >= set(RENDERED) | READERS | PIECES
+    forms = {*bitrise_interactions.INTERACTIONS.forms, *buildio_interactions.INTERACTIONS.forms}
+    assert {form.callback_id for form in DRAWN} == forms
     for name in READERS:
         returned = get_type_hints(functions[name])["return"]
         bare = name.removeprefix("buildio.")
@@ -790,10 +788,10 @@ def test_every_renderer_has_a_case_and_only_readers_and_parts_have_none() -> Non
 
 
 @examples(15)
-@pytest.mark.parametrize("name", sorted(RENDERED))
+@pytest.mark.parametrize("name", sorted(CASES))
 @given(data=st.data())
 def test_untrusted_text_never_becomes_markup_or_a_mention(name: str, data: st.DataObject) -> None:
-    rendered = data.draw(RENDERED[name])
+    rendered = data.draw(CASES[name])
     match rendered:
         case Message():
             assert_message(rendered)

@@ -25,19 +25,18 @@ from domain.pipeline import Pipeline
 from messages import apps as message_apps
 from messages import (
     build_card,
-    choose_app_form,
     home,
     notices,
     notification_reasons,
     notifications,
     pipeline_card,
     profile,
-    profile_form,
     started_run,
     subscription_form,
     subscriptions,
 )
 from messages.accounts import ConnectedAccount
+from messages.choose_app_form import PickedApp
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit.button_values import ArtifactButton, BuildButton, ListButton, LogButton
 from messages.kit.mrkdwn import block_of_code, cut_markup, escape, format_duration, link, plain, size, when
@@ -46,21 +45,25 @@ from messages.notifications import NotificationContent
 from messages.profile_form import ProfileForm
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
-from providers.bitrise.api.models import ArtifactLinks
+from providers.bitrise.api.models import Artifact, ArtifactLinks
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
-from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.build_requests import messages as build_request_messages
-from providers.bitrise.builds import abort_form, action_messages, diff_messages, find_form, trigger_form
-from providers.bitrise.builds.find_form import BuildSearch
-from providers.bitrise.builds.trigger_form import StartForm, StartOrigin
+from providers.bitrise.builds import action_messages, diff_messages, trigger_form
+from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
+from providers.bitrise.builds.find_form import BuildSearch, FindForm
+from providers.bitrise.builds.trigger_form import StartForm, StartOrigin, TriggerForm
 from providers.bitrise.config import messages as config_messages
 from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
+from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
+from services.features.apps.form import ChooseAppForm
+from services.features.profile.form import EditProfileForm
 from tests.support.commands import BITRISE_PARSER, PARSERS
+from tests.support.drawn_forms import NO_REQUEST
 from tests.support.examples import examples
 from tests.support.factories import ANDROID, NOON, make_build
 from tests.support.presentations import AT_BITRISE, AT_BUILDIO, presentation_of
@@ -138,7 +141,7 @@ def test_apps(apps: list[App]) -> None:
 
 @large
 @given(BUILDS, APPS, LINES)
-def test_artifacts(build: Build, app: App, lines: list[ArtifactLine]) -> None:
+def test_artifacts(build: Build, app: App, lines: list[Artifact]) -> None:
     assert_message(artifact_messages.artifacts(build, app, lines, total=len(lines) + 3))
 
 
@@ -173,7 +176,7 @@ def test_a_log(build: Build, app: App, text: str, growing: bool) -> None:
     )
     assert_message(log_messages.followed_log(build, app, text, until=NOON, ended=growing))
     value = LogButton(app=build.app_slug, build=build.slug)
-    assert_view(log_messages.search_modal(value, typed=text, problem=text))
+    assert_view(LogSearchForm(NO_REQUEST, value, text).render(text))
 
 
 @given(
@@ -297,13 +300,14 @@ def test_the_modals_for_builds_and_subscriptions(
 ) -> None:
     form = StartForm.of(command.model_copy(update={"environments": tuple(variables)}))
     origin = StartOrigin(channel="C1", app=app.slug, rows=tuple(form.variables))
-    assert_view(trigger_form.start_modal(form, app, origin=origin, problem=text))
-    assert_view(trigger_form.trigger_in_progress(app))
-    assert_view(trigger_form.trigger_failed(text))
+    trigger = TriggerForm(NO_REQUEST, origin, form, app)
+    assert_view(trigger.render(text))
+    assert_view(trigger.render_progress())
+    assert_view(trigger.render_refusal(text))
     search = BuildSearch(app=app.slug, title=app.title, words=text)
-    assert_view(find_form.find_modal(search, origin=origin, problem=text))
-    assert_view(choose_app_form.choose_app_modal(origin=origin, problem=text))
-    assert_view(profile_form.profile_modal(ProfileForm(name=text, ends=True), BITRISE, origin=origin))
+    assert_view(FindForm(NO_REQUEST, origin, search).render(text))
+    assert_view(ChooseAppForm(NO_REQUEST, origin, PickedApp(slug=app.slug, title=text)).render(text))
+    assert_view(EditProfileForm(NO_REQUEST, origin, ProfileForm(name=text, ends=True)).render(text))
     assert_options(message_apps.app_options("", [app]))
     assert_options(trigger_form.buildable_options(text, [text, "primary"], [text]))
 
@@ -400,12 +404,12 @@ def test_help(parser: CommandParser, topic: str | None) -> None:
 @given(BUILDS, APPS, OPTIONAL_UNTRUSTED_TEXT, OPTIONAL_UNTRUSTED_TEXT)
 def test_the_abort_modal(build: Build, app: App, reason: str | None, problem: str | None) -> None:
     button = BuildButton.of(build, app)
-    metadata = json.dumps({"button": button.encode(), "response_url": "https://hooks.slack.com/" + "x" * 200})
-    order = AbortRequest(reason=reason, with_success=True)
-    assert_view(abort_form.abort_modal(button, private_metadata=metadata, order=order, problem=problem))
-    assert_view(abort_form.abort_in_progress(button))
-    assert_view(abort_form.abort_done(button))
-    assert_view(abort_form.abort_failed(problem or "x"))
+    origin = AbortOrigin(button=button, response_url="https://hooks.slack.com/" + "x" * 200)
+    form = AbortForm(NO_REQUEST, origin, AbortRequest(reason=reason, with_success=True))
+    assert_view(form.render(problem))
+    assert_view(form.render_progress())
+    assert_view(form.render_result(None) or {})
+    assert_view(form.render_refusal(problem or "x"))
 
 
 @given(UNTRUSTED_TEXT, st.integers(20, 500))

@@ -16,7 +16,7 @@ from domain.notifications.rule import BuildEvent
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from messages.kit.view_metadata import ViewMetadata
 from messages.notifications import NotificationContent
-from providers.bitrise.artifacts.messages import ArtifactLine
+from providers.bitrise.api.models import Artifact
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from tests.support.factories import NOON
@@ -130,7 +130,7 @@ CONTENTS = st.builds(
     st.lists(st.just("U0ASKER"), max_size=2),
 )
 LINES = st.lists(
-    st.builds(ArtifactLine, slug=SLUG, title=UNTRUSTED_TEXT, kind=OPTIONAL_UNTRUSTED_TEXT, size=NUMBER),
+    st.builds(Artifact, slug=SLUG, title=UNTRUSTED_TEXT, kind=OPTIONAL_UNTRUSTED_TEXT, size=NUMBER),
     max_size=40,
 )
 PIPELINES = st.builds(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from domain.message import Block
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import field, modal, text_element, warning
+from messages.kit.views import field, text_element
 from services.actions.run import run_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply
@@ -38,12 +38,8 @@ class StartForm(Form[ViewMetadata, str, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the project."""
-        return modal(
-            self.title,
-            [*warning(problem), field(PROJECT, "Project", text_element(self.filled))],
-            callback_id=START_FORM,
-            private_metadata=self.origin.encode(),
-            submit="Start",
+        return self.draw(
+            field(PROJECT, "Project", text_element(self.filled)), submit="Start", problem=problem
         )
 
     async def submit(self) -> Reply | None:

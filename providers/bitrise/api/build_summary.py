@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import BaseModel, ValidationError, WrapValidator
+from pydantic import BaseModel, ValidationError
 
 from domain.log.log_parser import Step, StepResult
-from providers.http.field_parsing import MaybeSlug, Text, Time, or_none
+from providers.http.field_parsing import Maybe, MaybeSlug, Text, Time
 
 _RESULTS = {
     "success": StepResult.SUCCEEDED,
@@ -44,7 +44,7 @@ class StepItem(BaseModel):
     status: Text = None
     started_at: Time = None
     finished_at: Time = None
-    errors: Annotated[list[ErrorItem] | None, WrapValidator(or_none)] = None
+    errors: Maybe[list[ErrorItem]] = None
 
     def as_step(self, number: int) -> Step:
         """Convert it to a Step."""
@@ -63,19 +63,19 @@ class StepItem(BaseModel):
 class WorkflowItem(BaseModel):
     """A workflow with its steps."""
 
-    steps: Annotated[list[StepItem] | None, WrapValidator(or_none)] = None
+    steps: Maybe[list[StepItem]] = None
 
 
 class ExecutionItem(BaseModel):
     """The execution in the summary of a log."""
 
-    workflows: Annotated[list[WorkflowItem] | None, WrapValidator(or_none)] = None
+    workflows: Maybe[list[WorkflowItem]] = None
 
 
 class SummaryItem(BaseModel):
     """The summary of a log."""
 
-    execution: Annotated[ExecutionItem | None, WrapValidator(or_none)] = None
+    execution: Maybe[ExecutionItem] = None
 
 
 def parse_steps(body: bytes) -> tuple[Step, ...]:

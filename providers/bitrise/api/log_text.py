@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from itertools import pairwise
-from typing import Annotated
 
-from pydantic import BaseModel, ValidationError, WrapValidator
+from pydantic import BaseModel, ValidationError
 
 from domain.build import FrozenModel
 from domain.provider_errors import UnexpectedResponse
 from providers.bitrise.provider import BITRISE
-from providers.http.field_parsing import Flag, Number, Text, Time, or_none
+from providers.http.field_parsing import Flag, Maybe, Number, Text, Time
 
 
 class ChunkItem(BaseModel):
@@ -25,7 +24,7 @@ class ChunkItem(BaseModel):
 class LogItem(BaseModel):
     """The log response: the last chunks, and the link to the archive once there is one."""
 
-    log_chunks: Annotated[list[ChunkItem] | None, WrapValidator(or_none)] = None
+    log_chunks: Maybe[list[ChunkItem]] = None
     is_archived: Flag = None
     expiring_raw_log_url: Text = None
     generated_log_chunks_num: Number = None

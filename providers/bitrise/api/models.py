@@ -7,9 +7,9 @@ empty strings instead of null (forum thread: "undefined parameters are now retur
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Generic, TypeVar
+from typing import Generic, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError, WrapValidator
+from pydantic import BaseModel, ValidationError
 
 from domain.abort_kind import AbortReasonRule, classify_reason
 from domain.build import App, Build, BuildState, FrozenModel
@@ -18,6 +18,7 @@ from domain.redaction.redactor import truncate_at_word
 from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import (
     Flag,
+    Maybe,
     MaybeSlug,
     Name,
     Number,
@@ -25,7 +26,6 @@ from providers.http.field_parsing import (
     Slug,
     Text,
     Time,
-    or_none,
     parse_items,
     parse_json,
 )
@@ -88,7 +88,7 @@ class BuildItem(BaseModel):
     abort_reason: Text = None
     pipeline_workflow_id: MaybeSlug = None
     original_build_params: Object = None
-    repository: Annotated[AppItem | None, WrapValidator(or_none)] = None
+    repository: Maybe[AppItem] = None
 
     def as_build(self, app_slug: str, abort_rules: Sequence[AbortReasonRule] = ()) -> Build:
         """Convert it to a Build; `abort_rules` are the operator's own kinds of aborts."""
@@ -211,10 +211,8 @@ class Paging(BaseModel):
 class ListEnvelope(BaseModel, Generic[ItemT]):
     """The response for a list."""
 
-    model_config = ConfigDict(extra="ignore")
-
     data: list[ItemT]
-    paging: Annotated[Paging | None, WrapValidator(or_none)] = None
+    paging: Maybe[Paging] = None
 
 
 class SingleEnvelope(BaseModel, Generic[ItemT]):

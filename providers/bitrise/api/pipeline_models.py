@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
 
-from pydantic import BaseModel, WrapValidator
+from pydantic import BaseModel
 
 from domain.build import BuildState
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
 from providers.bitrise.provider import BITRISE
-from providers.http.field_parsing import Flag, MaybeSlug, Number, Slug, Text, Time, or_none, parse_number
+from providers.http.field_parsing import Flag, Maybe, MaybeSlug, Number, Slug, Text, Time, parse_number
 
 # API v0.1, "pipeline-show"; workflow states have the same names.
 _STATES = {
@@ -50,7 +49,7 @@ class WorkflowItem(BaseModel):
     external_id: MaybeSlug = None
     name: Text = None
     status: Text = None
-    depends_on: Annotated[list[str] | None, WrapValidator(or_none)] = None
+    depends_on: Maybe[list[str]] = None
     started_at: Time = None
     finished_at: Time = None
     startFailureReason: Text = None  # noqa: N815 - Bitrise's own spelling, only here
@@ -73,7 +72,7 @@ class StageItem(BaseModel):
     """A stage of a pipeline."""
 
     name: Text = None
-    workflows: Annotated[list[WorkflowItem] | None, WrapValidator(or_none)] = None
+    workflows: Maybe[list[WorkflowItem]] = None
 
 
 class ParamsItem(BaseModel):
@@ -95,15 +94,15 @@ class PipelineShow(BaseModel):
     number_in_app_scope: Number = None
     rebuildable: Flag = None
     current_attempt_id: Text = None
-    attempts: Annotated[list[AttemptItem] | None, WrapValidator(or_none)] = None
+    attempts: Maybe[list[AttemptItem]] = None
     triggered_by: Text = None
     triggered_at: Time = None
     started_at: Time = None
     finished_at: Time = None
     abort_reason: Text = None
-    stages: Annotated[list[StageItem] | None, WrapValidator(or_none)] = None
-    workflows: Annotated[list[WorkflowItem] | None, WrapValidator(or_none)] = None
-    trigger_params: Annotated[ParamsItem | None, WrapValidator(or_none)] = None
+    stages: Maybe[list[StageItem]] = None
+    workflows: Maybe[list[WorkflowItem]] = None
+    trigger_params: Maybe[ParamsItem] = None
 
     def as_pipeline(self, app_slug: str) -> Pipeline:
         """Convert the current attempt to a Pipeline."""

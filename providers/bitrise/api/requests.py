@@ -60,13 +60,6 @@ class AbortRequest(FrozenModel):
         }
 
 
-class EnvironmentVariable(FrozenModel):
-    """An environment variable for a build."""
-
-    key: str
-    value: str
-
-
 class TriggerRequest(FrozenModel):
     """Parameters of a build: at least one of branch, tag, commit, workflow and pipeline. `original` is sent unchanged.
 
@@ -80,20 +73,14 @@ class TriggerRequest(FrozenModel):
     commit_message: str | None = None
     workflow_id: str | None = None
     pipeline_id: str | None = None
-    environments: tuple[EnvironmentVariable, ...] = ()
+    environments: tuple[tuple[str, str], ...] = ()
     original: Mapping[str, Any] | None = Field(default=None, repr=False)
     started_by: str | None = None
 
     @model_validator(mode="after")
     def _require_target(self) -> Self:
-        if not (
-            self.branch
-            or self.tag
-            or self.commit_hash
-            or self.workflow_id
-            or self.pipeline_id
-            or self.original
-        ):
+        revision = (self.branch, self.tag, self.commit_hash)
+        if not any((*revision, self.workflow_id, self.pipeline_id, self.original)):
             raise ValueError("name a branch, tag, commit, workflow or pipeline to build")
         return self
 
@@ -123,8 +110,7 @@ class TriggerRequest(FrozenModel):
         if self.environments:
             # not expanded: what a person typed is meant literally
             params["environments"] = [
-                {"key": environment.key, "value": environment.value, "is_expand": False}
-                for environment in self.environments
+                {"key": key, "value": value, "is_expand": False} for key, value in self.environments
             ]
         return params
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import BaseModel, ValidationError, WrapValidator
+from pydantic import BaseModel, ValidationError
 
 from domain.provider_errors import RequestRejected, UnexpectedResponse
 from providers.bitrise.api.models import BUILD_PAGE
 from providers.bitrise.api.requests import TriggeredBuild
 from providers.bitrise.provider import BITRISE
-from providers.http.field_parsing import MaybeSlug, Number, Text, or_none
+from providers.http.field_parsing import Maybe, MaybeSlug, Number, Text
 
 
 class ResultItem(BaseModel):
@@ -40,7 +38,7 @@ class ResultItem(BaseModel):
 class TriggerResponse(ResultItem):
     """A trigger's response; it is not wrapped in `data`, and its `slug` is the app's."""
 
-    results: Annotated[list[ResultItem] | None, WrapValidator(or_none)] = None
+    results: Maybe[list[ResultItem]] = None
 
 
 def parse_started_builds(body: bytes) -> list[TriggeredBuild]:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise import action_ids
 from providers.bitrise.artifacts import commands
 from providers.bitrise.artifacts.messages import artifacts_of_block
-from providers.bitrise.builds.build_button import find_pressed_build
+from providers.bitrise.builds.build_button import on_build
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
-
-
-async def _list(press: ButtonPress) -> Reply:
-    return await commands.list_build_artifacts(*await find_pressed_build(press), press.context)
 
 
 async def _fetch_link(press: ButtonPress) -> Reply:
@@ -31,12 +28,8 @@ async def _fetch_links(press: ButtonPress) -> Reply:
     return await commands.fetch_artifact_links(artifacts_of_block(press.block), picked, press.context)
 
 
-async def _make_public(press: ButtonPress) -> Reply | None:
-    return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=True)
-
-
-async def _make_private(press: ButtonPress) -> Reply | None:
-    return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=False)
+async def _set_public(press: ButtonPress, *, public: bool) -> Reply | None:
+    return await commands.set_public(ArtifactButton.decode(press.value), press.context, public=public)
 
 
 async def _send_qr_code(press: ButtonPress) -> Reply | None:
@@ -45,11 +38,11 @@ async def _send_qr_code(press: ButtonPress) -> Reply | None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.BUILD_ARTIFACTS: _list,
+    action_ids.BUILD_ARTIFACTS: on_build(commands.list_build_artifacts),
     action_ids.ARTIFACT_LINK: _fetch_link,
     action_ids.ARTIFACT_RENEW: _renew_link,
     action_ids.ARTIFACT_LINKS: _fetch_links,
-    action_ids.ARTIFACT_PUBLIC: _make_public,
-    action_ids.ARTIFACT_PRIVATE: _make_private,
+    action_ids.ARTIFACT_PUBLIC: partial(_set_public, public=True),
+    action_ids.ARTIFACT_PRIVATE: partial(_set_public, public=False),
     action_ids.ARTIFACT_QR: _send_qr_code,
 }

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 import segno
 
@@ -16,10 +14,10 @@ from domain.message import Message
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
 from providers.bitrise.api.access import own_client, reading_client
-from providers.bitrise.api.models import ArtifactLinks
+from providers.bitrise.api.models import Artifact, ArtifactLinks
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.artifacts.actions import SetPublicInstallPageAction
-from providers.bitrise.artifacts.messages import MAX_SELECTED_ARTIFACTS, ArtifactLine
+from providers.bitrise.artifacts.messages import MAX_SELECTED_ARTIFACTS
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions import run
@@ -27,8 +25,7 @@ from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import app_by_slug, build_by_slugs, find_build
-from services.slack import file_upload
-from services.slack.errors import SlackCallFailed
+from services.slack.file_upload import share_file
 
 MAX_ARTIFACTS = 100
 TITLE = "Artifacts"
@@ -50,14 +47,11 @@ async def list_artifacts(command: ListArtifacts, context: RequestContext) -> Rep
 
 async def list_build_artifacts(app: App, build: Build, context: RequestContext) -> Reply:
     """List a build's artifacts by type, each with a button that fetches its link."""
-    lines: list[ArtifactLine] = []
+    lines: list[Artifact] = []
     total = 0
     async for page in reading_client(context).artifacts(app.slug, build.slug).pages():
         total = max(page.total or 0, len(lines) + len(page.items))
-        lines += (
-            ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
-            for artifact in page.items
-        )
+        lines += page.items
         if len(lines) >= MAX_ARTIFACTS:
             break
     state_of(context).artifact_index.add(app.slug, build.slug, (line.slug for line in lines))
@@ -67,8 +61,7 @@ async def list_build_artifacts(app: App, build: Build, context: RequestContext) 
 async def artifact_card(app: App, build: Build, artifact_slug: str, context: RequestContext) -> Message:
     """Render one artifact of a build, with a button that fetches its link."""
     artifact = await reading_client(context).artifact(app.slug, build.slug, artifact_slug)
-    line = ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
-    return artifact_messages.artifacts(build, app, [line], total=1)
+    return artifact_messages.artifacts(build, app, [artifact], total=1)
 
 
 async def fetch_artifact_link(button: ArtifactButton, context: RequestContext) -> Reply:
@@ -108,24 +101,18 @@ async def send_qr_code(button: ArtifactButton, thread: str | None, context: Requ
     artifact = await _fetch_artifact(button, context)
     if not artifact.install_page_url:
         raise UserError("It has no public install page any more.")
-    channel = context.channel if thread and context.channel else await context.direct_message_alone()
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "code.png"
-        path.write_bytes(_render_qr_code(artifact.install_page_url))
-        try:
-            await file_upload.share_file(
-                context,
-                path,
-                name=f"install-{build.label.lstrip('#')}.png",
-                title=f"QR code: install {artifact.title}",
-                comment=artifact_messages.qr_comment(artifact, build, app),
-                channel=channel,
-                thread=thread,
-                alt=f"QR code that leads to the install page of {artifact.title}",
-            )
-        except SlackCallFailed as error:
-            raise UserError(file_upload.explain_upload_failure(error)) from error
-    if thread and context.channel:
+    is_shared = bool(thread and context.channel)
+    await share_file(
+        context,
+        _render_qr_code(artifact.install_page_url),
+        name=f"install-{build.label.lstrip('#')}.png",
+        title=f"QR code: install {artifact.title}",
+        comment=artifact_messages.qr_comment(artifact, build, app),
+        channel=context.channel if is_shared else None,
+        thread=thread,
+        alt=f"QR code that leads to the install page of {artifact.title}",
+    )
+    if is_shared:
         return None
     return Reply(
         notices.sent_as_direct_message("The QR code is in our direct messages."), Visibility.ONE_PERSON

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from domain.build import App, Build
 from domain.message import Block, Message
 from messages import build_text
 from messages.kit import action_ids as shared_action_ids
-from messages.kit.blocks import button, confirm, context, link_button, plain_text, row, section
+from messages.kit.blocks import button, confirm, context, link_button, row, section
 from messages.kit.button_values import ArtifactButton, BuildButton, InvalidButtonValue
-from messages.kit.mrkdwn import escape, link, mention, plain, size
-from messages.kit.views import is_pickable, option
+from messages.kit.mrkdwn import escape, join_facts, link, mention, plain, size
+from messages.kit.views import is_pickable, multi_select, option
 from providers.bitrise import action_ids
-from providers.bitrise.api.models import ArtifactLinks
+from providers.bitrise.api.models import Artifact, ArtifactLinks
 
 MINUTES = "ten minutes"
 MAX_SELECTED_ARTIFACTS = 10
-MAX_TO_PICK = 100
 # This many rows leave room for the other blocks (Slack's rules: 50 blocks a message).
 MAX_ROWS = 35
 _TYPES = {
@@ -33,17 +31,7 @@ _OTHERS = "Other files"
 _ORDER = [*_TYPES.values(), _OTHERS]
 
 
-@dataclass(frozen=True)
-class ArtifactLine:
-    """An artifact in a list."""
-
-    slug: str
-    title: str
-    kind: str | None
-    size: int | None
-
-
-def artifacts(build: Build, app: App, lines: Sequence[ArtifactLine], *, total: int) -> Message:
+def artifacts(build: Build, app: App, lines: Sequence[Artifact], *, total: int) -> Message:
     """Render a build's artifacts by type, each with a button that fetches its link, and a menu to fetch several."""
     name = build_text.build_link(build, app)
     plain_name = f"{app.title} {build.label}"
@@ -150,17 +138,12 @@ def artifacts_of_block(block_id: str) -> BuildButton:
     return BuildButton.read({"app": parts[1], "build": parts[2]})
 
 
-def _picker_row(build: Build, lines: Sequence[ArtifactLine]) -> Block:
+def _picker_row(build: Build, lines: Sequence[Artifact]) -> Block:
     options = [
-        option(line.title, line.slug)
-        for line in lines[:MAX_TO_PICK]
-        if is_pickable(line.title) and is_pickable(line.slug)
+        option(line.title, line.slug) for line in lines if is_pickable(line.title) and is_pickable(line.slug)
     ]
-    menu: Block = {
-        "type": "multi_static_select",
+    menu = multi_select(options, "Several at once") | {
         "action_id": action_ids.ARTIFACTS_PICK,
-        "placeholder": plain_text("Several at once", 150),
-        "options": options,
         "max_selected_items": MAX_SELECTED_ARTIFACTS,
     }
     value = BuildButton(app=build.app_slug, build=build.slug).encode()
@@ -168,18 +151,18 @@ def _picker_row(build: Build, lines: Sequence[ArtifactLine]) -> Block:
     return block | {"block_id": f"artifacts {build.app_slug} {build.slug}"}
 
 
-def _row(build: Build, line: ArtifactLine) -> Block:
+def _row(build: Build, line: Artifact) -> Block:
     value = ArtifactButton(app=build.app_slug, build=build.slug, artifact=line.slug).encode()
     get_link = button("Get link", action_ids.ARTIFACT_LINK, value, label=f"Get a link to {line.title}")
     return section(f"*{escape(line.title, 200)}*\n{_format_facts(line.kind, line.size) or 'file'}", get_link)
 
 
 def _format_facts(kind: str | None, bytes_: int | None, *, before: str = "") -> str:
-    facts = [fact for fact in (escape(kind or "", 60), size(bytes_) if bytes_ is not None else "") if fact]
-    return before + " · ".join(facts) if facts else ""
+    facts = join_facts(escape(kind or "", 60), size(bytes_) if bytes_ is not None else None)
+    return before + facts if facts else ""
 
 
-def _type(line: ArtifactLine) -> str:
+def _type(line: Artifact) -> str:
     return _TYPES.get(line.kind or "", _OTHERS)
 
 

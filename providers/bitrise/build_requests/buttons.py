@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import structlog
 
@@ -20,14 +21,6 @@ from services.slack.errors import SlackCallFailed
 from storage.build_requests import subject_of_request
 
 log = structlog.get_logger()
-
-
-async def _approve(press: ButtonPress) -> Reply | None:
-    return await _decide(press, approved=True)
-
-
-async def _decline(press: ButtonPress) -> Reply | None:
-    return await _decide(press, approved=False)
 
 
 async def _decide(press: ButtonPress, *, approved: bool) -> Reply | None:
@@ -54,6 +47,6 @@ async def _update_list(press: ButtonPress, button: RequestButton) -> None:
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.REQUEST_APPROVE: _approve,
-    action_ids.REQUEST_DECLINE: _decline,
+    action_ids.REQUEST_APPROVE: partial(_decide, approved=True),
+    action_ids.REQUEST_DECLINE: partial(_decide, approved=False),
 }

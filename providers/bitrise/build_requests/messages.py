@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from domain.build import App
 from domain.build_request import BuildRequest
 from domain.message import Block, Message
+from messages import build_text
 from messages.kit import action_ids as shared_action_ids
-from messages.kit.blocks import button, confirm, context, link_button, row, section
+from messages.kit.blocks import button, confirm, context, link_button, more_note, row, section, text_message
 from messages.kit.button_values import RequestButton
-from messages.kit.mrkdwn import code, escape, link, mention, plain, when
+from messages.kit.mrkdwn import code, escape, join_facts, link, mention, plain, when
 from providers.bitrise import action_ids
 
 MAX_REQUESTS = 10
@@ -50,16 +51,14 @@ def request_gone(request: BuildRequest, app: App) -> Message:
 def request_list(requests: Sequence[BuildRequest], app: App) -> Message:
     """Render an app's waiting builds."""
     if not requests:
-        text = f"No build of {_title(app)} waits for approval."
-        return Message(text, [section(text)])
+        return text_message(f"No build of {_title(app)} waits for approval.")
     blocks: list[Block] = [section(f"*{_title(app)}*: builds that wait for approval")]
     for request in requests[:MAX_REQUESTS]:
         blocks += [
             section("\n".join([_headline(request, app), *_details(request)])),
             _buttons(request, app),
         ]
-    hidden = len(requests) - MAX_REQUESTS
-    note = [context(f"and {hidden} more")] if hidden > 0 else []
+    note = more_note(len(requests) - MAX_REQUESTS)
     text = "; ".join(_describe(request, app) for request in requests[:MAX_REQUESTS])
     return Message(escape(f"These wait for approval: {text}", 2000), [*blocks, *note])
 
@@ -73,9 +72,8 @@ def _details(request: BuildRequest) -> list[str]:
     source = f"{code(request.branch)}{target}" if request.branch else ""
     by = f"by {escape(request.author, 80)}" if request.author else ""
     since = f"since {when(request.created_at)}" if request.created_at else ""
-    subject = (request.commit_message or "").strip().split("\n", 1)[0]
-    commit = " ".join(part for part in (escape(request.commit_hash or "", 8), escape(subject, 250)) if part)
-    return [line for line in (" · ".join(part for part in (source, by, since) if part), commit) if line]
+    commit = build_text.describe_commit(request.commit_hash, request.commit_message)
+    return [line for line in (join_facts(source, by, since), commit) if line]
 
 
 def _buttons(request: BuildRequest, app: App) -> Block:

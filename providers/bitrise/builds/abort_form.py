@@ -12,11 +12,11 @@ from domain.abort_kind import NO_CHANGES, PHRASES, SUPERSEDED, TIMEOUT
 from domain.message import Block, Message
 from domain.provider_errors import ProviderError
 from domain.slack_ids import SlackId
-from messages.kit.blocks import plain_text, section
+from messages.kit.blocks import section
 from messages.kit.button_values import BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import escape
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, field, modal, option, text_element, warning
+from messages.kit.views import FormValues, checkboxes, field, option, select, text_element
 from providers.bitrise.action_ids import ABORT_MODAL
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import commands
@@ -29,7 +29,6 @@ from services.request.forms import Form, check_may_act
 from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 
-TITLE = "Abort a build"
 SUGGESTION = "suggestion"
 REASON = "reason"
 OPTIONS = "options"
@@ -68,70 +67,6 @@ class AbortOrigin(ViewMetadata):
             raise InvalidButtonValue from error
 
 
-def abort_modal(
-    build: BuildButton,
-    *,
-    private_metadata: str,
-    order: AbortRequest | None = None,
-    problem: str | None = None,
-) -> Block:
-    """Render the form; `order` prefills it, and `problem` is shown above it."""
-    order = order or AbortRequest()
-    # Aborting a pipeline has no option for the Git status (API v0.1, "pipeline-abort").
-    offered = [name for name in _OPTION_TEXTS if not (build.pipeline and name == "skip_git_status_report")]
-    chosen = [_option(name) for name in offered if getattr(order, name)]
-    return _modal(
-        [
-            *warning(problem),
-            section(
-                f"*{escape(f'{build.title} {build.label}', 200)}* stops at once. The channel is told who and why."
-            ),
-            field(
-                SUGGESTION,
-                "Reason",
-                {
-                    "type": "static_select",
-                    "placeholder": plain_text("Pick one, or write your own below", 150),
-                    "options": [option(text, text) for text in SUGGESTIONS],
-                },
-            ),
-            field(
-                REASON,
-                "In your own words",
-                text_element(order.reason, most=LONGEST_REASON, multiline=True),
-            ),
-            field(
-                OPTIONS,
-                "Options",
-                {
-                    "type": "checkboxes",
-                    "options": [_option(name) for name in offered],
-                    **({"initial_options": chosen} if chosen else {}),
-                },
-            ),
-        ],
-        private_metadata=private_metadata,
-        submit="Abort build",
-    )
-
-
-def abort_in_progress(build: BuildButton) -> Block:
-    """Render the modal while Bitrise takes long."""
-    return _modal([section(f"⏳ Aborting *{escape(f'{build.title} {build.label}', 200)}*…")])
-
-
-def abort_done(build: BuildButton) -> Block:
-    """Render the modal after a slow abort succeeded."""
-    return _modal(
-        [section(f"🛑 *{escape(f'{build.title} {build.label}', 200)}* is aborted; the channel was told.")]
-    )
-
-
-def abort_failed(problem: str) -> Block:
-    """Render the modal after an abort failed in a way that trying again does not fix."""
-    return _modal([section(f"⚠️ {escape(problem, 2000)}")])
-
-
 def read_abort(values: FormValues) -> AbortRequest:
     """Read the form: a suggestion, the user's own text, or both."""
     suggestion, text = values.picked(SUGGESTION), " ".join(values.text(REASON).split())
@@ -147,16 +82,56 @@ class AbortForm(Form[AbortOrigin, AbortRequest, Reply | None]):
     """Aborts a build or pipeline, and updates the message that the form was opened from."""
 
     callback_id = ABORT_MODAL
-    title = TITLE
+    title = "Abort a build"
     error_field = REASON
     is_refused_for_good = True
     read_origin = AbortOrigin.decode
     read_input = staticmethod(read_abort)
 
+    @property
+    def progress(self) -> str:
+        """The sentence that names the build."""
+        return f"Aborting {self._name}…"
+
+    @property
+    def success(self) -> str:
+        """The sentence that names the build."""
+        return f"🛑 {self._name} is aborted; the channel was told."
+
+    @property
+    def _name(self) -> str:
+        return f"{self.origin.button.title} {self.origin.button.label}"
+
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with its input."""
-        button, metadata = self.origin.button, self.origin.encode()
-        return abort_modal(button, private_metadata=metadata, order=self.filled, problem=problem)
+        order = self.filled
+        # Aborting a pipeline has no option for the Git status (API v0.1, "pipeline-abort").
+        offered = [
+            option(text, name, description)
+            for name, (text, description) in _OPTION_TEXTS.items()
+            if not (self.origin.button.pipeline and name == "skip_git_status_report")
+        ]
+        return self.draw(
+            section(f"*{escape(self._name, 200)}* stops at once. The channel is told who and why."),
+            field(
+                SUGGESTION,
+                "Reason",
+                select([option(text, text) for text in SUGGESTIONS], "Pick one, or write your own below"),
+            ),
+            field(
+                REASON,
+                "In your own words",
+                text_element(order.reason, most=LONGEST_REASON, multiline=True),
+            ),
+            field(
+                OPTIONS,
+                "Options",
+                checkboxes(offered, [name for name in _OPTION_TEXTS if getattr(order, name)]),
+            ),
+            submit="Abort build",
+            close="Keep it running",
+            problem=problem,
+        )
 
     async def submit(self) -> Reply | None:
         """Abort the build or pipeline. Raises PermissionDenied, UserError, ProviderError."""
@@ -166,18 +141,6 @@ class AbortForm(Form[AbortOrigin, AbortRequest, Reply | None]):
             return await pipeline_commands.abort(app, button.build, self.filled, self.context)
         app, build = await build_by_slugs(self.context, button.app, button.build, BITRISE)
         return await commands.abort_build(app, build, self.filled, self.context)
-
-    def render_progress(self) -> Block:
-        """Draw the modal while Bitrise takes long."""
-        return abort_in_progress(self.origin.button)
-
-    def render_result(self, result: Reply | None) -> Block:  # noqa: ARG002 - the channel gets the reply
-        """Draw the modal after a slow abort."""
-        return abort_done(self.origin.button)
-
-    def render_refusal(self, problem: str) -> Block:
-        """Draw the modal that says why Bitrise refused."""
-        return abort_failed(problem)
 
     async def finish(self, result: Reply | None) -> None:
         """Post the reply in the channel, and update the message or modal that Abort was pressed on."""
@@ -224,19 +187,3 @@ async def open_abort(
         view=context.view.id if context.view is not None and not context.view.is_home else None,
     )
     await AbortForm(context, origin, AbortRequest()).open()
-
-
-def _option(name: str) -> Block:
-    text, description = _OPTION_TEXTS[name]
-    return option(text, name, description)
-
-
-def _modal(blocks: list[Block], *, private_metadata: str = "", submit: str | None = None) -> Block:
-    return modal(
-        TITLE,
-        blocks,
-        callback_id=ABORT_MODAL,
-        private_metadata=private_metadata,
-        submit=submit,
-        close="Keep it running" if submit else "Close",
-    )

@@ -17,7 +17,7 @@ from domain.redaction.redactor import redact
 from messages import pipeline_card
 from providers.bitrise.action_base import BitriseAction, BuildAction, BuildTarget
 from providers.bitrise.api.access import own_client
-from providers.bitrise.api.requests import AbortRequest, EnvironmentVariable, TriggeredBuild, TriggerRequest
+from providers.bitrise.api.requests import AbortRequest, TriggeredBuild, TriggerRequest
 from providers.bitrise.builds import action_messages
 from providers.bitrise.builds.build_params import (
     audited_params,
@@ -160,7 +160,7 @@ class TriggerBuildAction(BitriseAction):
             workflow_id=ask.workflow,
             pipeline_id=ask.pipeline,
             started_by=started_by,
-            environments=tuple(EnvironmentVariable(key=key, value=value) for key, value in ask.environments),
+            environments=ask.environments,
         )
 
     async def execute(self, context: RequestContext) -> ActionResult:

@@ -9,7 +9,7 @@ from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
 from providers.bitrise import action_ids
 from providers.bitrise.builds import abort_form, commands, diff, find_form, trigger_form
-from providers.bitrise.builds.build_button import find_pressed_build
+from providers.bitrise.builds.build_button import find_pressed_build, on_build
 from providers.bitrise.provider import BITRISE
 from services.features.apps import commands as app_commands
 from services.features.builds import commands as build_commands
@@ -33,14 +33,6 @@ async def _refresh(press: ButtonPress) -> None:
     await press.responder.replace_original(await build_commands.card(app, build, press.context))
 
 
-async def _compare(press: ButtonPress) -> Reply:
-    return await diff.compare(*await find_pressed_build(press), press.context)
-
-
-async def _rebuild(press: ButtonPress) -> Reply | None:
-    return await commands.rebuild_build(*await find_pressed_build(press), press.context)
-
-
 async def _list_older_builds(press: ButtonPress) -> Reply:
     button = ListButton.decode(press.value)
     command = press.context.services.registry.get(BITRISE).parser.parse(button.words, surface="slash")
@@ -53,10 +45,6 @@ async def _list_apps(press: ButtonPress) -> Reply:
     return await app_commands.list_apps(
         ListApps(page=AppsButton.decode(press.value).page), press.context, BITRISE
     )
-
-
-async def _notify_me(press: ButtonPress) -> Reply:
-    return await profile_commands.notify_of_end(*await find_pressed_build(press), press.context)
 
 
 async def _open_abort_form(press: ButtonPress) -> None:
@@ -76,11 +64,11 @@ async def _open_find_form(press: ButtonPress) -> None:
 BUTTONS: Mapping[str, ButtonHandler] = {
     shared_action_ids.BUILD_SHOW: _show,
     action_ids.BUILD_REFRESH: _refresh,
-    action_ids.BUILD_COMPARE: _compare,
-    action_ids.BUILD_REBUILD: _rebuild,
+    action_ids.BUILD_COMPARE: on_build(diff.compare),
+    action_ids.BUILD_REBUILD: on_build(commands.rebuild_build),
     shared_action_ids.BUILDS_NEXT: _list_older_builds,
     shared_action_ids.APPS_PAGE: _list_apps,
-    action_ids.BUILD_TELL_ME: _notify_me,
+    action_ids.BUILD_TELL_ME: on_build(profile_commands.notify_of_end),
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     shared_action_ids.BUILD_ABORT: _open_abort_form,

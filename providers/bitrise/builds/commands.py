@@ -9,7 +9,6 @@ from messages import notices
 from messages.kit.action_ids import START_BUILD
 from messages.kit.button_values import AppButton
 from providers.bitrise.action_base import BuildTarget
-from providers.bitrise.api.access import visible_apps
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import trigger_form
 from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildAction, TriggerBuildAction
@@ -51,21 +50,15 @@ async def abort_build(app: App, build: Build, order: AbortRequest, context: Requ
 async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | None:
     """Start a build of the app that the command names, or of the channel's app; open the form if it names no more."""
     if command.names_something:
-        return await start(await find_app(context, command.app, BITRISE), command, context)
+        app = await find_app(context, command.app, BITRISE)
+        return (await run.run_action(TriggerBuildAction(app=app, ask=command), context)).answer
     if context.trigger_id:
         await trigger_form.open_start(context, app_query=command.app)
         return None
-    app = await visible_apps(context).find(command.app) if command.app is not None else None
-    return Reply(
-        notices.open_form_prompt(
-            "Which branch, which workflow?", "Start a build…", START_BUILD, AppButton.of(app).encode()
-        )
-    )
-
-
-async def start(app: App, command: TriggerBuild, context: RequestContext) -> Reply | None:
-    """Start a build of this app, and store the command for the next form. Raises PermissionDenied or ProviderError."""
-    return (await run.run_action(TriggerBuildAction(app=app, ask=command), context)).answer
+    named = await context.visible_apps(BITRISE).find(command.app) if command.app is not None else None
+    value = AppButton.of(named).encode()
+    prompt = "Which branch, which workflow?"
+    return Reply(notices.open_form_prompt(prompt, "Start a build…", START_BUILD, value))
 
 
 async def rebuild(command: RebuildBuild, context: RequestContext) -> Reply | None:

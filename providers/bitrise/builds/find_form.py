@@ -9,17 +9,14 @@ from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
 from messages.kit import action_ids as shared_action_ids
-from messages.kit.blocks import section
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
     app_option,
     field,
-    modal,
     search_select,
     shown_in_modal,
     text_element,
-    warning,
 )
 from providers.bitrise import action_ids
 from providers.bitrise.arguments import parse_build_ref
@@ -29,7 +26,6 @@ from services.request.context import RequestContext
 from services.request.finder import AppNotGiven, find_build
 from services.request.forms import FollowUp, Form
 
-TITLE = "Find a build"
 APP = "app"
 WORDS = "words"
 LONGEST_WORDS = 1000
@@ -42,45 +38,10 @@ class BuildSearch(FrozenModel):
     title: str | None = None
     words: str = ""
 
-
-def find_modal(search: BuildSearch, *, origin: ViewMetadata, problem: str | None = None) -> Block:
-    """Render the form, filled in with a search."""
-    return modal(
-        TITLE,
-        [
-            *warning(problem),
-            field(
-                APP,
-                "App",
-                search_select(
-                    shared_action_ids.PICK_APP, "None picked: the channel's own", _app_option(search)
-                ),
-            ),
-            field(
-                WORDS,
-                "Number, link, or what it is like",
-                text_element(search.words, most=LONGEST_WORDS, placeholder="#123"),
-                hint="#123, a pasted link, or filters: branch:main status:failed by:@me since:2d. Empty: the latest.",
-            ),
-        ],
-        callback_id=action_ids.FIND_MODAL,
-        private_metadata=origin.encode(),
-        submit="Find",
-        close="Cancel",
-    )
-
-
-def found_builds(message: Message, *, origin: ViewMetadata) -> Block:
-    """Render the search results, shown on top of the form."""
-    return shown_in_modal(TITLE, message, private_metadata=origin.encode())
-
-
-def search_in_progress() -> Block:
-    """Render the modal while Bitrise takes long."""
-    return modal(
-        TITLE,
-        [section("⏳ Looking…")],
-    )
+    @property
+    def picked_app(self) -> App | None:
+        """Return the picked app."""
+        return App(provider=BITRISE, slug=self.app, title=self.title or self.app) if self.app else None
 
 
 def read_search(values: FormValues) -> BuildSearch:
@@ -97,7 +58,8 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
     """Shows the build that was named, or the builds that match."""
 
     callback_id = action_ids.FIND_MODAL
-    title = TITLE
+    title = "Find a build"
+    progress = "Looking…"
     follow_up = FollowUp.COVERED
     is_refused_for_good = True
     read_origin = ViewMetadata.read
@@ -105,7 +67,25 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the search."""
-        return find_modal(self.filled, origin=self.origin, problem=problem)
+        return self.draw(
+            field(
+                APP,
+                "App",
+                search_select(
+                    shared_action_ids.PICK_APP,
+                    "None picked: the channel's own",
+                    app_option(self.filled.picked_app),
+                ),
+            ),
+            field(
+                WORDS,
+                "Number, link, or what it is like",
+                text_element(self.filled.words, most=LONGEST_WORDS, placeholder="#123"),
+                hint="#123, a pasted link, or filters: branch:main status:failed by:@me since:2d. Empty: the latest.",
+            ),
+            submit="Find",
+            problem=problem,
+        )
 
     async def submit(self) -> Message:
         """Render the build or the builds. Raises CommandError, UserError, ProviderError."""
@@ -123,13 +103,9 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
             )
         return (await build_commands.list_builds(command, context, BITRISE)).message
 
-    def render_progress(self) -> Block:
-        """Draw the modal while Bitrise takes long."""
-        return search_in_progress()
-
     def render_result(self, result: Message) -> Block:
         """Draw what was found."""
-        return found_builds(result, origin=self.origin)
+        return shown_in_modal(self.title, result, private_metadata=self.origin.encode())
 
     def find_field(self, problem: BaseException) -> str:
         """Return the field: the app if it is missing, else the words."""
@@ -139,17 +115,3 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
 async def open_find(context: RequestContext) -> None:
     """Open the form that finds builds. Raises UserError, SlackCallFailed."""
     await FindForm(context, ViewMetadata(channel=context.channel), BuildSearch()).open()
-
-
-def _app_option(search: BuildSearch) -> Block | None:
-    return (
-        app_option(App(provider=BITRISE, slug=search.app, title=search.title or ""))
-        if search.app is not None
-        else None
-    )
-
-
-def picked_app(values: FormValues) -> App | None:
-    """Return the app that was picked, if any."""
-    search = read_search(values)
-    return App(provider=BITRISE, slug=search.app, title=search.title or search.app) if search.app else None

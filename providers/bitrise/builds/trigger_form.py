@@ -17,8 +17,8 @@ from domain.commands.trigger_build import TriggerBuild
 from domain.message import Block
 from domain.provider_errors import RequestRejected
 from messages.kit import action_ids as shared_action_ids
-from messages.kit.blocks import button, context, plain_text, row, section
-from messages.kit.mrkdwn import escape
+from messages.kit.blocks import button, row
+from messages.kit.blocks import context as context_block
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
@@ -26,14 +26,12 @@ from messages.kit.views import (
     field,
     is_pickable,
     matching_names,
-    modal,
     option,
+    option_groups,
     search_select,
     text_element,
-    warning,
 )
 from providers.bitrise import action_ids
-from providers.bitrise.api.access import visible_apps
 from providers.bitrise.builds.actions import TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
@@ -53,7 +51,6 @@ from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()
 
-START_TITLE = "Start a build"
 APP = "app"
 BRANCH = "branch"
 BUILDABLE = "buildable"
@@ -116,59 +113,6 @@ class StartForm(TriggerBuild):
         return cls(**command.model_dump(exclude={"environments"}), variables=variables)
 
 
-def start_modal(
-    form: StartForm,
-    app: App | None,
-    *,
-    origin: StartOrigin,
-    problem: str | None = None,
-    remembered: bool = False,
-) -> Block:
-    """Render the modal with the form's content; `remembered`: the content is what the user started last time."""
-    initial_app = app_option(app)
-    note = [context("This is what you started last time. Change what you like.")] if remembered else []
-    blocks = [
-        *warning(problem),
-        *note,
-        field(
-            APP,
-            "App",
-            search_select(shared_action_ids.PICK_APP, "Type a part of its name", initial_app),
-            optional=False,
-            dispatch=True,
-        ),
-        field(
-            BRANCH,
-            "Branch",
-            search_select(
-                shared_action_ids.PICK_BRANCH, "Type a part of its name", _branch_option(form.branch)
-            ),
-        ),
-        field(
-            BUILDABLE,
-            "Workflow or pipeline",
-            search_select(
-                action_ids.PICK_BUILDABLE, "None picked: what the app's triggers say", _picked_target(form)
-            ),
-        ),
-        field(TAG, "Tag", text_element(form.tag, most=200, placeholder="v2.1.0")),
-        field(COMMIT, "Commit", text_element(form.commit, most=64, placeholder="None given: the newest one")),
-        field(MESSAGE, "Message", text_element(form.message, most=300, placeholder="What this build is for")),
-        *(block for number in origin.rows for block in _variable_row(number, form.variables.get(number))),
-        row(button("Add a variable", action_ids.START_ADD_VARIABLE, "add"))
-        if len(origin.rows) < MAX_VARIABLES
-        else context(f"There is room for {MAX_VARIABLES} variables."),
-    ]
-    return modal(
-        START_TITLE,
-        blocks,
-        callback_id=action_ids.START_MODAL,
-        private_metadata=origin.encode(),
-        submit="Start",
-        close="Cancel",
-    )
-
-
 def read_start(values: FormValues, origin: StartOrigin) -> StartForm:
     """Read the form."""
     buildable = values.picked(BUILDABLE) or ""
@@ -186,44 +130,22 @@ def read_start(values: FormValues, origin: StartOrigin) -> StartForm:
 
 def buildable_options(typed: str, workflows: Sequence[str], pipelines: Sequence[str]) -> list[Block]:
     """Return option groups that match the typed text; the text itself is offered as a workflow too if it is unknown."""
-    name_typed = typed.strip()
-    groups = [
-        (
-            "Pipelines",
-            [
-                _target_option(_PIPELINE, name)
-                for name in matching_names(typed, pipelines, most=MAX_NAMES_PER_KIND)
-            ],
-        ),
-        (
-            "Workflows",
-            [
-                _target_option(_WORKFLOW, name)
-                for name in matching_names(typed, workflows, most=MAX_NAMES_PER_KIND)
-            ],
-        ),
-    ]
-    if name_typed and name_typed not in (*workflows, *pipelines):
-        groups.append(("As typed", [_target_option(_WORKFLOW, name_typed)]))
-    valid_groups = [(label, [item for item in options if item is not None]) for label, options in groups]
-    return [
-        {"label": plain_text(label, 75), "options": options} for label, options in valid_groups if options
-    ]
-
-
-def trigger_in_progress(app: App) -> Block:
-    """Render the modal while Bitrise takes long."""
-    return _status_modal(section(f"⏳ Starting a build of *{escape(app.title, 200)}*…"))
-
-
-def start_done(app: App) -> Block:
-    """Render the modal after a slow start succeeded."""
-    return _status_modal(section(f"▶️ A build of *{escape(app.title, 200)}* was started."))
-
-
-def trigger_failed(problem: str) -> Block:
-    """Render the modal after a start failed in a way that trying again does not fix."""
-    return _status_modal(section(f"⚠️ {escape(problem, 2000)}"))
+    groups = {
+        "Pipelines": [
+            (_PIPELINE, name) for name in matching_names(typed, pipelines, most=MAX_NAMES_PER_KIND)
+        ],
+        "Workflows": [
+            (_WORKFLOW, name) for name in matching_names(typed, workflows, most=MAX_NAMES_PER_KIND)
+        ],
+    }
+    if (name_typed := typed.strip()) and name_typed not in (*workflows, *pipelines):
+        groups["As typed"] = [(_WORKFLOW, name_typed)]
+    return option_groups(
+        {
+            label: [item for kind, name in targets if (item := _target_option(kind, name)) is not None]
+            for label, targets in groups.items()
+        }
+    )
 
 
 @dataclass
@@ -231,11 +153,21 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
     """Starts the build that the form describes. `is_remembered`: the content is what the user started last time."""
 
     callback_id = action_ids.START_MODAL
-    title = START_TITLE
+    title = "Start a build"
     is_refused_for_good = True
 
     app: App | None = None
     is_remembered: bool = False
+
+    @property
+    def progress(self) -> str:
+        """The sentence that names the app."""
+        return f"Starting a build of {self._app.title}…"
+
+    @property
+    def success(self) -> str:
+        """The sentence that names the app."""
+        return f"▶️ A build of {self._app.title} was started."
 
     @classmethod
     def read(cls, submission: FormSubmission) -> Self:
@@ -257,8 +189,46 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with its content."""
-        return start_modal(
-            self.filled, self.app, origin=self.origin, problem=problem, remembered=self.is_remembered
+        form, rows = self.filled, self.origin.rows
+        note = "This is what you started last time. Change what you like."
+        return self.draw(
+            *([context_block(note)] if self.is_remembered else []),
+            field(
+                APP,
+                "App",
+                search_select(shared_action_ids.PICK_APP, "Type a part of its name", app_option(self.app)),
+                optional=False,
+                dispatch=True,
+            ),
+            field(
+                BRANCH,
+                "Branch",
+                search_select(
+                    shared_action_ids.PICK_BRANCH, "Type a part of its name", _branch_option(form.branch)
+                ),
+            ),
+            field(
+                BUILDABLE,
+                "Workflow or pipeline",
+                search_select(
+                    action_ids.PICK_BUILDABLE,
+                    "None picked: what the app's triggers say",
+                    _picked_target(form),
+                ),
+            ),
+            field(TAG, "Tag", text_element(form.tag, most=200, placeholder="v2.1.0")),
+            field(
+                COMMIT, "Commit", text_element(form.commit, most=64, placeholder="None given: the newest one")
+            ),
+            field(
+                MESSAGE, "Message", text_element(form.message, most=300, placeholder="What this build is for")
+            ),
+            *(block for number in rows for block in _variable_row(number, form.variables.get(number))),
+            row(button("Add a variable", action_ids.START_ADD_VARIABLE, "add"))
+            if len(rows) < MAX_VARIABLES
+            else context_block(f"There is room for {MAX_VARIABLES} variables."),
+            submit="Start",
+            problem=problem,
         )
 
     async def submit(self) -> Reply | None:
@@ -266,18 +236,6 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
         command = trigger_command(self.filled)
         app = await app_by_slug(self.context, self._app.slug, BITRISE)
         return (await run.run_action(TriggerBuildAction(app=app, ask=command), self.context)).answer
-
-    def render_progress(self) -> Block:
-        """Draw the modal while Bitrise takes long."""
-        return trigger_in_progress(self._app)
-
-    def render_result(self, result: Reply | None) -> Block:  # noqa: ARG002 - the channel gets the reply
-        """Draw the modal after a slow start."""
-        return start_done(self._app)
-
-    def render_refusal(self, problem: str) -> Block:
-        """Draw the modal that says why Bitrise refused."""
-        return trigger_failed(problem)
 
     def find_field(self, problem: BaseException) -> str:
         """Return the field that the error names, in its text if it is Bitrise's."""
@@ -311,9 +269,9 @@ async def open_start(
         return
 
     async def prefill_named_app() -> TriggerForm:
-        return await _prefill(context, await visible_apps(context).find(app_query), None)
+        return await _prefill(context, await context.visible_apps(BITRISE).find(app_query), None)
 
-    await open_in_time(prefill_named_app(), context, START_TITLE, until=until)
+    await open_in_time(prefill_named_app(), context, TriggerForm.title, until=until)
 
 
 async def _prefill(context: RequestContext, app: App | None, until: float | None) -> TriggerForm:
@@ -346,7 +304,7 @@ async def _choose_app(context: RequestContext, app: App | None) -> tuple[App | N
     if (app := app or await find_channel_app(context, BITRISE)) is not None:
         return app, app.slug
     slug = await context.storage.last_triggers.last_app(context.person)
-    if slug is None and len(apps := await visible_apps(context).list_in_time()) == 1:
+    if slug is None and len(apps := await context.visible_apps(BITRISE).list_in_time()) == 1:
         return apps[0], apps[0].slug
     return None, slug
 
@@ -422,13 +380,6 @@ def trigger_command(form: StartForm) -> TriggerBuild:
         raise FieldError(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
     return TriggerBuild(
         **form.model_dump(exclude={"variables", "environments"}), environments=tuple(variables)
-    )
-
-
-def _status_modal(block: Block) -> Block:
-    return modal(
-        START_TITLE,
-        [block],
     )
 
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_as_direct_message
 from providers.bitrise import action_ids
 from providers.bitrise.api.access import own_client
 from providers.bitrise.builds.build_button import find_pressed_build
-from providers.bitrise.logs import commands, search_form
+from providers.bitrise.logs import commands
 from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
+from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -35,12 +37,8 @@ async def _show_step(press: ButtonPress) -> Reply:
     )
 
 
-async def _send_file(press: ButtonPress) -> Reply | None:
-    return await commands.send_log_file(LogButton.decode(press.value), press.context, share=False)
-
-
-async def _share_file(press: ButtonPress) -> Reply | None:
-    return await commands.send_log_file(LogButton.decode(press.value), press.context, share=True)
+async def _send_file(press: ButtonPress, *, share: bool) -> Reply | None:
+    return await commands.send_log_file(LogButton.decode(press.value), press.context, share=share)
 
 
 async def _follow(press: ButtonPress) -> Reply:
@@ -57,14 +55,14 @@ async def _follow(press: ButtonPress) -> Reply:
 
 
 async def _open_search_form(press: ButtonPress) -> None:
-    await search_form.open_search(LogButton.decode(press.value), press.context)
+    await LogSearchForm(press.context, LogButton.decode(press.value), "").open()
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.BUILD_LOG: _show,
     action_ids.LOG_STEP: _show_step,
-    action_ids.LOG_FILE: _send_file,
-    action_ids.LOG_SHARE: _share_file,
+    action_ids.LOG_FILE: partial(_send_file, share=False),
+    action_ids.LOG_SHARE: partial(_send_file, share=True),
     action_ids.LOG_FOLLOW: _follow,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {

@@ -26,7 +26,6 @@ from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import build_by_slugs, find_build
 from services.slack import file_upload
-from services.slack.errors import SlackCallFailed
 from services.worker_processes.log_tasks import redact_log
 
 TITLE = "Log"
@@ -110,19 +109,16 @@ async def send_log_file(button: LogButton, context: RequestContext, *, share: bo
             "label": build.label,
             "to": "channel" if channel == context.channel else "person",
         }
-        try:
-            async with audited(context, "hand_over_log", app=app, about=audit_fields):
-                await file_upload.share_file(
-                    context,
-                    path,
-                    name=f"{app.slug}-{build.label.lstrip('#')}.log",
-                    title=f"Log of {app.title} {build.label}",
-                    comment=log_messages.log_shared(build, app, by=context.person),
-                    channel=channel,
-                    thread=button.thread if channel == context.channel else None,
-                )
-        except SlackCallFailed as error:
-            raise UserError(file_upload.explain_upload_failure(error)) from error
+        async with audited(context, "hand_over_log", app=app, about=audit_fields):
+            await file_upload.share_file(
+                context,
+                path,
+                name=f"{app.slug}-{build.label.lstrip('#')}.log",
+                title=f"Log of {app.title} {build.label}",
+                comment=log_messages.log_shared(build, app, by=context.person),
+                channel=channel,
+                thread=button.thread if channel == context.channel else None,
+            )
     if channel == context.channel:
         return None
     return Reply(

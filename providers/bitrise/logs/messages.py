@@ -16,9 +16,9 @@ from messages.kit.blocks import (
     button,
     confirm,
     context,
+    first_lines,
     link_button,
     paragraphs,
-    plain_text,
     row,
     section,
 )
@@ -34,14 +34,13 @@ from messages.kit.mrkdwn import (
     plain,
     size,
 )
-from messages.kit.views import FormValues, field, modal, option, text_element
+from messages.kit.views import FormValues, option, select
 from providers.bitrise import action_ids
 from providers.bitrise.provider import BITRISE
 
 LOG_LINES = 40
 MINUTES = "ten minutes"
 WORD = "word"
-LONGEST_WORD = 200
 STEPS_SHOWN = 40
 # This many options of this length leave room for the other blocks (Slack's rules: 13,200 characters of blocks).
 STEPS_TO_PICK = 60
@@ -142,28 +141,6 @@ def log_hits(
     return Message(escape(f"{word} stands in {times}. The first: {hits[0].text}", 900), blocks)
 
 
-def search_modal(button_value: LogButton, *, typed: str = "", problem: str | None = None) -> Block:
-    """Render the form that searches a log."""
-    warning = [section(f"⚠️ {escape(problem, 1000)}")] if problem else []
-    return modal(
-        "Search the log",
-        [
-            *warning,
-            field(
-                WORD,
-                "Word or part of a line",
-                text_element(typed, most=LONGEST_WORD, placeholder="error:"),
-                optional=False,
-                hint="Large and small letters are the same. The log is searched as far as it is written.",
-            ),
-        ],
-        callback_id=action_ids.LOG_SEARCH_MODAL,
-        private_metadata=button_value.encode(),
-        submit="Search",
-        close="Cancel",
-    )
-
-
 def read_word(values: FormValues) -> str:
     """Return the searched word."""
     return values.text(WORD).strip()
@@ -216,10 +193,8 @@ def log_of_block(block_id: str) -> LogButton:
 
 
 def _steps(view: LogView, *, ended: bool) -> list[Block]:
-    lines = [step_line(step, ended=ended) for step in view.steps[:STEPS_SHOWN]]
-    if len(view.steps) > STEPS_SHOWN:
-        lines.append(f"_and {len(view.steps) - STEPS_SHOWN} more_")
-    return paragraphs(lines, max_blocks=1)
+    lines = [step_line(step, ended=ended) for step in view.steps]
+    return paragraphs(first_lines(lines, STEPS_SHOWN), max_blocks=1)
 
 
 def _ai_summary(view: LogView) -> list[Block]:
@@ -246,14 +221,7 @@ def _buttons(build: Build, view: LogView) -> list[Block]:
             option(f"{step.number}. {plain(step.title, LONGEST_TITLE)}", str(step.number))
             for step in view.steps[:STEPS_TO_PICK]
         ]
-        elements.append(
-            {
-                "type": "static_select",
-                "action_id": action_ids.LOG_STEP,
-                "placeholder": plain_text("See the end of a step", 150),
-                "options": options,
-            }
-        )
+        elements.append(select(options, "See the end of a step") | {"action_id": action_ids.LOG_STEP})
     share = confirm(
         "Share the whole log?",
         "Everybody in the channel will be able to read it. Secrets are taken out.",

@@ -9,8 +9,9 @@ from messages.kit import views
 from messages.kit.button_values import LogButton
 from providers.bitrise import action_ids
 from providers.bitrise.logs import commands, messages
-from services.request.context import RequestContext
 from services.request.forms import FollowUp, Form
+
+LONGEST_WORD = 200
 
 
 @dataclass
@@ -28,7 +29,17 @@ class LogSearchForm(Form[LogButton, str, Message]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the word."""
-        return messages.search_modal(self.origin, typed=self.filled, problem=problem)
+        return self.draw(
+            views.field(
+                messages.WORD,
+                "Word or part of a line",
+                views.text_element(self.filled, most=LONGEST_WORD, placeholder="error:"),
+                optional=False,
+                hint="Large and small letters are the same. The log is searched as far as it is written.",
+            ),
+            submit="Search",
+            problem=problem,
+        )
 
     async def submit(self) -> Message:
         """Render the lines. Raises UserError, ProviderError."""
@@ -37,8 +48,3 @@ class LogSearchForm(Form[LogButton, str, Message]):
     def render_result(self, result: Message) -> Block:
         """Draw the lines."""
         return views.shown_in_modal(self.title, result)
-
-
-async def open_search(button: LogButton, context: RequestContext) -> None:
-    """Open the form that searches a log. Raises UserError, SlackCallFailed."""
-    await LogSearchForm(context, button, "").open()

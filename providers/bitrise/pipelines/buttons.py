@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
-from messages import pipeline_card
+from domain.message import Message
 from messages.kit import action_ids
 from messages.kit.button_values import PipelineButton
 from providers.bitrise.pipelines import commands
 from providers.bitrise.pipelines.actions import TITLE
-from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
@@ -18,13 +18,7 @@ from services.request.finder import app_by_slug
 
 
 async def _show(press: ButtonPress) -> Reply:
-    app, pipeline = await commands.find_pipeline(PipelineButton.decode(press.value), press.context)
-    return Reply(
-        pipeline_card.pipeline_card(
-            pipeline, app, now=press.context.provider_now(app.provider), presentation=PRESENTATION
-        ),
-        title=TITLE,
-    )
+    return Reply(await _card(press), title=TITLE)
 
 
 async def _refresh(press: ButtonPress) -> None:
@@ -32,20 +26,22 @@ async def _refresh(press: ButtonPress) -> None:
     await app_by_slug(press.context, PipelineButton.decode(press.value).app, BITRISE)
     if await notification_buttons.refresh(press):
         return  # notifications are updated by the poller
-    await press.responder.replace_original((await _show(press)).message)
+    await press.responder.replace_original(await _card(press))
 
 
-async def _rebuild_all(press: ButtonPress) -> Reply | None:
-    return await commands.rebuild(PipelineButton.decode(press.value), press.context, failed_only=False)
+async def _rebuild(press: ButtonPress, *, failed_only: bool) -> Reply | None:
+    return await commands.rebuild(PipelineButton.decode(press.value), press.context, failed_only=failed_only)
 
 
-async def _rebuild_failed(press: ButtonPress) -> Reply | None:
-    return await commands.rebuild(PipelineButton.decode(press.value), press.context, failed_only=True)
+async def _card(press: ButtonPress) -> Message:
+    button = PipelineButton.decode(press.value)
+    app = await app_by_slug(press.context, button.app, BITRISE)
+    return await commands.card(app, button.pipeline, press.context)
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.PIPELINE_SHOW: _show,
     action_ids.PIPELINE_REFRESH: _refresh,
-    action_ids.PIPELINE_REBUILD: _rebuild_all,
-    action_ids.PIPELINE_REBUILD_FAILED: _rebuild_failed,
+    action_ids.PIPELINE_REBUILD: partial(_rebuild, failed_only=False),
+    action_ids.PIPELINE_REBUILD_FAILED: partial(_rebuild, failed_only=True),
 }

@@ -9,7 +9,6 @@ from typing import Annotated
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, Word
 from domain.message import Message
-from domain.pipeline import Pipeline
 from messages import pipeline_card
 from messages.kit.button_values import PipelineButton
 from providers.bitrise.api.access import reading_client
@@ -97,12 +96,6 @@ async def card(app: App, pipeline_id: str, context: RequestContext) -> Message:
     )
 
 
-async def find_pipeline(button: PipelineButton, context: RequestContext) -> tuple[App, Pipeline]:
-    """Return the pipeline that a button names, and its app. Raises ProviderError."""
-    app = await app_by_slug(context, button.app, BITRISE)
-    return app, await reading_client(context).pipeline(app.slug, button.pipeline)
-
-
 async def abort(app: App, pipeline_id: str, order: AbortRequest, context: RequestContext) -> Reply | None:
     """Abort a pipeline. Raises PermissionDenied, UserError if it has ended, ProviderError."""
     target = PipelineTarget.of(await reading_client(context).pipeline(app.slug, pipeline_id))
@@ -111,8 +104,9 @@ async def abort(app: App, pipeline_id: str, order: AbortRequest, context: Reques
 
 async def rebuild(button: PipelineButton, context: RequestContext, *, failed_only: bool) -> Reply | None:
     """Start a new attempt of a pipeline. Raises PermissionDenied, UserError if it still runs, ProviderError."""
-    app, pipeline = await find_pipeline(button, context)
-    action = RebuildPipelineAction(app=app, pipeline=PipelineTarget.of(pipeline), failed_only=failed_only)
+    app = await app_by_slug(context, button.app, BITRISE)
+    target = PipelineTarget.of(await reading_client(context).pipeline(app.slug, button.pipeline))
+    action = RebuildPipelineAction(app=app, pipeline=target, failed_only=failed_only)
     return (await run.run_action(action, context)).answer
 
 

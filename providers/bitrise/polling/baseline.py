@@ -6,6 +6,7 @@ from domain.build import Build
 from domain.poll_state import Baseline
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildListParams
+from providers.bitrise.polling.build_lists import newest_trigger_time
 
 
 async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
@@ -19,7 +20,7 @@ async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
     async for page in bitrise.builds(app_slug).pages():
         builds.update((build.slug, build) for build in page.items)
         break
-    newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
+    newest = newest_trigger_time(builds.values())
     async for page in bitrise.builds(app_slug, BuildListParams(status=0)).pages():
         if any(build.ended for build in page.items):
             break  # a server that ignores the filter would otherwise be read to its first build

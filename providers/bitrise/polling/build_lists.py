@@ -45,7 +45,7 @@ async def read_all_apps(bitrise: BitriseClient, state: PollState, last: CachedRe
             if page.body == last.body:
                 return ListRead(first=last, newest=state.seen_until)
             first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
-            newest = _newest_trigger_time(page.items)
+            newest = newest_trigger_time(page.items)
         if page.unplaced:
             raise ListUnreliable("the list of all builds does not say which app each belongs to")
         oldest = _check_newest_first(page.items, oldest)
@@ -79,7 +79,8 @@ def _is_joined(state: PollState, app_slug: str) -> bool:
     return watched is not None and watched.joined and state.seen_until is not None
 
 
-def _newest_trigger_time(builds: Iterable[Build]) -> datetime | None:
+def newest_trigger_time(builds: Iterable[Build]) -> datetime | None:
+    """Return the newest time at which one of the builds was triggered."""
     return max((build.triggered_at for build in builds if build.triggered_at), default=None)
 
 

@@ -14,6 +14,7 @@ from domain.poll_state import Baseline
 from domain.polling import BuildSource
 from domain.provider_errors import Forbidden, NotFound, RequestRejected
 from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.polling.build_lists import newest_trigger_time
 from providers.bitrise.polling.source import BitriseBuildSource
 from storage.watch_reset import WatchBaseline
 
@@ -44,7 +45,7 @@ async def _read_all_builds(bitrise: BitriseClient, watched: Sequence[App]) -> di
             raise BaselineIncomplete
         builds.update((build.slug, build) for build in page.items)
         break
-    newest = max((build.triggered_at for build in builds.values() if build.triggered_at), default=None)
+    newest = newest_trigger_time(builds.values())
     async for page in bitrise.all_builds(status=0).pages():
         if page.unplaced or any(build.ended for build in page.items):
             raise BaselineIncomplete

@@ -29,7 +29,6 @@ def parse_app(fields: Fields, *, requested: str | None = None) -> BuildioApp | N
         buildpacks=_parse_buildpacks(fields.value("buildpacks", "buildpack")),
         deployment=parse_deployment(fields),
         created_at=fields.time("created_at"),
-        updated_at=fields.time("updated_at"),
     )
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from providers.buildio.api.app_models import parse_app
 from providers.buildio.api.config_vars import parse_config_vars
-from providers.buildio.api.connection import Connection, path_of
+from providers.buildio.api.connection import Connection, path_of, present_fields
 from providers.buildio.api.deployments import parse_started_build
-from providers.buildio.api.field_parsing import parse_change_response, parse_fields, parse_list
 from providers.buildio.api.models import BuildioApp, StartedBuild
 
 
@@ -17,25 +17,19 @@ class AppsApi(Connection):
 
     async def apps(self, *, team: str | None = None) -> list[BuildioApp]:
         """List the apps that the token can see; with a team's ID, only those of the team."""
-        reply = await self._api.read("/apps", {"team_id": team} if team is not None else None)
-        return parse_list(reply.body, parse_app, resource="apps")
+        params = {"team_id": team} if team is not None else None
+        return await self._list("/apps", parse_app, "apps", params)
 
     async def app(self, name: str) -> BuildioApp:
         """Fetch one app, by ID or name, with its current deployment."""
-        reply = await self._api.read(path_of("apps", name))
-        return parse_app(parse_fields(reply.body, resource="app"), requested=name) or BuildioApp(
-            id=name, name=name
-        )
+        return await self._fetch(path_of("apps", name), partial(parse_app, requested=name), "app")
 
     async def create_app(
         self, name: str, *, team: str | None = None, region: str | None = None
     ) -> BuildioApp:
         """Create an app; `team` is the team's ID."""
-        body = _present_fields(name=name, team_id=team, region=region)
-        reply = await self._api.change("POST", "/apps", body)
-        return parse_app(parse_change_response(reply.body, resource="app"), requested=name) or BuildioApp(
-            id=name, name=name
-        )
+        body = present_fields(name=name, team_id=team, region=region)
+        return await self._change("POST", "/apps", body, partial(parse_app, requested=name), "app")
 
     async def start_build(
         self,
@@ -46,9 +40,8 @@ class AppsApi(Connection):
         description: str | None = None,
     ) -> StartedBuild:
         """Start a build; never retried. Raises ResponseLost if the build may have started."""
-        body = _present_fields(branch=branch, commitish=commitish, description=description)
-        reply = await self._api.change("POST", path_of("apps", app, "builds"), body)
-        return parse_started_build(parse_change_response(reply.body, resource="build"))
+        body = present_fields(branch=branch, commitish=commitish, description=description)
+        return await self._change("POST", path_of("apps", app, "builds"), body, parse_started_build, "build")
 
     async def config_vars(self, app: str) -> dict[str, str]:
         """Fetch the app's config vars with their values, which are secret."""
@@ -61,7 +54,3 @@ class AppsApi(Connection):
     async def remove_config_var(self, app: str, key: str) -> None:
         """Remove a config var."""
         await self._api.change("DELETE", path_of("apps", app, "config-vars", key), None)
-
-
-def _present_fields(**fields: str | None) -> dict[str, str]:
-    return {name: value for name, value in fields.items() if value is not None}

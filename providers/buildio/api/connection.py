@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from domain.credentials import Credentials
+from domain.provider_errors import UnexpectedResponse
+from providers.buildio.api.field_parsing import Fields, parse_change_response, parse_fields, parse_list
 from providers.buildio.provider import BUILDIO
 from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
 from providers.http.transport import HttpTransport
+
+T = TypeVar("T")
 
 path_of = partial(any_path_of, provider=BUILDIO)
 
@@ -42,3 +46,35 @@ class Connection:
             errors_in_text=False,
             **api_options,
         )
+
+    async def _list(
+        self,
+        path: str,
+        parse: Callable[[Fields], T | None],
+        resource: str,
+        params: Mapping[str, str] | None = None,
+    ) -> list[T]:
+        """Fetch a list of resources."""
+        return parse_list((await self._api.read(path, params)).body, parse, resource=resource)
+
+    async def _fetch(self, path: str, parse: Callable[[Fields], T | None], resource: str) -> T:
+        """Fetch one resource."""
+        return _require(parse(parse_fields((await self._api.read(path)).body, resource=resource)), resource)
+
+    async def _change(
+        self, method: str, path: str, body: object, parse: Callable[[Fields], T | None], resource: str
+    ) -> T:
+        """Change one resource, and return it as far as the response describes it."""
+        reply = await self._api.change(method, path, body)
+        return _require(parse(parse_change_response(reply.body, resource=resource)), resource)
+
+
+def _require(found: T | None, resource: str) -> T:
+    if found is None:
+        raise UnexpectedResponse(f"there is no {resource} in it", provider=BUILDIO)
+    return found
+
+
+def present_fields(**fields: str | None) -> dict[str, str]:
+    """Return the fields that have a value, as the body of a request."""
+    return {name: value for name, value in fields.items() if value is not None}

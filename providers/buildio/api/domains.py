@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from providers.buildio.api.connection import Connection, path_of
+from functools import partial
+
+from providers.buildio.api.connection import Connection, path_of, present_fields
 from providers.buildio.api.domain_models import parse_domain
-from providers.buildio.api.field_parsing import parse_change_response, parse_fields, parse_list
 from providers.buildio.api.models import Domain
 
 
@@ -13,28 +14,23 @@ class DomainsApi(Connection):
 
     async def domains(self, app: str) -> list[Domain]:
         """List the app's domains, including the platform domain."""
-        return parse_list(
-            (await self._api.read(path_of("apps", app, "domains"))).body, parse_domain, resource="domains"
-        )
+        return await self._list(path_of("apps", app, "domains"), parse_domain, "domains")
 
     async def domain(self, app: str, id: str) -> Domain:  # noqa: A002
         """Fetch one domain with the status of its certificate."""
-        reply = await self._api.read(path_of("apps", app, "domains", id))
-        return parse_domain(parse_fields(reply.body, resource="domain"), id=id) or Domain(id=id, hostname=id)
+        path = path_of("apps", app, "domains", id)
+        return await self._fetch(path, partial(parse_domain, id=id), "domain")
 
     async def add_domain(self, app: str, hostname: str, *, certificate: str | None = None) -> Domain:
         """Add a custom domain, with or without a custom certificate."""
-        body = {"hostname": hostname} | ({"cert": certificate} if certificate is not None else {})
-        reply = await self._api.change("POST", path_of("apps", app, "domains"), body)
-        domain = parse_domain(parse_change_response(reply.body, resource="domain"), hostname=hostname)
-        return domain or Domain(id=hostname, hostname=hostname)
+        path, parse = path_of("apps", app, "domains"), partial(parse_domain, hostname=hostname)
+        body = present_fields(hostname=hostname, cert=certificate)
+        return await self._change("POST", path, body, parse, "domain")
 
     async def update_certificate(self, app: str, id: str, certificate: str) -> Domain:  # noqa: A002
         """Replace the certificate of a domain."""
-        reply = await self._api.change("PATCH", path_of("apps", app, "domains", id), {"cert": certificate})
-        return parse_domain(parse_change_response(reply.body, resource="domain"), id=id) or Domain(
-            id=id, hostname=id
-        )
+        path, parse = path_of("apps", app, "domains", id), partial(parse_domain, id=id)
+        return await self._change("PATCH", path, {"cert": certificate}, parse, "domain")
 
     async def remove_domain(self, app: str, id: str) -> None:  # noqa: A002
         """Remove a custom domain."""

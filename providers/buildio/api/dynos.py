@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from domain.provider_errors import InvalidRequest
 from providers.buildio.api.connection import Connection, path_of
 from providers.buildio.api.dyno_models import parse_command_result, parse_dyno
-from providers.buildio.api.field_parsing import parse_list
 from providers.buildio.api.models import CommandResult, Dyno
 from providers.buildio.provider import BUILDIO
 
@@ -19,9 +18,7 @@ class DynosApi(Connection):
 
     async def dynos(self, app: str) -> list[Dyno]:
         """List the app's dynos with their states."""
-        return parse_list(
-            (await self._api.read(path_of("apps", app, "dynos", "list"))).body, parse_dyno, resource="dynos"
-        )
+        return await self._list(path_of("apps", app, "dynos", "list"), parse_dyno, "dynos")
 
     async def restart_all(self, app: str) -> None:
         """Restart all dynos of the app; never retried."""

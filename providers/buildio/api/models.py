@@ -11,7 +11,8 @@ from datetime import datetime
 
 from pydantic import SecretStr
 
-from domain.build import BuildState, FrozenModel
+from domain.build import App, BuildState, FrozenModel
+from providers.buildio.provider import BUILDIO
 
 
 class Deployment(FrozenModel):
@@ -63,7 +64,10 @@ class BuildioApp(FrozenModel):
     buildpacks: tuple[str, ...] = ()
     deployment: Deployment | None = None
     created_at: datetime | None = None
-    updated_at: datetime | None = None
+
+    def as_app(self) -> App:
+        """Convert it to an App."""
+        return App(provider=BUILDIO, slug=self.id, title=self.name)
 
 
 class StartedBuild(FrozenModel):

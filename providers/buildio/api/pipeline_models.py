@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from providers.buildio.api.field_parsing import Fields, parse_list
+from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import Environment, Namespace, Pipeline, PipelineApp, Team
 
 _REVIEW = ("review_apps", "review_app_settings", "review_apps_settings", "review_app", "review_app_config")
@@ -63,12 +63,7 @@ def _parse_environments(value: Any) -> Iterator[Environment]:
             yield Environment(id=identity[0], name=identity[1])
 
 
-def parse_pipeline_apps(body: bytes) -> list[PipelineApp]:
-    """Parse the apps of a pipeline. Raises UnexpectedResponse and TooLarge."""
-    return parse_list(body, _parse_pipeline_app, resource="apps")
-
-
-def _parse_pipeline_app(fields: Fields) -> PipelineApp | None:
+def parse_pipeline_app(fields: Fields) -> PipelineApp | None:
     """Parse an app with its stage, or a coupling of both (Heroku's Platform API, "Pipeline Coupling")."""
     app = fields.inner("app")
     id_ = app.id("id", "uuid") or fields.id("app_id") or fields.id("id", "uuid")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from providers.buildio.api.config_vars import parse_config_vars
-from providers.buildio.api.connection import Connection, path_of
-from providers.buildio.api.field_parsing import parse_change_response, parse_fields, parse_list
+from providers.buildio.api.connection import Connection, path_of, present_fields
 from providers.buildio.api.models import Namespace, Pipeline, PipelineApp, Team
 from providers.buildio.api.pipeline_models import (
     parse_namespace,
     parse_pipeline,
-    parse_pipeline_apps,
+    parse_pipeline_app,
     parse_team,
 )
 
@@ -21,33 +21,28 @@ class PipelinesApi(Connection):
 
     async def teams(self) -> list[Team]:
         """List the teams of the token's owner."""
-        return parse_list((await self._api.read("/teams")).body, parse_team, resource="teams")
+        return await self._list("/teams", parse_team, "teams")
 
     async def team(self, id: str) -> Team:  # noqa: A002
         """Fetch one team."""
-        reply = await self._api.read(path_of("teams", id))
-        return parse_team(parse_fields(reply.body, resource="team"), requested=id) or Team(id=id, name=id)
+        return await self._fetch(path_of("teams", id), partial(parse_team, requested=id), "team")
 
     async def namespaces(self) -> list[Namespace]:
         """List the namespaces that the token can see."""
-        return parse_list((await self._api.read("/namespaces")).body, parse_namespace, resource="namespaces")
+        return await self._list("/namespaces", parse_namespace, "namespaces")
 
     async def namespace(self, name: str) -> Namespace:
         """Fetch one namespace, by ID or name."""
-        reply = await self._api.read(path_of("namespaces", name))
-        return parse_namespace(parse_fields(reply.body, resource="namespace"), requested=name) or Namespace(
-            id=name, name=name
-        )
+        parse = partial(parse_namespace, requested=name)
+        return await self._fetch(path_of("namespaces", name), parse, "namespace")
 
     async def create_namespace(
         self, name: str, *, team: str | None = None, description: str | None = None, region: str | None = None
     ) -> Namespace:
         """Create a namespace; `team` is the team's ID."""
-        fields = {"name": name, "team_id": team, "description": description, "region": region}
-        body = {key: value for key, value in fields.items() if value is not None}
-        reply = await self._api.change("POST", "/namespaces", body)
-        namespace = parse_namespace(parse_change_response(reply.body, resource="namespace"), requested=name)
-        return namespace or Namespace(id=name, name=name)
+        body = present_fields(name=name, team_id=team, description=description, region=region)
+        parse = partial(parse_namespace, requested=name)
+        return await self._change("POST", "/namespaces", body, parse, "namespace")
 
     async def delete_namespace(self, name: str) -> None:
         """Delete a namespace, by ID or name."""
@@ -55,18 +50,16 @@ class PipelinesApi(Connection):
 
     async def pipelines(self) -> list[Pipeline]:
         """List the pipelines that the token can see."""
-        return parse_list((await self._api.read("/pipelines")).body, parse_pipeline, resource="pipelines")
+        return await self._list("/pipelines", parse_pipeline, "pipelines")
 
     async def pipeline(self, name: str) -> Pipeline:
         """Fetch one pipeline, by ID or name, with its environments and review app settings."""
-        reply = await self._api.read(path_of("pipelines", name))
-        return parse_pipeline(parse_fields(reply.body, resource="pipeline"), requested=name) or Pipeline(
-            id=name, name=name
-        )
+        parse = partial(parse_pipeline, requested=name)
+        return await self._fetch(path_of("pipelines", name), parse, "pipeline")
 
     async def pipeline_apps(self, name: str) -> list[PipelineApp]:
         """List the apps of a pipeline, each with its stage."""
-        return parse_pipeline_apps((await self._api.read(path_of("pipelines", name, "apps"))).body)
+        return await self._list(path_of("pipelines", name, "apps"), parse_pipeline_app, "apps")
 
     async def environment(self, id: str) -> dict[str, str]:  # noqa: A002
         """Fetch the config vars of a pipeline's environment with their values, which are secret."""

@@ -1,4 +1,4 @@
-"""The action that creates an app."""
+"""The action that creates an app, and the base of those that create something."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from services.actions.action import ActionResult
 from services.request.context import Reply, RequestContext, Visibility
 
 
-class CreateAppAction(BuildioAction):
-    """Create an app."""
+class CreateResourceAction(BuildioAction):
+    """Base of actions that create something, for a team and in a region; `resource` is its kind."""
 
     permission: ClassVar = Permission.CREATE
-    stage: ClassVar = NONE_OF_THEM  # the app does not exist yet
-    act: Literal["create_app"] = "create_app"
+    stage: ClassVar = NONE_OF_THEM  # what does not exist yet is in no pipeline
+    resource: ClassVar[str]
     name: Name
     team: str | None = None
     team_title: str | None = None
@@ -32,11 +32,20 @@ class CreateAppAction(BuildioAction):
 
     def summary(self) -> str:
         """Return the name, the team and the region."""
-        return f"create the app {self.name}{format_location(self.team_title or self.team, self.region)}"
+        team = self.team_title or self.team
+        where = (f" for the team {team}" if team else "") + (f" in {self.region}" if self.region else "")
+        return f"create the {self.resource} {self.name}{where}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the name, the team and the region."""
         return present_values(name=self.name, team=self.team_title, team_id=self.team, region=self.region)
+
+
+class CreateAppAction(CreateResourceAction):
+    """Create an app."""
+
+    resource: ClassVar = "app"
+    act: Literal["create_app"] = "create_app"
 
     async def execute(self, context: RequestContext) -> ActionResult:
         """Create the app. Raises ProviderError."""
@@ -52,8 +61,3 @@ def forget_app_lists(context: RequestContext) -> None:
     """Clear the caches of app lists: the person's and the bot's."""
     context.own_apps(BUILDIO).forget()
     context.services.clients.at(BUILDIO).service_apps.forget()
-
-
-def format_location(team: str | None, region: str | None) -> str:
-    """Return where something is created, for a summary."""
-    return (f" for the team {team}" if team else "") + (f" in {region}" if region else "")

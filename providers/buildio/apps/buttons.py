@@ -4,33 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from domain.build import App
 from domain.commands.shared_commands import ListApps
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio import action_ids
 from providers.buildio.apps import commands
-from providers.buildio.apps.create_form import CreateForm, open_create
+from providers.buildio.apps.create_form import CreateAppForm, CreateForm
 from providers.buildio.deploys import commands as deploy_commands
 from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import (
     BuildioAppListButton,
-    BuildioButton,
     OptionalAppButton,
     RedeployButton,
 )
+from providers.buildio.shared.named_buttons import find_button_app, on_app
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 from services.request.finder import app_by_slug
 
 
-async def _show_app(press: ButtonPress) -> Reply:
-    return Reply(await commands.card(await _find_app(press), press.context), title=commands.TITLE)
-
-
 async def _refresh(press: ButtonPress) -> None:
-    app = await _find_app(press)
+    app = await find_button_app(press)
     if await notification_buttons.refresh(press):
         return  # a notification is updated as such
     await press.responder.replace_original(await commands.card(app, press.context))
@@ -42,7 +37,7 @@ async def _list_page(press: ButtonPress) -> Reply:
 
 
 async def _create(press: ButtonPress) -> Reply | None:
-    return await open_create(CreateForm(), press.context)
+    return await CreateAppForm.create(CreateForm(), press.context)
 
 
 async def _deploy(press: ButtonPress) -> Reply | None:
@@ -60,13 +55,8 @@ def _source(press: ButtonPress) -> Deploy | None:
     return Deploy(branch=button.branch or None, commit=button.commit or None)
 
 
-async def _find_app(press: ButtonPress) -> App:
-    """Find the app of a pressed button. Raises InvalidButtonValue, ProviderError."""
-    return await app_by_slug(press.context, BuildioButton.decode(press.value).app, BUILDIO)
-
-
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.APP: _show_app,
+    action_ids.APP: on_app(commands.reply_with_card),
     action_ids.REFRESH: _refresh,
     action_ids.APPS_PAGE: _list_page,
 }

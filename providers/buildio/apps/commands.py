@@ -18,8 +18,6 @@ from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.finder import find_app
 
-TITLE = "App"
-
 
 class ShowApp(Command):
     """Show one app: its deployment, its processes, its address."""
@@ -48,8 +46,12 @@ async def list_apps(command: ListApps, context: RequestContext) -> Reply:
 
 async def show(command: ShowApp, context: RequestContext) -> Reply:
     """Reply with the app's current card."""
-    app = await find_app(context, command.app, BUILDIO)
-    return Reply(await card(app, context), title=TITLE)
+    return await reply_with_card(await find_app(context, command.app, BUILDIO), context)
+
+
+async def reply_with_card(app: App, context: RequestContext) -> Reply:
+    """Reply with the app's current card. Raises ProviderError."""
+    return Reply(await card(app, context), title="App")
 
 
 async def card(app: App, context: RequestContext) -> Message:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from providers.buildio.apps.create_form import CreateAppForm, CreateForm, open_create
+from providers.buildio.apps.create_form import CreateAppForm, CreateForm
 from providers.buildio.apps.create_syntax import CreateApp
-from providers.buildio.shared.form_defaults import form_metadata
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 
@@ -14,11 +13,7 @@ async def create(command: CreateApp, context: RequestContext) -> Reply | None:
 
     Raises PermissionDenied, UserError, ProviderError.
     """
-    form = CreateForm(**command.model_dump())
-    if command.name is None:
-        return await open_create(form, context)
-    form.check()
-    return await CreateAppForm(context, form_metadata(context), form).submit()
+    return await CreateAppForm.create(CreateForm(**command.model_dump()), context)
 
 
 COMMANDS = (

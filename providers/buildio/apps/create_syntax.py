@@ -5,18 +5,19 @@ from __future__ import annotations
 from domain.commands.command import Command, OptionArgument, WordArgument
 
 
-class CreateApp(Command):
+class CreateResource(Command):
+    """Create something that belongs to a team and runs in a region."""
+
+    name: WordArgument = None
+    team: OptionArgument = None
+    region: OptionArgument = None
+
+
+class CreateApp(CreateResource):
     """Create an app; without a name, the form is opened."""
 
-    name: WordArgument = None
-    team: OptionArgument = None
-    region: OptionArgument = None
 
-
-class CreateNamespace(Command):
+class CreateNamespace(CreateResource):
     """Create a namespace; without a name, the form is opened."""
 
-    name: WordArgument = None
-    team: OptionArgument = None
-    region: OptionArgument = None
     description: OptionArgument = None

@@ -7,24 +7,26 @@ from collections.abc import Sequence
 from domain.message import Block, Message
 from messages.build_text import state_symbol
 from messages.kit import action_ids as shared_action_ids
-from messages.kit.blocks import context, link_button, paragraphs, section
+from messages.kit.blocks import (
+    button_row,
+    context,
+    first_lines,
+    link_button,
+    page_row,
+    paragraphs,
+    section,
+    text_message,
+)
 from messages.kit.button_values import AppButton
-from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain, when
+from messages.kit.mrkdwn import code, cut_markup, escape, join_facts, link, mention, plain, when
 from providers.buildio import action_ids
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno, ProcessFormation
+from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.processes.messages import dyno_summary
 from providers.buildio.processes.restart_form import restart_all_button
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared.blocks import (
-    COMMAND,
-    app_name,
-    button_row,
-    fit_rows,
-    join_facts,
-    optional_button,
-    truncate_lines,
-)
-from providers.buildio.shared.button_values import BuildioAppListButton, ConfigVarsButton, app_button_value
+from providers.buildio.shared.blocks import COMMAND, app_name, fit_rows, optional_button
+from providers.buildio.shared.button_values import BuildioAppListButton, app_button_value
 
 MAX_FORMATIONS = 12
 MAX_BUILDPACKS = 8
@@ -37,14 +39,13 @@ def app_list(
     of = f" of {escape(team, 100)}" if team else ""
     if not apps:
         text = "There is no such page." if total else f"There are no apps{of} that you can see at Build.io."
-        return Message(text, [section(text), *_create_buttons()])
+        return text_message(text, *_create_buttons())
     pages = -(-total // size)
     title = f"*{total} app{'s' if total != 1 else ''}{of}*"
     title += f", page {page} of {pages}" if pages > 1 else ""
     blocks = [section(title), *fit_rows([[_row(app)] for app in apps[:size]])]
-    blocks += button_row(
-        _page_button("Previous page", action_ids.APPS_PAGE, page - 1, team) if page > 1 else None,
-        _page_button("Next page", f"{action_ids.APPS_PAGE}_next", page + 1, team) if page < pages else None,
+    blocks += page_row(
+        page, pages, action_ids.APPS_PAGE, lambda number: BuildioAppListButton.fitting(page=number, team=team)
     )
     blocks.append(context(f"`{COMMAND} use APP` makes one of them this channel's app."))
     return Message(escape(f"{total} apps: {', '.join(app.name for app in apps)}", 2000), blocks)
@@ -63,15 +64,18 @@ def app_card(app: BuildioApp, dynos: Sequence[Dyno] | None = None) -> Message:
 
 def app_created(app: BuildioApp, *, by: str) -> Message:
     """Channel message: an app was created."""
-    text = f"{mention(by)} created the app {app_name(app)} at Build.io"
+    text = f"{mention(by)} created the app {app_name(app.as_app())} at Build.io"
     details = join_facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
     said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {details}".rstrip()
-    deploy = optional_button("Deploy…", action_ids.DEPLOY, app_button_value(app), style="primary")
+    deploy = optional_button("Deploy…", action_ids.DEPLOY, app_button_value(app.as_app()), style="primary")
     return Message(
         text,
         [
             section(said),
-            *button_row(deploy, optional_button("Config", action_ids.VARS, _config_vars_value(app))),
+            *button_row(
+                deploy,
+                optional_button("Config", action_ids.VARS, ConfigVarOwner.of_app(app.as_app()).value()),
+            ),
         ],
     )
 
@@ -84,7 +88,7 @@ def describe_deployment(deployment: Deployment) -> str:
 
 def _row(app: BuildioApp) -> Block:
     details = optional_button(
-        "Details", action_ids.APP, app_button_value(app), label=f"Details of {app.name}"
+        "Details", action_ids.APP, app_button_value(app.as_app()), label=f"Details of {app.name}"
     )
     return section(_line(app), details)
 
@@ -118,7 +122,7 @@ def _head(app: BuildioApp) -> list[str]:
 
 
 def _processes(app: BuildioApp, dynos: Sequence[Dyno] | None) -> list[Block]:
-    lines = truncate_lines([_process(process) for process in app.formation], MAX_FORMATIONS)
+    lines = first_lines([_process(process) for process in app.formation], MAX_FORMATIONS)
     if dynos is not None:
         lines.append(dyno_summary(dynos))
     return paragraphs(["*Processes*", *lines], max_blocks=1) if lines else []
@@ -136,7 +140,7 @@ def _process(process: ProcessFormation) -> str:
 
 
 def _details(app: BuildioApp) -> list[Block]:
-    buildpacks = truncate_lines([code(buildpack, 80) for buildpack in app.buildpacks], MAX_BUILDPACKS)
+    buildpacks = first_lines([code(buildpack, 80) for buildpack in app.buildpacks], MAX_BUILDPACKS)
     texts = [
         join_facts(
             app.team and f"Team {escape(app.team, 100)}",
@@ -152,29 +156,21 @@ def _details(app: BuildioApp) -> list[Block]:
 
 
 def _buttons(app: BuildioApp) -> list[Block]:
-    value = app_button_value(app)
+    value = app_button_value(app.as_app())
     return button_row(
         optional_button("Deploy…", action_ids.DEPLOY, value, style="primary"),
         optional_button("Processes", action_ids.PS, value),
-        optional_button("Config", action_ids.VARS, _config_vars_value(app)),
+        optional_button("Config", action_ids.VARS, ConfigVarOwner.of_app(app.as_app()).value()),
         optional_button("Domains", action_ids.DOMAINS, value),
-        restart_all_button(app),
-        optional_button("Subscribe…", shared_action_ids.SUBSCRIBE, _subscribe_value(app)),
+        restart_all_button(app.as_app()),
+        optional_button(
+            "Subscribe…",
+            shared_action_ids.SUBSCRIBE,
+            AppButton.fitting(provider=BUILDIO, app=app.id, title=plain(app.name, 100)),
+        ),
         optional_button("Refresh", action_ids.REFRESH, value),
         link_button("Open", app.web_url, shared_action_ids.OPEN_LINK),
     )
-
-
-def _config_vars_value(app: BuildioApp) -> str | None:
-    return ConfigVarsButton.fitting(app=app.id, title=plain(app.name, 100))
-
-
-def _subscribe_value(app: BuildioApp) -> str | None:
-    return AppButton.fitting(provider=BUILDIO, app=app.id, title=plain(app.name, 100))
-
-
-def _page_button(text: str, action_id: str, page: int, team: str | None) -> Block | None:
-    return optional_button(text, action_id, BuildioAppListButton.fitting(page=page, team=team))
 
 
 def _create_buttons() -> list[Block]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
@@ -13,12 +13,6 @@ from providers.buildio.shared.button_values import ConfigVarsButton, RemoveVarsB
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug
-
-
-async def _list(press: ButtonPress) -> Reply:
-    return await commands.reply_with_list(
-        await _find_scope(ConfigVarsButton.decode(press.value), press.context), press.context
-    )
 
 
 async def _refresh(press: ButtonPress) -> None:
@@ -41,15 +35,20 @@ async def _set(press: ButtonPress) -> Reply | None:
     return await commands.ask_for_values(await _find_scope(button, press.context), button.key, press.context)
 
 
-async def _unset(press: ButtonPress) -> None:
-    await commands.ask_for_keys(
-        await _find_scope(ConfigVarsButton.decode(press.value), press.context), press.context
-    )
-
-
 async def _remove(press: ButtonPress) -> Reply | None:
     button = RemoveVarsButton.decode(press.value)
     return await remove(await _find_scope(button.of, press.context), button.keys, press.context)
+
+
+def _on_scope(
+    handle: Callable[[ConfigVarScope, RequestContext], Awaitable[Reply | None]],
+) -> ButtonHandler:
+    async def handle_press(press: ButtonPress) -> Reply | None:
+        return await handle(
+            await _find_scope(ConfigVarsButton.decode(press.value), press.context), press.context
+        )
+
+    return handle_press
 
 
 async def _find_scope(button: ConfigVarsButton, context: RequestContext) -> ConfigVarScope:
@@ -62,7 +61,7 @@ async def _find_scope(button: ConfigVarsButton, context: RequestContext) -> Conf
 
 
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.VARS: _list,
+    action_ids.VARS: _on_scope(commands.reply_with_list),
     action_ids.VARS_REFRESH: _refresh,
     action_ids.VARS_REMOVE: _remove,
 }
@@ -70,5 +69,5 @@ FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     action_ids.REVEAL: _reveal,
     action_ids.REVEAL_GRANTED: _reveal_granted,
     action_ids.VARS_SET: _set,
-    action_ids.VARS_UNSET: _unset,
+    action_ids.VARS_UNSET: _on_scope(commands.ask_for_keys),
 }

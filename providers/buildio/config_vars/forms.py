@@ -11,20 +11,17 @@ from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import FrozenModel
 from domain.message import Block
-from messages.kit.blocks import plain_text, section
+from messages.kit.blocks import section
 from messages.kit.button_values import InvalidButtonValue
 from messages.kit.mrkdwn import plain
 from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     LONGEST_TEXT,
-    MAX_OPTIONS,
     FormValues,
     field,
-    is_pickable,
-    modal,
-    option,
+    multi_select,
+    pickable_options,
     text_element,
-    warning,
 )
 from providers.buildio import action_ids
 from providers.buildio.config_vars.messages import ConfigVarOwner, restart_note
@@ -146,86 +143,12 @@ class UnsetConfigVarsForm(FrozenModel, CheckedInput):
         return {} if all(is_key(key) for key in self.keys) else {KEYS: _A_KEY}
 
 
-def vars_modal(
-    owner: ConfigVarOwner, *, origin: VarsOrigin, key: str | None = None, problem: str | None = None
-) -> Block:
-    """Build the form that sets config vars, with the key if it is known."""
-    return modal(
-        "Set config vars",
-        [
-            *warning(problem),
-            section(
-                f"Of *{owner.display_name}*. Keys that are there already get the new value. {restart_note(owner)}"
-                " The channel hears which keys change, and no values."
-            ),
-            field(KEY, "Key", text_element(key, most=LONGEST_KEY, placeholder="DATABASE_URL")),
-            field(
-                VALUE,
-                "Value",
-                text_element(None, multiline=True),
-                hint="As it stands: lines, spaces, quotes and a last empty line are part of it.",
-            ),
-            field(
-                REST,
-                "The rest of the value",
-                text_element(None, multiline=True),
-                hint=f"Where it is longer than {LONGEST_TEXT} characters: both are joined as they stand.",
-            ),
-            field(
-                MORE,
-                "More, one on each line",
-                text_element(None, multiline=True, placeholder="RAILS_ENV=production"),
-                hint="KEY=value, where quotes and spaces are part of the value. Empty lines, and those that begin"
-                " with #, count for nothing.",
-            ),
-        ],
-        callback_id=action_ids.VARS_MODAL,
-        private_metadata=origin.encode(),
-        submit="Set",
-        close="Cancel",
-    )
-
-
 def read_vars(values: FormValues) -> SetConfigVarsForm:
     """Read the input from `values`, the view's state as Slack sends it."""
     return SetConfigVarsForm(
         key=values.text(KEY).strip(),
         value=SecretStr(values.text(VALUE) + values.text(REST)),
         more=SecretStr(values.text(MORE)),
-    )
-
-
-def unset_modal(
-    owner: ConfigVarOwner,
-    keys: Sequence[str],
-    *,
-    origin: VarsOrigin,
-    chosen: Sequence[str] = (),
-    problem: str | None = None,
-) -> Block:
-    """Build the form that removes config vars; `keys` are the existing ones."""
-    names = [key for key in sorted(keys) if is_key(key) and is_pickable(key)][:MAX_OPTIONS]
-    initial = [option(name, name) for name in names if name in chosen]
-    picker: Block = {
-        "type": "multi_static_select",
-        "options": [option(name, name) for name in names],
-        "placeholder": plain_text("Pick one or several", 150),
-    } | ({"initial_options": initial} if initial else {})
-    typed = text_element(" ".join(chosen), placeholder="OLD_KEY OLDER_KEY")
-    return modal(
-        "Remove config vars",
-        [
-            *warning(problem),
-            section(
-                f"Of *{owner.display_name}*. Their values are gone then. {restart_note(owner)}"
-                " The channel hears which keys."
-            ),
-            field(KEYS, "Keys", picker if names else typed, optional=False),
-        ],
-        callback_id=action_ids.UNSET_MODAL,
-        private_metadata=origin.encode(),
-        submit="Remove",
-        close="Cancel",
     )
 
 
@@ -248,8 +171,35 @@ class SetVarsForm(Form[VarsOrigin, SetConfigVarsForm, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the key."""
-        key = self.filled.key or None
-        return vars_modal(self.origin.owner, origin=self.origin, key=key, problem=problem)
+        owner = self.origin.owner
+        return self.draw(
+            section(
+                f"Of *{owner.display_name}*. Keys that are there already get the new value. {restart_note(owner)}"
+                " The channel hears which keys change, and no values."
+            ),
+            field(KEY, "Key", text_element(self.filled.key, most=LONGEST_KEY, placeholder="DATABASE_URL")),
+            field(
+                VALUE,
+                "Value",
+                text_element(None, multiline=True),
+                hint="As it stands: lines, spaces, quotes and a last empty line are part of it.",
+            ),
+            field(
+                REST,
+                "The rest of the value",
+                text_element(None, multiline=True),
+                hint=f"Where it is longer than {LONGEST_TEXT} characters: both are joined as they stand.",
+            ),
+            field(
+                MORE,
+                "More, one on each line",
+                text_element(None, multiline=True, placeholder="RAILS_ENV=production"),
+                hint="KEY=value, where quotes and spaces are part of the value. Empty lines, and those that begin"
+                " with #, count for nothing.",
+            ),
+            submit="Set",
+            problem=problem,
+        )
 
     def render_error(self, problem: str) -> Block:
         """Draw the form with the key, and say that the values are not kept."""
@@ -276,9 +226,18 @@ class UnsetVarsForm(Form[VarsOrigin, UnsetConfigVarsForm, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the picked keys."""
-        chosen = self.filled.keys
-        return unset_modal(
-            self.origin.owner, self.keys or chosen, origin=self.origin, chosen=chosen, problem=problem
+        owner, chosen = self.origin.owner, self.filled.keys
+        options = pickable_options(key for key in sorted(self.keys or chosen) if is_key(key))
+        picker = multi_select(options, "Pick one or several", chosen)
+        typed = text_element(" ".join(chosen), placeholder="OLD_KEY OLDER_KEY")
+        return self.draw(
+            section(
+                f"Of *{owner.display_name}*. Their values are gone then. {restart_note(owner)}"
+                " The channel hears which keys."
+            ),
+            field(KEYS, "Keys", picker if options else typed, optional=False),
+            submit="Remove",
+            problem=problem,
         )
 
     async def submit(self) -> Reply | None:

@@ -8,13 +8,13 @@ from itertools import takewhile
 
 from domain.build import App, FrozenModel
 from domain.message import Block, Message
-from messages.kit.blocks import SECTION_TEXT, context, paragraphs, section
+from messages.kit.blocks import SECTION_TEXT, button_row, context, paragraphs, section, text_message
 from messages.kit.mrkdwn import beginning_of_code, code, escape, mention, plain, visible_text, when
 from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
 from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.mask import describe_length, mask_value
-from providers.buildio.shared.blocks import button_row, optional_button
+from providers.buildio.shared.blocks import optional_button
 from providers.buildio.shared.button_values import LONGEST_TITLE, ConfigVarsButton, RemoveVarsButton
 
 ROWS_WITH_BUTTONS = 25
@@ -39,11 +39,6 @@ class ConfigVarOwner(FrozenModel):
         """Return an environment as owner."""
         return cls(environment=environment.id, title=environment.name)
 
-    @classmethod
-    def named(cls, button: ConfigVarsButton) -> ConfigVarOwner:
-        """Return the owner that a button names."""
-        return cls(app=button.app, environment=button.environment, title=button.title)
-
     @property
     def display_name(self) -> str:
         """Return the owner's display text, escaped."""
@@ -57,13 +52,12 @@ class ConfigVarOwner(FrozenModel):
 
 
 def vars_list(
-    owner: ConfigVarOwner, values: Mapping[str, str], *, changed: Mapping[str, datetime] | None = None
+    owner: ConfigVarOwner, values: Mapping[str, str], *, changed: Mapping[str, datetime]
 ) -> Message:
     """The keys with their masked values; `changed` holds when each was last changed, as far as the bot knows."""
-    changed_at = changed or {}
     keys = sorted(values)
     count = f"{len(keys)} config var{'s' if len(keys) != 1 else ''}"
-    lines = {key: _line(key, values[key], changed_at.get(key)) for key in keys}
+    lines = {key: _line(key, values[key], changed.get(key)) for key in keys}
     blocks = [section(f"*{owner.display_name}*: {count}")]
     for key in keys[:ROWS_WITH_BUTTONS]:
         label = f"Reveal {key} to yourself"
@@ -90,7 +84,7 @@ def vars_revealed(owner: ConfigVarOwner, key: str, value: str) -> Message:
     if visible_text(value) != value or "```" in value:
         notes.append("Letters that nobody would see are left out here.")
     block = section(shown) if value else section("_It is empty._")
-    return Message(head, [section(head), block, *([context(*notes)] if notes else [])])
+    return text_message(head, block, *([context(*notes)] if notes else []))
 
 
 def vars_hidden(owner: ConfigVarOwner, key: str) -> Message:
@@ -98,14 +92,14 @@ def vars_hidden(owner: ConfigVarOwner, key: str) -> Message:
     text = f"🙈 {code(key)} of {owner.display_name} was shown here for {GONE_AFTER}."
     reveal = optional_button("Reveal again", action_ids.REVEAL, owner.value(key))
     show_all = optional_button("All config vars", action_ids.VARS_REFRESH, owner.value())
-    return Message(text, [section(text), *button_row(reveal, show_all)])
+    return text_message(text, *button_row(reveal, show_all))
 
 
 def vars_granted(owner: ConfigVarOwner, key: str, *, by: str, value: str | None) -> Message:
     """Channel message after an approval: the requester may reveal the value. The button works only for them."""
     text = f"👁️ {mention(by)} may look at {code(key)} of {owner.display_name} now, for some minutes."
     reveal = optional_button("Reveal", action_ids.REVEAL_GRANTED, value)
-    return Message(text, [section(text), *button_row(reveal)])
+    return text_message(text, *button_row(reveal))
 
 
 def restart_note(owner: ConfigVarOwner) -> str:
@@ -121,7 +115,7 @@ def unset_question(owner: ConfigVarOwner, keys: Sequence[str]) -> Message:
     """The confirmation before named config vars are removed: what will be deleted, and the button."""
     text = _unset_text(owner, keys)
     remove = optional_button("Remove", action_ids.VARS_REMOVE, _unset_value(owner, keys), style="danger")
-    return Message(text, [section(text), *button_row(remove)])
+    return text_message(text, *button_row(remove))
 
 
 def count_keys_that_fit(owner: ConfigVarOwner, keys: Sequence[str]) -> int:
@@ -141,10 +135,7 @@ def _unset_text(owner: ConfigVarOwner, keys: Sequence[str]) -> str:
 
 
 def _unset_value(owner: ConfigVarOwner, keys: Sequence[str]) -> str | None:
-    vars_button = ConfigVarsButton.fitting(
-        app=owner.app, environment=owner.environment, title=plain(owner.title, LONGEST_TITLE)
-    )
-    if vars_button is None:
+    if (vars_button := owner.value()) is None:
         return None
     return RemoveVarsButton.fitting(of=ConfigVarsButton.decode(vars_button), keys=tuple(keys))
 
@@ -153,8 +144,9 @@ def vars_changed(owner: ConfigVarOwner, diff: ConfigDiff, *, by: str) -> Message
     """Channel message: keys that were set, changed and removed, without values."""
     head = f"{mention(by)} changed config vars of {owner.display_name}"
     if not diff:
-        text = f"{mention(by)} set config vars of {owner.display_name} to what they were"
-        return Message(text, [section(f"🔧 {text}")])
+        return text_message(
+            f"{mention(by)} set config vars of {owner.display_name} to what they were", symbol="🔧"
+        )
     lines = [
         *(f"+ {code(key)}" for key in diff.added),
         *(f"~ {code(key)}" for key in diff.changed),

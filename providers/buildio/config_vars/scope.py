@@ -9,7 +9,6 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from pydantic import SecretStr
 
@@ -42,34 +41,6 @@ MAX_ENTRIES = 300
 MAX_ENVIRONMENT_MATCHES = 5
 _ENVIRONMENT_ID = re.compile(r"[\w-]{1,64}")
 _CHANGES = ("set_config", "unset_config", "set_environment", "unset_environment")
-
-
-class ConfigVarScope(Protocol):
-    """The config vars of one app or environment, and the actions on them."""
-
-    @property
-    def owner(self) -> ConfigVarOwner:
-        """The owner, for messages and buttons."""
-
-    @property
-    def app(self) -> App | None:
-        """The app; None for an environment."""
-
-    @property
-    def command(self) -> str:
-        """The command that lists them."""
-
-    async def read(self, context: RequestContext) -> dict[str, str]:
-        """Fetch all config vars with the person's own token. Raises ProviderError."""
-
-    def setting(self, values: Mapping[str, SecretStr]) -> ExecutableAction:
-        """Return the action that sets config vars."""
-
-    def unsetting(self, keys: Sequence[str]) -> ExecutableAction:
-        """Return the action that removes config vars."""
-
-    def revealing(self, key: str) -> ExecutableAction:
-        """Return the action that reveals a value."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +114,9 @@ class EnvironmentScope:
     @property
     def _environment_fields(self) -> dict[str, str]:
         return {"environment": self.environment.id, "label": self.environment.name}
+
+
+ConfigVarScope = AppScope | EnvironmentScope
 
 
 async def check_access(scope: ConfigVarScope, context: RequestContext) -> None:

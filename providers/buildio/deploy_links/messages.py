@@ -10,7 +10,7 @@ from domain.message import Block, Message
 from domain.message_state import RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import build_text
-from messages.kit.blocks import button, confirm, context, row, section
+from messages.kit.blocks import button, confirm, context, more_note, row, section, text_message
 from messages.kit.mrkdwn import code, cut_markup, link, mention, plain
 from providers.buildio import action_ids
 from providers.buildio.api.models import StartedBuild
@@ -49,39 +49,33 @@ def deploy_link_added(deploy_link: DeployLink, *, by: str) -> Message:
         "Its successful builds offer it on their cards here, once *Refresh* is pressed on those that are here already."
         " Nothing is deployed by itself."
     )
-    return Message(text, [section(f"🔗 {text}"), note])
+    return text_message(text, note, symbol="🔗")
 
 
 def deploy_links_removed(links: Sequence[DeployLink], *, by: str) -> Message:
     """Channel message: deploy links were removed; `links` holds at least one."""
-    text = f"{mention(by)} untied {'; '.join(_describe_link(deploy_link) for deploy_link in links[:5])}"
-    more = f" and {len(links) - 5} more" if len(links) > 5 else ""
-    return Message(f"{text}{more}", [section(f"✂️ {text}{more}")])
+    return text_message(f"{mention(by)} untied {_describe_links(links)}", symbol="✂️")
 
 
 def remove_links_question(links: Sequence[DeployLink]) -> Message:
     """The confirmation before named deploy links are removed: what will be removed, and the button."""
-    text = f"Untie {'; '.join(_describe_link(deploy_link) for deploy_link in links[:5])}"
-    more = f" and {len(links) - 5} more" if len(links) > 5 else ""
-    text = f"{text}{more}? Builds are offered there no longer."
+    text = f"Untie {_describe_links(links)}? Builds are offered there no longer."
     numbers = " ".join(str(deploy_link.number) for deploy_link in links)
     remove = button("Untie", action_ids.DEPLOY_LINK_REMOVE, numbers, style="danger")
-    return Message(text, [section(text), row(remove)])
+    return text_message(text, row(remove))
 
 
 def deploy_link_list(links: Sequence[DeployLink]) -> Message:
     """The deploy links of this channel, each with a button that removes it."""
     if not links:
-        text = "No app of Build.io is tied to one of Bitrise's here."
-        return Message(text, [section(text), context(HOW)])
+        return text_message("No app of Build.io is tied to one of Bitrise's here.", context(HOW))
     summary = "; ".join(_describe_link(deploy_link) for deploy_link in links)
     return Message(cut_markup(f"Tied here: {summary}", 3000), [*deploy_link_rows(links), context(HOW)])
 
 
 def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
     """List a channel's deploy links below its subscriptions."""
-    more = len(links) - MAX_BELOW_SUBSCRIPTIONS
-    rest = [context(f"and {more} more: `{COMMAND} link`")] if more > 0 else []
+    rest = more_note(len(links) - MAX_BELOW_SUBSCRIPTIONS, f": `{COMMAND} link`")
     return [*deploy_link_rows(links[:MAX_BELOW_SUBSCRIPTIONS]), *rest]
 
 
@@ -112,6 +106,11 @@ def _row(deploy_link: DeployLink) -> Block:
         label=f"Untie {title}",
     )
     return section(f"🔗 {_describe_link(deploy_link)}, by {mention(deploy_link.set_by)}", remove)
+
+
+def _describe_links(links: Sequence[DeployLink]) -> str:
+    more = f" and {len(links) - 5} more" if len(links) > 5 else ""
+    return "; ".join(_describe_link(deploy_link) for deploy_link in links[:5]) + more
 
 
 def _describe_link(deploy_link: DeployLink) -> str:

@@ -8,20 +8,22 @@ from typing import Self
 from domain.build import App
 from domain.message import Block
 from messages import notices
+from messages.kit.blocks import context as context_block
+from messages.kit.mrkdwn import code, join_facts
 from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import app_option, field, search_select, text_element
 from providers.buildio import action_ids
-from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.deploys.deploy_syntax import Deploy
-from providers.buildio.deploys.form import APP, TITLE, DeployForm
+from providers.buildio.deploys.form import APP, BRANCH, COMMIT, MESSAGE, DeployForm, read_deploy
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import OptionalAppButton
-from providers.buildio.shared.form_defaults import find_channel_app, form_metadata
+from providers.buildio.shared.form_defaults import form_metadata
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
-from services.request.finder import app_by_slug, find_app
-from services.request.forms import Form, FormSubmission, open_in_time
+from services.request.finder import app_by_slug, find_app, find_channel_app
+from services.request.forms import Form, FormSubmission, open_or_offer
 
 
 @dataclass
@@ -29,10 +31,10 @@ class DeployAppForm(Form[ViewMetadata, DeployForm, Reply | None]):
     """Deploys an app; `previous` is the earlier deployment to repeat."""
 
     callback_id = action_ids.DEPLOY_MODAL
-    title = TITLE
+    title = "Deploy"
     error_field = APP
     read_origin = ViewMetadata.read
-    read_input = staticmethod(deploy_form.read_deploy)
+    read_input = staticmethod(read_deploy)
 
     app: App | None = None
     previous: Deploy | None = None
@@ -51,8 +53,31 @@ class DeployAppForm(Form[ViewMetadata, DeployForm, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with its input."""
-        return deploy_form.deploy_modal(
-            self.filled, self.app, origin=self.origin, problem=problem, previous=self.previous
+        form, previous = self.filled, self.previous or Deploy()
+        before = join_facts(
+            previous.branch and f"branch {code(previous.branch)}",
+            previous.commit and f"commit {code(previous.commit)}",
+        )
+        return self.draw(
+            *([context_block(f"Deployed before: {before}")] if before else []),
+            field(
+                APP,
+                "App",
+                search_select(action_ids.PICK_APP, "Type a part of its name", app_option(self.app)),
+                optional=False,
+            ),
+            field(BRANCH, "Branch", text_element(form.branch, most=200, placeholder="main")),
+            field(
+                COMMIT,
+                "Commit",
+                text_element(form.commit, most=100, placeholder="1f3a9bc"),
+                hint="Instead of a branch. With neither, Build.io takes what it takes by itself.",
+            ),
+            field(
+                MESSAGE, "Description", text_element(form.message, most=300, placeholder="What this is for")
+            ),
+            submit="Deploy",
+            problem=problem,
         )
 
     async def submit(self) -> Reply | None:
@@ -83,22 +108,18 @@ async def open_form(
 
     Raises SlackCallFailed.
     """
-    if not context.trigger_id:
-        button = OptionalAppButton().encode()
-        return Reply(
-            notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.DEPLOY, button)
-        )
-    await open_in_time(_prefill(app, context, previous), context, TITLE)
-    return None
 
+    async def load() -> DeployAppForm:
+        shown = app or await find_channel_app(context, BUILDIO)
+        # Build.io takes a branch or a commit, not both. Prefer the branch: a fix is on its current head.
+        branch = previous.branch if previous is not None else None
+        commit = previous.commit if previous is not None and branch is None else None
+        filled = DeployForm(branch=branch, commit=commit)
+        return DeployAppForm(context, form_metadata(context), filled, shown, previous)
 
-async def _prefill(app: App | None, context: RequestContext, previous: Deploy | None) -> DeployAppForm:
-    shown = app or await find_channel_app(context)
-    # Build.io takes a branch or a commit, not both. Prefer the branch: a fix is on its current head.
-    branch = previous.branch if previous is not None else None
-    commit = previous.commit if previous is not None and branch is None else None
-    filled = DeployForm(branch=branch, commit=commit)
-    return DeployAppForm(context, form_metadata(context), filled, shown, previous)
+    value = OptionalAppButton().encode()
+    button = notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.DEPLOY, value)
+    return await open_or_offer(load, context, DeployAppForm.title, Reply(button))
 
 
 COMMANDS = (

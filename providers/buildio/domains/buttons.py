@@ -7,19 +7,9 @@ from collections.abc import Mapping
 from providers.buildio import action_ids
 from providers.buildio.domains import commands, forms
 from providers.buildio.shared.button_values import DomainButton
-from providers.buildio.shared.named_buttons import find_button_app
+from providers.buildio.shared.named_buttons import find_button_app, on_app, refresh_with
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
-
-
-async def _list(press: ButtonPress) -> Reply:
-    return Reply(await commands.build_list(await find_button_app(press), press.context), title=forms.TITLE)
-
-
-async def _refresh(press: ButtonPress) -> None:
-    await press.responder.replace_original(
-        await commands.build_list(await find_button_app(press), press.context)
-    )
 
 
 async def _remove(press: ButtonPress) -> Reply | None:
@@ -28,26 +18,18 @@ async def _remove(press: ButtonPress) -> Reply | None:
     )
 
 
-async def _add(press: ButtonPress) -> Reply | None:
-    return await forms.open_add(await find_button_app(press), press.context)
-
-
-async def _certificate(press: ButtonPress) -> None:
+async def _replace_certificate(press: ButtonPress) -> None:
     button = DomainButton.decode(press.value)
     await forms.open_certificate(await find_button_app(press), button.domain, press.context)
 
 
-async def _clear(press: ButtonPress) -> None:
-    await forms.open_clear(await find_button_app(press), press.context)
-
-
 BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.DOMAINS: _list,
-    action_ids.DOMAINS_REFRESH: _refresh,
+    action_ids.DOMAINS: on_app(commands.reply_with_list),
+    action_ids.DOMAINS_REFRESH: refresh_with(commands.build_list),
     action_ids.DOMAIN_REMOVE: _remove,
 }
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {
-    action_ids.DOMAIN_ADD: _add,
-    action_ids.DOMAIN_CERTIFICATE: _certificate,
-    action_ids.DOMAINS_CLEAR: _clear,
+    action_ids.DOMAIN_ADD: on_app(forms.open_add),
+    action_ids.DOMAIN_CERTIFICATE: _replace_certificate,
+    action_ids.DOMAINS_CLEAR: on_app(forms.open_clear),
 }

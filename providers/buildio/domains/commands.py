@@ -11,23 +11,11 @@ from domain.commands.command import AppArgument, ArgumentReader, Command, Requir
 from domain.commands.errors import redact_typed
 from domain.message import Message
 from domain.provider_errors import ProviderError
-from providers.buildio import action_ids
 from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Domain
 from providers.buildio.domains import messages as domain_messages
-from providers.buildio.domains.actions import (
-    AddDomainAction,
-    RemoveDomainAction,
-)
-from providers.buildio.domains.forms import (
-    TITLE,
-    RemoveDomainsForm,
-    button_reply,
-    check_is_custom,
-    find_custom_domain,
-    open_add,
-    open_clear,
-)
+from providers.buildio.domains.actions import AddDomainAction, RemoveDomainAction
+from providers.buildio.domains.forms import TITLE, check_is_custom, find_custom_domain, open_add, open_clear
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import parse_host
@@ -90,7 +78,12 @@ def _require_host(arguments: ArgumentReader, text: str) -> str:
 
 async def list_domains(command: ListDomains, context: RequestContext) -> Reply:
     """Reply with the domains of the app, or of the channel's app, each with its certificate."""
-    return Reply(await build_list(await _find_app(command.app, context), context), title=TITLE)
+    return await reply_with_list(await find_app(context, command.app, BUILDIO), context)
+
+
+async def reply_with_list(app: App, context: RequestContext) -> Reply:
+    """Reply with the current list of the app's domains. Raises ProviderError."""
+    return Reply(await build_list(app, context), title=TITLE)
 
 
 async def build_list(app: App, context: RequestContext) -> Message:
@@ -104,7 +97,7 @@ async def build_list(app: App, context: RequestContext) -> Message:
 
 async def add(command: AddDomain, context: RequestContext) -> Reply | None:
     """Add the named hostname; without one, open the form. Raises PermissionDenied, ProviderError."""
-    app = await _find_app(command.app, context)
+    app = await find_app(context, command.app, BUILDIO)
     if command.host is not None:
         return (await run.run_action(AddDomainAction(app=app, hostname=command.host), context)).answer
     return await open_add(app, context)
@@ -112,7 +105,7 @@ async def add(command: AddDomain, context: RequestContext) -> Reply | None:
 
 async def remove(command: RemoveDomain, context: RequestContext) -> Reply:
     """Ask for confirmation before the named domain is removed. Raises UserError, ProviderError."""
-    app = await _find_app(command.app, context)
+    app = await find_app(context, command.app, BUILDIO)
     domains = await reading_client(context).domains(app.slug)
     for domain in domains:
         if domain.hostname.casefold() == command.host.casefold():
@@ -131,12 +124,7 @@ async def remove_one(app: App, id: str, context: RequestContext) -> Reply | None
 
 async def clear(command: ClearDomains, context: RequestContext) -> Reply | None:
     """Open the form in which the app's name must be typed to remove all domains. Raises UserError, ProviderError."""
-    app = await _find_app(command.app, context)
-    if not context.trigger_id:
-        prompt = f"{RemoveDomainsForm.title}: the app's name is typed in a form."
-        return button_reply(prompt, "Remove all…", action_ids.DOMAINS_CLEAR, app)
-    await open_clear(app, context)
-    return None
+    return await open_clear(await find_app(context, command.app, BUILDIO), context)
 
 
 async def _load_details(app: App, domain: Domain, context: RequestContext) -> Domain:
@@ -148,10 +136,6 @@ async def _load_details(app: App, domain: Domain, context: RequestContext) -> Do
     except ProviderError as problem:
         log.info("domain.unknown", reason=type(problem).__name__)
         return domain
-
-
-async def _find_app(name: str | None, context: RequestContext) -> App:
-    return await find_app(context, name, BUILDIO)
 
 
 COMMANDS = (

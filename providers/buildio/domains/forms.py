@@ -16,10 +16,10 @@ from pydantic import Field, SecretStr, StringConstraints
 from domain.build import App, FrozenModel
 from domain.message import Block
 from messages import notices
-from messages.kit.blocks import paragraphs, section
+from messages.kit.blocks import first_lines, paragraphs, section
 from messages.kit.mrkdwn import code, plain
 from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import LONGEST_TEXT, FormValues, field, modal, text_element, warning
+from messages.kit.views import LONGEST_TEXT, FormValues, field, text_element
 from providers.buildio import action_ids
 from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Domain
@@ -28,8 +28,8 @@ from providers.buildio.domains.certificates import CertificateProblem, check_cer
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import parse_host as host_in
-from providers.buildio.shared.blocks import app_name, truncate_lines
-from providers.buildio.shared.button_values import BuildioAppButton
+from providers.buildio.shared.blocks import app_name
+from providers.buildio.shared.button_values import LONGEST_TITLE, BuildioAppButton
 from providers.buildio.shared.form_defaults import form_metadata
 from providers.buildio.shared.type_to_confirm import (
     TYPED_NAME,
@@ -41,7 +41,7 @@ from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.errors import UserError
 from services.request.finder import app_by_slug
-from services.request.forms import CheckedInput, FieldError, Form, open_in_time
+from services.request.forms import CheckedInput, FieldError, Form, open_in_time, open_or_offer
 
 TITLE = "Domains"
 HOST, CERTIFICATE, CHAIN, PRIVATE = "host", "certificate", "chain", "private"
@@ -127,72 +127,14 @@ class DomainForm(CertificateForm):
         return super().problems
 
 
-def domain_modal(
-    app: App, *, origin: ViewMetadata, host: str | None = None, problem: str | None = None
-) -> Block:
-    """Build the form that adds a domain."""
-    return modal(
-        "Add a domain",
-        [
-            *warning(problem),
-            section(f"To *{app_name(app)}*."),
-            field(
-                HOST,
-                "Host name",
-                text_element(host, most=LONGEST_HOST, placeholder="www.example.com"),
-                optional=False,
-            ),
-            *_certificate_fields("Without one Build.io gets one by itself."),
-        ],
-        callback_id=action_ids.DOMAIN_MODAL,
-        private_metadata=origin.encode(),
-        submit="Add",
-        close="Cancel",
-    )
-
-
 def read_domain(values: FormValues) -> DomainForm:
     """Read the input from `values`, the view's state as Slack sends it."""
     return DomainForm(host=values.text(HOST).strip(), **_read_certificate_parts(values))
 
 
-def certificate_modal(app: App, *, origin: DomainOrigin) -> Block:
-    """Build the form that replaces the certificate of a domain."""
-    return modal(
-        "Another certificate",
-        [
-            section(f"For {code(origin.host, 260)} of *{app_name(app)}*."),
-            *_certificate_fields(None),
-        ],
-        callback_id=action_ids.CERTIFICATE_MODAL,
-        private_metadata=origin.encode(),
-        submit="Update",
-        close="Cancel",
-    )
-
-
 def read_certificate(values: FormValues) -> CertificateForm:
     """Read the input from `values`, the view's state as Slack sends it."""
     return CertificateForm(**_read_certificate_parts(values))
-
-
-def clear_domains_modal(app: App, domains: Sequence[Domain], *, origin: ClearOrigin) -> Block:
-    """Build the confirmation before all custom domains are removed: the app's name must be typed."""
-    lines = truncate_lines(
-        [f"− {code(domain.hostname, 120)}" for domain in domains if not domain.platform], MAX_HOSTS
-    )
-    return modal(
-        "Remove all domains",
-        [
-            section(f"These lead to *{app_name(app)}* no longer. Build.io's own name stays."),
-            *paragraphs(lines, max_blocks=1),
-            typed_name("Type the app's name"),
-        ],
-        callback_id=action_ids.CLEAR_DOMAINS_MODAL,
-        private_metadata=origin.encode(),
-        submit="Remove all",
-        close="Keep them",
-    )
 
 
 @dataclass
@@ -225,8 +167,17 @@ class AddDomainForm(_AppForm[ViewMetadata, DomainForm]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the hostname."""
-        return domain_modal(
-            self.shown_app, origin=self.origin, host=self.filled.host or None, problem=problem
+        return self.draw(
+            section(f"To *{app_name(self.shown_app)}*."),
+            field(
+                HOST,
+                "Host name",
+                text_element(self.filled.host, most=LONGEST_HOST, placeholder="www.example.com"),
+                optional=False,
+            ),
+            *_certificate_fields("Without one Build.io gets one by itself."),
+            submit="Add",
+            problem=problem,
         )
 
     def render_error(self, problem: str) -> Block:
@@ -257,7 +208,11 @@ class ReplaceCertificateForm(_AppForm[DomainOrigin, CertificateForm]):
 
     def render(self, problem: str | None = None) -> Block:  # noqa: ARG002 - see render_error
         """Draw the form without the input."""
-        return certificate_modal(self.shown_app, origin=self.origin)
+        return self.draw(
+            section(f"For {code(self.origin.host, 260)} of *{app_name(self.shown_app)}*."),
+            *_certificate_fields(None),
+            submit="Update",
+        )
 
     def render_error(self, problem: str) -> Block:
         """Draw a plain notice, since the input is not stored."""
@@ -291,7 +246,14 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
 
     def render(self, problem: str | None = None) -> Block:  # noqa: ARG002 - see render_error
         """Draw the form with the domains."""
-        return clear_domains_modal(self.shown_app, self.domains, origin=self.origin)
+        lines = [f"− {code(domain.hostname, 120)}" for domain in self.domains if not domain.platform]
+        return self.draw(
+            section(f"These lead to *{app_name(self.shown_app)}* no longer. Build.io's own name stays."),
+            *paragraphs(first_lines(lines, MAX_HOSTS), max_blocks=1),
+            typed_name("Type the app's name"),
+            submit="Remove all",
+            close="Keep them",
+        )
 
     def render_error(self, problem: str) -> Block:
         """Draw a plain notice: meanwhile the domains may be others."""
@@ -300,8 +262,7 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
     async def submit(self) -> Reply | None:
         """Remove all domains. Raises FieldError, PermissionDenied, UserError, ProviderError."""
         app = await self.find_app()
-        for field_name, problem in self.filled.problems(app.title).items():
-            raise FieldError(field_name, problem)
+        self.filled.require_name(app.title)
         domains = await reading_client(self.context).domains(app.slug)
         if not self.origin.shows(domains):
             raise UserError(
@@ -315,7 +276,7 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
 async def open_add(app: App, context: RequestContext) -> Reply | None:
     """Open the form for a domain, or reply with a button if no form can be opened. Raises SlackCallFailed."""
     if not context.trigger_id:
-        return button_reply("Which host name?", "Add a domain…", action_ids.DOMAIN_ADD, app)
+        return _button_reply("Which host name?", "Add a domain…", action_ids.DOMAIN_ADD, app)
     origin = form_metadata(context).model_copy(update={"app": app.slug})
     await AddDomainForm(context, origin, DomainForm(), app).open()
     return None
@@ -332,8 +293,8 @@ async def open_certificate(app: App, id: str, context: RequestContext) -> None: 
     await open_in_time(load(), context, ReplaceCertificateForm.title)
 
 
-async def open_clear(app: App, context: RequestContext) -> None:
-    """Show the domains that would be removed, and ask for the app's name.
+async def open_clear(app: App, context: RequestContext) -> Reply | None:
+    """Show the domains that would be removed, and ask for the app's name; without a form, reply with a button for it.
 
     Raises UserError, ProviderError, SlackCallFailed.
     """
@@ -345,7 +306,9 @@ async def open_clear(app: App, context: RequestContext) -> None:
         origin = ClearOrigin.showing(app, domains, channel=context.channel)
         return RemoveDomainsForm(context, origin, ConfirmationName(), app, domains)
 
-    await open_in_time(load(), context, RemoveDomainsForm.title)
+    prompt = f"{RemoveDomainsForm.title}: the app's name is typed in a form."
+    button = _button_reply(prompt, "Remove all…", action_ids.DOMAINS_CLEAR, app)
+    return await open_or_offer(load, context, RemoveDomainsForm.title, button)
 
 
 async def find_custom_domain(app: App, id: str, context: RequestContext) -> Domain:  # noqa: A002
@@ -363,9 +326,9 @@ def check_is_custom(domain: Domain) -> None:
         raise UserError(error_texts.platform_domain(domain.hostname))
 
 
-def button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:
+def _button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:
     """Return a button that opens a form, for requests from which none can be opened."""
-    value = BuildioAppButton(app=app.slug, title=plain(app.title, 100)).encode()
+    value = BuildioAppButton(app=app.slug, title=plain(app.title, LONGEST_TITLE)).encode()
     return Reply(
         notices.open_form_prompt(prompt, label, action_id, value), Visibility.ONE_PERSON, title=TITLE
     )

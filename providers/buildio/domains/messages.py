@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from domain.build import App
 from domain.message import Block, Message
-from messages.kit.blocks import confirm, context, paragraphs, section
-from messages.kit.mrkdwn import code, escape, link, mention, plain, when
+from messages.kit.blocks import button_row, confirm, context, paragraphs, section, text_message
+from messages.kit.mrkdwn import code, escape, join_facts, link, mention, plain, when
 from providers.buildio import action_ids
 from providers.buildio.api.models import Domain
 from providers.buildio.shared.arguments import parse_host as host_in
-from providers.buildio.shared.blocks import app_name, button_row, fit_rows, join_facts, optional_button
+from providers.buildio.shared.blocks import app_name, fit_rows, optional_button
 from providers.buildio.shared.button_values import DomainButton, app_button_value
 
 _GOOD = frozenset(
@@ -24,8 +24,7 @@ _NONE = frozenset({"off", "none", "disabled"})
 def domain_list(app: App, domains: Sequence[Domain]) -> Message:
     """The domains with their certificates; custom ones have buttons."""
     if not domains:
-        text = f"{app_name(app)} has no domains."
-        return Message(text, [section(text), *_buttons(app, can_clear=False)])
+        return text_message(f"{app_name(app)} has no domains.", *_buttons(app, can_clear=False))
     ordered = sorted(domains, key=lambda domain: not domain.platform)
     head = section(f"*{app_name(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")
     rows = fit_rows(
@@ -46,7 +45,7 @@ def domain_question(app: App, domain: Domain) -> Message:
     text = f"Remove {code(domain.hostname, 260)} from {app_name(app)}? It leads there no longer then."
     value, _ = _button_value(app, domain)
     remove = optional_button("Remove it", action_ids.DOMAIN_REMOVE, value, style="danger")
-    return Message(text, [section(text), *button_row(remove)])
+    return text_message(text, *button_row(remove))
 
 
 def domain_added(app: App, domain: Domain, *, by: str) -> Message:
@@ -68,15 +67,16 @@ def certificate_changed(app: App, domain: Domain, *, by: str) -> Message:
 
 def domain_removed(app: App, host: str, *, by: str) -> Message:
     """Channel message: a domain was removed."""
-    text = f"{mention(by)} removed the domain {escape(host, 260)} from {app_name(app)}"
-    return Message(text, [section(f"🗑️ {text}")])
+    return text_message(
+        f"{mention(by)} removed the domain {escape(host, 260)} from {app_name(app)}", symbol="🗑️"
+    )
 
 
 def domains_cleared(app: App, hosts: Sequence[str], *, by: str) -> Message:
     """Channel message: all custom domains were removed."""
     text = f"{mention(by)} removed all domains from {app_name(app)}"
     lines = [f"− {code(host, 260)}" for host in hosts]
-    return Message(text, [section(f"🗑️ {text}"), *paragraphs(lines, max_blocks=1)])
+    return text_message(text, *paragraphs(lines, max_blocks=1), symbol="🗑️")
 
 
 def _describe_domain(domain: Domain) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from datetime import timedelta
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from domain.access_policy import Permission
@@ -13,9 +11,7 @@ from providers.buildio.api.access import own_client
 from providers.buildio.login import messages as login_messages
 from services.actions.action import ActionResult
 from services.request.context import RequestContext
-from services.request.errors import UserError
-from services.slack import file_upload
-from services.slack.errors import SlackCallFailed
+from services.slack.file_upload import share_file
 
 # An upper limit, however long the credential is valid: the file only has to be saved once.
 FILE_LIVES = timedelta(minutes=10)
@@ -49,21 +45,12 @@ class ClusterLoginAction(BuildioAction):
         until = context.now() + FILE_LIVES
         if login.expires_at is not None:
             until = min(until, login.expires_at)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "credential"
-            path.write_text(login.content.get_secret_value(), encoding="utf-8")
-            try:
-                await file_upload.share_file(
-                    context,
-                    path,
-                    name="exec-credential.json",
-                    title="Kubernetes credential",
-                    comment=login_messages.login_comment(
-                        self.region, expires_at=login.expires_at, deleted_at=until
-                    ),
-                    channel=await context.direct_message_alone(),
-                    until=until,
-                )
-            except SlackCallFailed as error:
-                raise UserError(file_upload.explain_upload_failure(error)) from error
+        await share_file(
+            context,
+            login.content.get_secret_value().encode(),
+            name="exec-credential.json",
+            title="Kubernetes credential",
+            comment=login_messages.login_comment(self.region, expires_at=login.expires_at, deleted_at=until),
+            until=until,
+        )
         return channel_result(login_messages.login_sent(self.region, by=context.person, deleted_at=until))

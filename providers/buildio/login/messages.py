@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.message import Message
-from messages.kit.blocks import context, section
+from messages.kit.blocks import context, text_message
 from messages.kit.mrkdwn import code, mention, when
 
 
@@ -25,4 +25,4 @@ def login_comment(region: str, *, expires_at: datetime | None, deleted_at: datet
 def login_sent(region: str, *, by: str, deleted_at: datetime) -> Message:
     """Channel message: a person got a credential."""
     text = f"🔑 {mention(by)} got a credential for the cluster in {code(region)}, in a direct message."
-    return Message(text, [section(text), context(f"I delete the file there {when(deleted_at)}.")])
+    return text_message(text, context(f"I delete the file there {when(deleted_at)}."))

@@ -5,48 +5,29 @@ from __future__ import annotations
 from typing import ClassVar, Literal
 
 from domain.access_policy import Permission
-from domain.action import NONE_OF_THEM, present_values
+from domain.action import present_values
 from providers.buildio.action_base import BuildioAction, Name, channel_result
 from providers.buildio.api.access import own_client
-from providers.buildio.apps.actions import forget_app_lists, format_location
+from providers.buildio.apps.actions import CreateResourceAction, forget_app_lists
 from providers.buildio.namespaces import messages as namespace_messages
 from services.actions.action import ActionResult
 from services.request.context import RequestContext
 
 
-class CreateNamespaceAction(BuildioAction):
+class CreateNamespaceAction(CreateResourceAction):
     """Create a namespace."""
 
-    permission: ClassVar = Permission.CREATE
-    stage: ClassVar = NONE_OF_THEM  # the namespace has no apps yet
+    resource: ClassVar = "namespace"
     act: Literal["create_namespace"] = "create_namespace"
-    name: Name
-    team: str | None = None
-    team_title: str | None = None
     description: str | None = None
-    region: str | None = None
 
     def reason(self) -> str | None:
         """Return the description."""
         return self.description
 
-    def audit_fields(self) -> dict[str, str]:
-        """Return the name, the team and the region."""
-        return {"label": self.name} | dict(present_values(team=self.team, region=self.region))
-
-    def summary(self) -> str:
-        """Return the name, the team and the region."""
-        return f"create the namespace {self.name}{format_location(self.team_title or self.team, self.region)}"
-
     def details(self) -> list[tuple[str, str]]:
         """Return everything that is known of the namespace."""
-        return present_values(
-            name=self.name,
-            team=self.team_title,
-            team_id=self.team,
-            region=self.region,
-            description=self.description,
-        )
+        return super().details() + present_values(description=self.description)
 
     async def execute(self, context: RequestContext) -> ActionResult:
         """Create the namespace. Raises ProviderError."""

@@ -7,22 +7,22 @@ from collections.abc import Mapping
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio import action_ids
 from providers.buildio.apps.create_form import NamespaceForm
-from providers.buildio.namespaces.forms import open_create, open_delete
+from providers.buildio.namespaces.forms import CreateNamespaceForm, open_delete
 from providers.buildio.shared.button_values import ResourceButton
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 
 
 async def _create(press: ButtonPress) -> Reply | None:
-    return await open_create(NamespaceForm(), press.context)
+    return await CreateNamespaceForm.create(NamespaceForm(), press.context)
 
 
-async def _delete(press: ButtonPress) -> None:
+async def _delete(press: ButtonPress) -> Reply | None:
     try:
         name: str | None = ResourceButton.decode(press.value).name
     except InvalidButtonValue:
         name = None  # the form asks for it
-    await open_delete(name, press.context)
+    return await open_delete(name, press.context)
 
 
 FORM_BUTTONS: Mapping[str, ButtonHandler] = {

@@ -5,21 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from domain.commands.command import Command, Word, WordArgument
-from messages import notices
-from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
 from providers.buildio.apps.create_form import NamespaceForm
 from providers.buildio.apps.create_syntax import CreateNamespace
 from providers.buildio.namespaces import messages as namespace_messages
-from providers.buildio.namespaces.forms import (
-    CreateNamespaceForm,
-    DeleteNamespaceForm,
-    find_namespace,
-    open_create,
-    open_delete,
-)
-from providers.buildio.shared.button_values import ResourceButton
-from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.namespaces.forms import CreateNamespaceForm, find_namespace, open_delete
 from providers.buildio.shared.name_lookup import NAMES
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
@@ -57,23 +47,12 @@ async def show(command: ShowNamespace, context: RequestContext) -> Reply:
 
 async def create(command: CreateNamespace, context: RequestContext) -> Reply | None:
     """Create the namespace of a command; without a name, open the form. Raises PermissionDenied, UserError."""
-    form = NamespaceForm(**command.model_dump())
-    if command.name is None:
-        return await open_create(form, context)
-    form.check()
-    return await CreateNamespaceForm(context, form_metadata(context), form).submit()
+    return await CreateNamespaceForm.create(NamespaceForm(**command.model_dump()), context)
 
 
 async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | None:
     """Open the form in which the name must be typed to delete. Raises UserError, ProviderError, SlackCallFailed."""
-    if not context.trigger_id:
-        value = ResourceButton.fitting(name=command.name) if command.name else None
-        prompt = f"{DeleteNamespaceForm.title}: its name is typed in a form."
-        return Reply(
-            notices.open_form_prompt(prompt, "Delete…", action_ids.NAMESPACE_DELETE, value or "which")
-        )
-    await open_delete(command.name, context)
-    return None
+    return await open_delete(command.name, context)
 
 
 COMMANDS = (

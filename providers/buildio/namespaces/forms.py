@@ -3,57 +3,85 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
+
+from pydantic import Field
 
 from domain.message import Block
 from messages import notices
+from messages.kit.blocks import section
+from messages.kit.mrkdwn import code
 from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import FormValues, field, text_element
 from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace
-from providers.buildio.apps import create_form
-from providers.buildio.apps.create_form import NAME, NamespaceForm, resolve_team
-from providers.buildio.namespaces import messages
+from providers.buildio.apps.create_form import (
+    DESCRIPTION,
+    CreateResourceForm,
+    NamespaceForm,
+    read_namespace,
+)
 from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
-from providers.buildio.namespaces.messages import DeleteForm, NamespaceOrigin
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.shared.button_values import ResourceButton
 from providers.buildio.shared.name_lookup import find_by_name
-from providers.buildio.shared.type_to_confirm import TYPED_NAME
+from providers.buildio.shared.type_to_confirm import (
+    TYPED_NAME,
+    ConfirmationName,
+    read_typed_name,
+    typed_name,
+)
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.forms import FieldError, Form, open_in_time
+from services.request.forms import FieldError, Form, open_or_offer
+
+NAMESPACE = "namespace"
+
+
+class NamespaceOrigin(ViewMetadata):
+    """Metadata with the namespace, if it is known."""
+
+    name: Annotated[str, Field(max_length=200)] = ""
+
+
+class DeleteForm(ConfirmationName):
+    """The input: the namespace, if it was not known, and its name again."""
+
+    namespace: str = ""
+
+    def require_name(self, name: str) -> None:
+        """Check the input; `name` is the name of the namespace that was found. Raises FieldError."""
+        if not name:
+            raise FieldError(NAMESPACE, "Which namespace?")
+        super().require_name(name)
+
+
+def read_delete_namespace(values: FormValues) -> DeleteForm:
+    """Read the input from `values`, the view's state as Slack sends it."""
+    namespace = values.text(NAMESPACE).strip()
+    return DeleteForm(typed=read_typed_name(values).typed, namespace=namespace)
 
 
 @dataclass
-class CreateNamespaceForm(Form[ViewMetadata, NamespaceForm, Reply | None]):
+class CreateNamespaceForm(CreateResourceForm[NamespaceForm]):
     """Creates a namespace."""
 
     callback_id = action_ids.NAMESPACE_MODAL
+    button_id = action_ids.NAMESPACE_CREATE
     title = "Create a namespace"
-    error_field = NAME
-    read_origin = ViewMetadata.read
-    read_input = staticmethod(create_form.read_namespace)
+    prompt = "What is the namespace called?"
+    example = "payments"
+    read_input = staticmethod(read_namespace)
 
-    @property
-    def progress(self) -> str:
-        """The sentence that names the namespace."""
-        return f"Creating {self.filled.name}…"
+    def more_fields(self) -> list[Block]:
+        """Return the field for the description."""
+        element = text_element(self.filled.description, most=300, placeholder="What belongs into it")
+        return [field(DESCRIPTION, "Description", element)]
 
-    def render(self, problem: str | None = None) -> Block:
-        """Draw the form with its input."""
-        return create_form.namespace_modal(self.filled, origin=self.origin, problem=problem)
-
-    async def submit(self) -> Reply | None:
-        """Create the namespace. Raises PermissionDenied, UserError, ProviderError."""
-        form = await resolve_team(self.filled, self.context)
-        action = CreateNamespaceAction(
-            name=form.name or "",
-            team=form.team,
-            team_title=form.team_title,
-            description=form.description,
-            region=form.region,
-        )
-        return (await run.run_action(action, self.context)).answer
+    def action(self, form: NamespaceForm) -> CreateNamespaceAction:
+        """Return the action that creates the namespace."""
+        return CreateNamespaceAction(**form.model_dump())
 
 
 @dataclass
@@ -65,45 +93,45 @@ class DeleteNamespaceForm(Form[NamespaceOrigin, DeleteForm, Reply | None]):
     error_field = TYPED_NAME
     progress = "Deleting…"
     read_origin = NamespaceOrigin.read
-    read_input = staticmethod(messages.read_delete_namespace)
+    read_input = staticmethod(read_delete_namespace)
 
     def render(self, problem: str | None = None) -> Block:
-        """Draw the form; the name has to be typed again."""
-        return messages.delete_namespace_modal(origin=self.origin, problem=problem)
+        """Draw the form: the name must be typed, also again; if no namespace is known, the form asks for it."""
+        if name := self.origin.name:
+            blocks = [
+                section(f"The namespace {code(name, 200)} is deleted with all that is in it."),
+                typed_name("Type its name"),
+            ]
+        else:
+            blocks = [
+                section("The namespace is deleted with all that is in it."),
+                field(NAMESPACE, "Namespace", text_element(None, most=200), optional=False),
+                typed_name("Type its name once more"),
+            ]
+        return self.draw(*blocks, submit="Delete", close="Keep it", problem=problem)
 
     async def submit(self) -> Reply | None:
         """Delete the namespace. Raises FieldError, PermissionDenied, UserError, ProviderError."""
         name = self.origin.name or self.filled.namespace
-        namespace = await find_namespace(name, self.context) if name else None
-        for field, problem in self.filled.problems(namespace.name if namespace is not None else "").items():
-            raise FieldError(field, problem)
+        self.filled.require_name((await find_namespace(name, self.context)).name if name else "")
         return (await run.run_action(DeleteNamespaceAction(name=self.filled.typed), self.context)).answer
 
 
-async def open_create(form: NamespaceForm, context: RequestContext) -> Reply | None:
-    """Open the form, or reply with a button if none can be opened. Raises UserError, ProviderError, SlackCallFailed."""
-    if not context.trigger_id:
-        prompt = "What is the namespace called?"
-        return Reply(
-            notices.open_form_prompt(prompt, "Create a namespace…", action_ids.NAMESPACE_CREATE, "create")
-        )
+async def open_delete(name: str | None, context: RequestContext) -> Reply | None:
+    """Open the confirmation before a namespace is deleted; without a form, reply with a button for it.
 
-    async def load() -> CreateNamespaceForm:
-        return CreateNamespaceForm(context, form_metadata(context), await resolve_team(form, context))
-
-    await open_in_time(load(), context, CreateNamespaceForm.title)
-    return None
-
-
-async def open_delete(name: str | None, context: RequestContext) -> None:
-    """Open the confirmation before a namespace is deleted. Raises UserError, ProviderError, SlackCallFailed."""
+    Raises UserError, ProviderError, SlackCallFailed.
+    """
 
     async def load() -> DeleteNamespaceForm:
         known = (await find_namespace(name, context)).name if name is not None else ""
         origin = NamespaceOrigin(channel=context.channel, provider=BUILDIO, name=known)
         return DeleteNamespaceForm(context, origin, DeleteForm())
 
-    await open_in_time(load(), context, DeleteNamespaceForm.title)
+    value = ResourceButton.fitting(name=name) if name else None
+    prompt = f"{DeleteNamespaceForm.title}: its name is typed in a form."
+    button = notices.open_form_prompt(prompt, "Delete…", action_ids.NAMESPACE_DELETE, value or "which")
+    return await open_or_offer(load, context, DeleteNamespaceForm.title, Reply(button))
 
 
 async def find_namespace(name: str, context: RequestContext) -> Namespace:

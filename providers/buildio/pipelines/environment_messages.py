@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Block, Message
-from messages.kit.blocks import section
+from messages.kit.blocks import section, text_message
 from messages.kit.mrkdwn import code, escape
 from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
@@ -16,8 +16,7 @@ from providers.buildio.shared.blocks import COMMAND, fit_rows, optional_button
 def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message:
     """The environments of all pipelines, each with the name of its pipeline and a button for its config vars."""
     if not environments:
-        text = "There are no environments in the pipelines that you can see at Build.io."
-        return Message(text, [section(text)])
+        return text_message("There are no environments in the pipelines that you can see at Build.io.")
     head = section(f"*{len(environments)} environment{'s' if len(environments) != 1 else ''} of pipelines*")
     rows = [
         [environment_row(environment, f"{escape(pipeline, 100)} · ")]

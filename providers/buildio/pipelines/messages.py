@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Block, Message
-from messages.kit.blocks import context, mrkdwn, section
-from messages.kit.mrkdwn import escape
+from messages.kit.blocks import context, first_lines, more_note, mrkdwn, section
+from messages.kit.mrkdwn import escape, join_facts
 from providers.buildio import action_ids
 from providers.buildio.api.models import Pipeline, PipelineApp
 from providers.buildio.pipelines.environment_messages import environment_row
-from providers.buildio.shared.blocks import COMMAND, fit_rows, join_facts, optional_button, truncate_lines
+from providers.buildio.shared.blocks import COMMAND, fit_rows, optional_button, resource_list
 from providers.buildio.shared.button_values import ResourceButton
 
 # A section has room for ten columns of text (Slack's rules, "Sizes").
@@ -26,15 +26,12 @@ NO_STAGE = "no stage"
 
 def pipeline_list(pipelines: Sequence[Pipeline]) -> Message:
     """The pipelines, each with a button for its stages."""
-    if not pipelines:
-        text = "There are no pipelines that you can see at Build.io."
-        return Message(text, [section(text)])
-    head = section(f"*{len(pipelines)} pipeline{'s' if len(pipelines) != 1 else ''}*")
-    rows = fit_rows(
-        [[_row(pipeline)] for pipeline in pipelines], hint=f": `{COMMAND} pipeline NAME` shows one."
-    )
-    return Message(
-        escape(f"Pipelines: {', '.join(pipeline.name for pipeline in pipelines)}", 2000), [head, *rows]
+    rows = [[_row(pipeline)] for pipeline in pipelines]
+    return resource_list(
+        "pipeline",
+        [pipeline.name for pipeline in pipelines],
+        fit_rows(rows, hint=f": `{COMMAND} pipeline NAME` shows one."),
+        empty="There are no pipelines that you can see at Build.io.",
     )
 
 
@@ -51,14 +48,13 @@ def pipeline_card(pipeline: Pipeline, apps: Sequence[PipelineApp]) -> Message:
         blocks.append(context("There are no apps in it."))
     shown = pipeline.environments[:MAX_ENVIRONMENTS]
     blocks += [environment_row(environment, "Environment ") for environment in shown]
-    if len(pipeline.environments) > MAX_ENVIRONMENTS:
-        blocks.append(context(f"and {len(pipeline.environments) - MAX_ENVIRONMENTS} more: `{COMMAND} envs`"))
+    blocks += more_note(len(pipeline.environments) - MAX_ENVIRONMENTS, f": `{COMMAND} envs`")
     settings = [
         f"{escape(name, 60)}: {escape(str(value).lower() if isinstance(value, bool) else str(value), 100)}"
         for name, value in sorted(pipeline.review_settings.items())
     ]
     if settings:
-        blocks.append(context("Review apps · " + " · ".join(truncate_lines(settings, MAX_SETTINGS))))
+        blocks.append(context("Review apps · " + " · ".join(first_lines(settings, MAX_SETTINGS))))
     summary = "; ".join(f"{stage}: {', '.join(names)}" for stage, names in stages)
     return Message(escape(f"Pipeline {pipeline.name}. {summary}", 2000), blocks)
 
@@ -97,15 +93,14 @@ def _columns(stages: Sequence[tuple[str, list[str]]]) -> list[Block]:
             "\n".join(
                 [
                     f"*{escape(stage, 60) or '…'}*",
-                    *truncate_lines([escape(name, 60) or "…" for name in names], MAX_APPS),
+                    *first_lines([escape(name, 60) or "…" for name in names], MAX_APPS),
                 ]
             ),
             _COLUMN,
         )
         for stage, names in stages[:MAX_STAGES]
     ]
-    more = [context(f"and {len(stages) - MAX_STAGES} more stages")] if len(stages) > MAX_STAGES else []
-    return [{"type": "section", "fields": columns}, *more]
+    return [{"type": "section", "fields": columns}, *more_note(len(stages) - MAX_STAGES, " stages")]
 
 
 def _describe_review_apps(pipeline: Pipeline) -> str | None:

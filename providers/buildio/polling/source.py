@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
@@ -21,6 +20,7 @@ from domain.provider_errors import (
     TooLarge,
     UnexpectedResponse,
 )
+from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.models import BuildioApp, Dyno
 from providers.buildio.polling.app_diff import compare, take_first_snapshot
 from providers.buildio.polling.snapshot import Snapshot as AppSnapshot
@@ -32,19 +32,6 @@ AT_ONCE = 4
 REQUESTS_AN_APP = 2
 
 
-class BuildioApi(Protocol):
-    """The methods of Build.io's client that polling uses. Each raises ProviderError."""
-
-    async def app(self, name: str) -> BuildioApp:
-        """Fetch one app, with its current deployment."""
-
-    async def dynos(self, app: str) -> list[Dyno]:
-        """List its dynos."""
-
-    async def probe(self) -> None:
-        """Send one small request."""
-
-
 class BuildioBuildSource:
     """Compares each app's current deployment and dynos with those at the last poll."""
 
@@ -53,7 +40,7 @@ class BuildioBuildSource:
 
     def __init__(
         self,
-        buildio: BuildioApi,
+        buildio: BuildioClient,
         *,
         clock: Callable[[], datetime],
         provider_clock: Callable[[], datetime] | None = None,

@@ -8,25 +8,25 @@ from dataclasses import dataclass
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, WordArgument
 from domain.message import Block, Message
-from messages.kit.mrkdwn import plain
-from messages.kit.views import FormValues
+from messages.kit.blocks import section
+from messages.kit.views import FormValues, field, is_pickable, option, pickable_options, select
 from providers.buildio import action_ids
 from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.actions import RestartAction
-from providers.buildio.processes.restart_form import DYNO, RestartForm, RestartOrigin
+from providers.buildio.processes.restart_form import ALL, DYNO, RestartForm
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import is_dyno
+from providers.buildio.shared.blocks import app_name
+from providers.buildio.shared.form_defaults import AppOrigin
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_app
-from services.request.forms import FieldError, Form, open_in_time
-
-TITLE = "Processes"
+from services.request.forms import FieldError, Form, open_or_offer
 
 
 class ListDynos(Command):
@@ -49,14 +49,14 @@ class RestartDynos(Command):
 
 
 @dataclass
-class RestartProcessesForm(Form[RestartOrigin, RestartForm, Reply | None]):
+class RestartProcessesForm(Form[AppOrigin, RestartForm, Reply | None]):
     """Restarts a process or all; `dynos` are those to pick from."""
 
     callback_id = action_ids.RESTART_MODAL
-    title = restart_form.TITLE
+    title = "Restart"
     error_field = DYNO
     progress = "Restarting…"
-    read_origin = RestartOrigin.read
+    read_origin = AppOrigin.read
 
     dynos: Sequence[Dyno] = ()
 
@@ -70,8 +70,19 @@ class RestartProcessesForm(Form[RestartOrigin, RestartForm, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the picked process."""
-        app = self.origin.of_app
-        return restart_form.restart_modal(self.filled, app, self.dynos, origin=self.origin, problem=problem)
+        dyno = self.filled.dyno
+        names = dict.fromkeys([*([dyno] if dyno else []), *(known.name for known in self.dynos)])
+        options = [option("All processes", ALL), *pickable_options(names)]
+        chosen = dyno if dyno and is_pickable(dyno) else ALL
+        return self.draw(
+            section(
+                f"Processes of *{app_name(self.origin.of_app)}* stop and start again. What they are doing is cut off."
+            ),
+            field(DYNO, "Which", select(options, "Pick a process", chosen), optional=False),
+            submit="Restart",
+            close="Not now",
+            problem=problem,
+        )
 
     async def submit(self) -> Reply | None:
         """Restart the processes. Raises PermissionDenied, UserError, ProviderError."""
@@ -83,8 +94,12 @@ class RestartProcessesForm(Form[RestartOrigin, RestartForm, Reply | None]):
 
 async def list_dynos(command: ListDynos, context: RequestContext) -> Reply:
     """Reply with the processes of the app, or of the channel's app."""
-    app = await find_app(context, command.app, BUILDIO)
-    return Reply(await build_list(app, context), title=TITLE)
+    return await reply_with_list(await find_app(context, command.app, BUILDIO), context)
+
+
+async def reply_with_list(app: App, context: RequestContext) -> Reply:
+    """Reply with the current list of the app's processes. Raises ProviderError."""
+    return Reply(await build_list(app, context), title="Processes")
 
 
 async def build_list(app: App, context: RequestContext) -> Message:
@@ -99,10 +114,7 @@ async def restart(command: RestartDynos, context: RequestContext) -> Reply | Non
     app = await find_app(context, command.app, BUILDIO)
     if command.dyno is not None:
         return await restart_one(app, command.dyno, context)
-    if not context.trigger_id:
-        return Reply(restart_form.restart_question(app))
-    await open_form(app, RestartForm(), context)
-    return None
+    return await open_form(app, RestartForm(), context)
 
 
 async def restart_one(app: App, dyno: str, context: RequestContext) -> Reply | None:
@@ -118,17 +130,18 @@ async def restart_all(app: App, context: RequestContext) -> Reply | None:
     return (await run.run_action(RestartAction(app=app), context)).answer
 
 
-async def open_form(app: App, filled: RestartForm, context: RequestContext) -> None:
-    """Open the form that asks which processes to restart. Raises ProviderError, SlackCallFailed."""
+async def open_form(app: App, filled: RestartForm, context: RequestContext) -> Reply | None:
+    """Open the form that asks which processes to restart; without one, ask whether to restart all.
+
+    Raises ProviderError, SlackCallFailed.
+    """
 
     async def load() -> RestartProcessesForm:
         dynos = await reading_client(context).dynos(app.slug)
-        origin = RestartOrigin(
-            channel=context.channel, provider=BUILDIO, app=app.slug, title=plain(app.title, 100)
-        )
-        return RestartProcessesForm(context, origin, filled, dynos)
+        return RestartProcessesForm(context, AppOrigin.of(app, context), filled, dynos)
 
-    await open_in_time(load(), context, RestartProcessesForm.title)
+    question = Reply(restart_form.restart_question(app))
+    return await open_or_offer(load, context, RestartProcessesForm.title, question)
 
 
 COMMANDS = (

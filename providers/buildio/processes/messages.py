@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 
 from domain.build import App
 from domain.message import Block, Message
-from messages.kit.blocks import confirm, section
-from messages.kit.mrkdwn import code, escape, format_duration, mention, plain
+from messages.kit.blocks import button_row, confirm, section, text_message
+from messages.kit.mrkdwn import code, escape, format_duration, join_facts, mention, plain
 from providers.buildio import action_ids
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes.restart_form import restart_all_button
-from providers.buildio.shared.blocks import app_name, button_row, fit_rows, join_facts, optional_button
+from providers.buildio.shared.blocks import app_name, fit_rows, optional_button
 from providers.buildio.shared.button_values import DynoButton, app_button_value
 
 MAX_NAMED = 5
@@ -21,8 +21,7 @@ MAX_NAMED = 5
 def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
     """The processes with state, uptime, number of restarts, and a button to restart each."""
     if not dynos:
-        text = f"{app_name(app)} has no processes now."
-        return Message(text, [section(text), *_buttons(app)])
+        return text_message(f"{app_name(app)} has no processes now.", *_buttons(app))
     down = [dyno for dyno in dynos if dyno.crashed]
     count = f"{len(dynos)} process{'es' if len(dynos) != 1 else ''}"
     head = f"*{app_name(app)}*: {count}" + (f", {len(down)} crashed" if down else "")
@@ -48,7 +47,7 @@ def dynos_restarted(app: App, dyno: str | None, *, by: str) -> Message:
     target = f"{code(dyno)} of {app_name(app)}" if dyno else f"all processes of {app_name(app)}"
     text = f"{mention(by)} restarted {target}"
     show_processes = optional_button("Processes", action_ids.PS, app_button_value(app))
-    return Message(text, [section(f"🔁 {text}"), *button_row(show_processes)])
+    return text_message(text, *button_row(show_processes), symbol="🔁")
 
 
 def _line(dyno: Dyno, now: datetime) -> str:

@@ -8,18 +8,22 @@ from dataclasses import dataclass, replace
 
 from domain.build import App
 from domain.message import Block, Message
+from messages.kit.blocks import context as context_block
+from messages.kit.blocks import section
 from messages.kit.button_values import InvalidButtonValue
-from messages.kit.mrkdwn import plain
+from messages.kit.mrkdwn import code
+from messages.kit.views import field, pickable_options, select, text_element
 from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes import run_form
 from providers.buildio.processes.actions import RunCommandAction
-from providers.buildio.processes.run_form import TITLE, TYPED, RunForm, RunOrigin
+from providers.buildio.processes.run_form import DYNO, TITLE, TYPED, RunForm, RunOrigin
 from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import LONGEST_COMMAND
+from providers.buildio.shared.blocks import app_name
 from providers.buildio.shared.button_values import ShareButton
 from services.actions import audit
 from services.actions import run as action_run
@@ -53,8 +57,25 @@ class RunCommandForm(Form[RunOrigin, RunForm, Block]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with its input."""
-        origin = self.origin
-        return run_form.run_modal(self.filled, origin.of_app, self.dynos, origin=origin, problem=problem)
+        form = self.filled
+        options = pickable_options(dyno.name for dyno in self.dynos)
+        typed = text_element(form.dyno, most=100, placeholder="web.1")
+        dyno = select(options, "Pick a process", form.dyno) if options else typed
+        return self.draw(
+            section(
+                f"In a running process of *{app_name(self.origin.of_app)}*. You see what will run before it does."
+            ),
+            field(DYNO, "Process", dyno, optional=False),
+            field(
+                TYPED,
+                "Command",
+                text_element(form.typed, most=LONGEST_COMMAND, placeholder="bin/rails db:version"),
+                hint="Words are split at spaces, \"…\" and '…' hold some together. No shell reads it.",
+                optional=False,
+            ),
+            submit="Look at it",
+            problem=problem,
+        )
 
     async def submit(self) -> Block:
         """Draw exactly what will run. Raises PermissionDenied, UserError, ProviderError."""
@@ -79,7 +100,16 @@ class ReviewCommandForm(Form[RunOrigin, None, Reply | None]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw what will run."""
-        return run_form.run_check(self.origin.of_app, origin=self.origin, problem=problem)
+        origin = self.origin
+        return self.draw(
+            section(
+                f"This runs in {code(origin.dyno)} of *{app_name(origin.of_app)}*, as an array of these words:"
+            ),
+            *run_form.array_blocks(origin.command),
+            context_block("It runs once, with a time limit. What ran is noted; what it says only you see."),
+            submit="Run it",
+            problem=problem,
+        )
 
     async def submit(self) -> Reply | None:
         """Run the command. Raises InvalidButtonValue, PermissionDenied, UserError, ProviderError."""
@@ -149,7 +179,7 @@ async def _review(
     action = RunCommandAction(app=app, dyno=command.dyno, command=command.command)
     if (problem := action.problem()) is not None:
         raise UserError(problem)
-    origin = _origin(app, context, command.dyno).model_copy(update={"command": command.command})
+    origin = RunOrigin.of(app, context).model_copy(update={"dyno": command.dyno, "command": command.command})
     return ReviewCommandForm(context, origin, None)
 
 
@@ -164,7 +194,8 @@ async def _load(app: App, command: RunCommand, context: RequestContext) -> RunCo
     if len(typed) > LONGEST_COMMAND:
         # Truncated in the field, it would be another command.
         raise UserError(error_texts.which_process(dyno.name for dyno in dynos))
-    return RunCommandForm(context, _origin(app, context, command.dyno), RunForm.of(command, typed), dynos)
+    origin = RunOrigin.of(app, context).model_copy(update={"dyno": command.dyno or ""})
+    return RunCommandForm(context, origin, RunForm(**command.model_dump(), typed=typed), dynos)
 
 
 async def _check_command(app: App, command: RunCommand, context: RequestContext) -> None:
@@ -176,11 +207,6 @@ async def _check_command(app: App, command: RunCommand, context: RequestContext)
     await action_run.check_permission(action, context)
     if command.command and (problem := action.problem()) is not None:
         raise UserError(problem)
-
-
-def _origin(app: App, context: RequestContext, dyno: str | None) -> RunOrigin:
-    title = plain(app.title, 100)
-    return RunOrigin(channel=context.channel, provider=BUILDIO, app=app.slug, title=title, dyno=dyno or "")
 
 
 COMMANDS = (

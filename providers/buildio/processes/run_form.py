@@ -12,26 +12,18 @@ from domain.commands.errors import CommandError
 from domain.commands.tokenizer import split_shell_words
 from domain.message import Block, Message
 from domain.redaction.redactor import redact
-from messages.kit.blocks import confirm, context, letter_by_letter, plain_text, section
+from messages.kit.blocks import button_row, confirm, context, letter_by_letter, section, text_message
 from messages.kit.mrkdwn import block_of_code, code, escape, mention
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
-    MAX_OPTIONS,
     FormValues,
-    field,
-    is_pickable,
-    modal,
-    option,
-    text_element,
-    warning,
 )
 from providers.buildio import action_ids
-from providers.buildio.api.models import CommandResult, Dyno
+from providers.buildio.api.models import CommandResult
 from providers.buildio.processes.run_syntax import RunCommand
-from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
-from providers.buildio.shared.blocks import app_name, button_row, optional_button
-from providers.buildio.shared.button_values import RunButton, ShareButton, Title
+from providers.buildio.shared.blocks import app_name, optional_button
+from providers.buildio.shared.button_values import RunButton, ShareButton
+from providers.buildio.shared.form_defaults import AppOrigin
 from services.request.forms import CheckedInput
 
 DYNO, TYPED = "dyno", "typed"
@@ -47,11 +39,6 @@ class RunForm(RunCommand, CheckedInput):
     typed: str = ""
     unread: str | None = None
 
-    @classmethod
-    def of(cls, command: RunCommand, typed: str) -> RunForm:
-        """Return the form for this command."""
-        return cls(app=command.app, dyno=command.dyno, command=command.command, typed=typed)
-
     @property
     def problems(self) -> Mapping[str, str]:
         """Return errors by field."""
@@ -66,51 +53,11 @@ class RunForm(RunCommand, CheckedInput):
         return {}
 
 
-class RunOrigin(ViewMetadata):
+class RunOrigin(AppOrigin):
     """Metadata with the app's name and, once it has been shown, the command to run."""
 
-    title: Title = ""
     dyno: Annotated[str, Field(max_length=200)] = ""
     command: tuple[str, ...] = ()
-
-    @property
-    def of_app(self) -> App:
-        """Return the app, as far as the form shows it."""
-        return App(provider=BUILDIO, slug=self.app, title=self.title)
-
-
-def run_modal(
-    form: RunForm, app: App, dynos: Sequence[Dyno], *, origin: RunOrigin, problem: str | None = None
-) -> Block:
-    """Build the form that asks for a command and a process."""
-    names = [dyno.name for dyno in dynos if is_pickable(dyno.name)][:MAX_OPTIONS]
-    options = [option(name, name) for name in names]
-    chosen = next((item for item in options if item["value"] == form.dyno), None)
-    select: Block = {
-        "type": "static_select",
-        "options": options,
-        "placeholder": plain_text("Pick a process", 150),
-    } | ({"initial_option": chosen} if chosen else {})
-    dyno = select if options else text_element(form.dyno, most=100, placeholder="web.1")
-    return modal(
-        TITLE,
-        [
-            *warning(problem),
-            section(f"In a running process of *{app_name(app)}*. You see what will run before it does."),
-            field(DYNO, "Process", dyno, optional=False),
-            field(
-                TYPED,
-                "Command",
-                text_element(form.typed, most=LONGEST_COMMAND, placeholder="bin/rails db:version"),
-                hint="Words are split at spaces, \"…\" and '…' hold some together. No shell reads it.",
-                optional=False,
-            ),
-        ],
-        callback_id=action_ids.RUN_MODAL,
-        private_metadata=origin.encode(),
-        submit="Look at it",
-        close="Cancel",
-    )
 
 
 def read_run(values: FormValues) -> RunForm:
@@ -121,23 +68,6 @@ def read_run(values: FormValues) -> RunForm:
         return RunForm(dyno=dyno, command=split_shell_words(typed), typed=typed)
     except CommandError as mistake:
         return RunForm(dyno=dyno, typed=typed, unread=mistake.problem)
-
-
-def run_check(app: App, *, origin: RunOrigin, problem: str | None = None) -> Block:
-    """Build the view that shows exactly what will run; the command is in `origin`."""
-    return modal(
-        TITLE,
-        [
-            *warning(problem),
-            section(f"This runs in {code(origin.dyno)} of *{app_name(app)}*, as an array of these words:"),
-            *array_blocks(origin.command),
-            context("It runs once, with a time limit. What ran is noted; what it says only you see."),
-        ],
-        callback_id=action_ids.RUN_CHECK,
-        private_metadata=origin.encode(),
-        submit="Run it",
-        close="Cancel",
-    )
 
 
 def command_result(
@@ -165,13 +95,12 @@ def command_result(
 def command_result_shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
     """Channel message: a command's output, shared by the person who ran it; `shown` are the blocks that they saw."""
     text = f"{mention(by)} shows what a command in {code(dyno)} of {app_name(app)} said"
-    return Message(text, [section(f"⌨️ {text}"), *_code_blocks(shown)])
+    return text_message(text, *_code_blocks(shown), symbol="⌨️")
 
 
 def result_shared_notice(channel: str) -> Message:
     """Confirmation for the person who shared the output."""
-    text = f"It stands in <#{channel}> now."
-    return Message(text, [section(text)])
+    return text_message(f"It stands in <#{channel}> now.")
 
 
 def _share_buttons(app: App, dyno: str, channel: str | None) -> list[Block]:
@@ -200,7 +129,7 @@ def _code_blocks(shown: Sequence[Block]) -> list[Block]:
 def command_run(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
     """Channel message: a command was run, without its output."""
     text = f"{mention(by)} ran a command in {code(dyno)} of {app_name(app)}; it {_describe_end(exit_code)}"
-    return Message(text, [section(f"⌨️ {text}"), *array_blocks([redact(word) for word in command])])
+    return text_message(text, *array_blocks([redact(word) for word in command]), symbol="⌨️")
 
 
 def array_blocks(command: Sequence[str]) -> list[Block]:
@@ -218,7 +147,7 @@ def run_button(app: App, command: RunCommand) -> Message:
         app=app.slug, title=app.title[:100], dyno=command.dyno or "", command=command.command
     )
     value = with_command or RunButton.fitting(app=app.slug, title=app.title[:100])
-    return Message(text, [section(text), *button_row(optional_button("Look at it…", action_ids.RUN, value))])
+    return text_message(text, *button_row(optional_button("Look at it…", action_ids.RUN, value)))
 
 
 def _describe_end(exit_code: int | None) -> str:

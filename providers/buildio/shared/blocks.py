@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from domain.build import App
-from domain.message import Block
-from messages.kit.blocks import button, context, row
+from domain.message import Block, Message
+from messages.kit.blocks import button, more_note, section, text_message
 from messages.kit.mrkdwn import escape
-from providers.buildio.api.models import BuildioApp
 
 COMMAND = "/buildio"
 # Of the 50 blocks and 13,200 characters of a message (Slack's rules, "Sizes"), the rest is for what surrounds a list.
@@ -22,25 +21,9 @@ def optional_button(text: str, action_id: str, value: str | None, **more: Any) -
     return button(text, action_id, value, **more) if value is not None else None
 
 
-def button_row(*items: Block | None) -> list[Block]:
-    """Build a row of buttons; empty if there are none."""
-    return [row(*items)] if any(item is not None for item in items) else []
-
-
-def app_name(app: App | BuildioApp, most: int = 150) -> str:
+def app_name(app: App, most: int = 150) -> str:
     """Return the app's name for mrkdwn."""
-    return escape(app.title if isinstance(app, App) else app.name, most) or "…"
-
-
-def join_facts(*parts: str | None) -> str:
-    """Join short facts in one line; unknown ones are skipped."""
-    return " · ".join(part for part in parts if part)
-
-
-def truncate_lines(lines: Sequence[str], most: int) -> list[str]:
-    """Return the first lines, and the number of further ones."""
-    more = [f"_and {len(lines) - most} more_"] if len(lines) > most else []
-    return [*lines[:most], *more]
+    return escape(app.title, most) or "…"
 
 
 def fit_rows(rows: Sequence[Sequence[Block]], *, hint: str = "") -> list[Block]:
@@ -50,9 +33,19 @@ def fit_rows(rows: Sequence[Sequence[Block]], *, hint: str = "") -> list[Block]:
     for position, blocks in enumerate(rows):
         left -= sum(_count_characters(block) for block in blocks)
         if left < 0 or len(shown) + len(blocks) > _MAX_BLOCKS:
-            return [*shown, context(f"and {len(rows) - position} more{hint}")]
+            return [*shown, *more_note(len(rows) - position, hint)]
         shown += blocks
     return shown
+
+
+def resource_list(
+    kind: str, names: Sequence[str], rows: Sequence[Block], *, empty: str, below: Sequence[Block] = ()
+) -> Message:
+    """A list of named resources below their number; if there are none, `empty` says so."""
+    if not names:
+        return text_message(empty, *below)
+    head = section(f"*{len(names)} {kind}{'s' if len(names) != 1 else ''}*")
+    return Message(escape(f"{kind.capitalize()}s: {', '.join(names)}", 2000), [head, *rows, *below])
 
 
 def _count_characters(value: Any) -> int:

@@ -11,7 +11,6 @@ from domain.build import App, Build, RunKind
 from domain.slack_ids import SlackId
 from messages.kit.button_values import ButtonValue, Hex, OptionalButtonValue, Slug
 from messages.kit.mrkdwn import plain
-from providers.buildio.api.models import BuildioApp
 
 LONGEST_TITLE = 100
 # Names that become part of a URL, where they are quoted.
@@ -139,8 +138,6 @@ class ResourceButton(OptionalButtonValue):
     name: Named
 
 
-def app_button_value(app: App | BuildioApp) -> str | None:
+def app_button_value(app: App) -> str | None:
     """Return the button value for this app; None if its ID doesn't fit into a button."""
-    if isinstance(app, App):
-        return BuildioAppButton.fitting(app=app.slug, title=plain(app.title, LONGEST_TITLE))
-    return BuildioAppButton.fitting(app=app.id, title=plain(app.name, LONGEST_TITLE))
+    return BuildioAppButton.fitting(app=app.slug, title=plain(app.title, LONGEST_TITLE))

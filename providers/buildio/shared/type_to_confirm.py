@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from domain.build import FrozenModel
 from domain.message import Block
 from messages.kit.views import FormValues, field, text_element
+from services.request.forms import FieldError
 
 TYPED_NAME = "typed_name"
 
@@ -16,9 +15,10 @@ class ConfirmationName(FrozenModel):
 
     typed: str = ""
 
-    def problems(self, name: str) -> Mapping[str, str]:
-        """Return errors by field if the input is not exactly this name, in the same case."""
-        return {} if self.typed == name else {TYPED_NAME: "That is not the name. Nothing was done."}
+    def require_name(self, name: str) -> None:
+        """Check that the input is exactly this name, in the same case. Raises FieldError."""
+        if self.typed != name:
+            raise FieldError(TYPED_NAME, "That is not the name. Nothing was done.")
 
 
 def typed_name(label: str) -> Block:

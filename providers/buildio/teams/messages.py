@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.message import Message
-from messages.kit.blocks import context, paragraphs, section
+from messages.kit.blocks import button_row, context, paragraphs, section
 from messages.kit.mrkdwn import code, escape
 from providers.buildio import action_ids
 from providers.buildio.api.models import Team
-from providers.buildio.shared.blocks import COMMAND, button_row, optional_button
+from providers.buildio.shared.blocks import COMMAND, optional_button, resource_list
 from providers.buildio.shared.button_values import BuildioAppListButton
 
 
 def team_list(teams: Sequence[Team]) -> Message:
     """The teams of a person."""
-    if not teams:
-        text = "You belong to no team at Build.io."
-        return Message(text, [section(text)])
-    head = section(f"*{len(teams)} team{'s' if len(teams) != 1 else ''}*")
     note = context(f"`{COMMAND} apps team:NAME` lists the apps of one.")
-    return Message(
-        escape(f"Teams: {', '.join(team.name for team in teams)}", 2000),
-        [head, *paragraphs([_line(team) for team in teams]), note],
+    return resource_list(
+        "team",
+        [team.name for team in teams],
+        [*paragraphs([_line(team) for team in teams]), note],
+        empty="You belong to no team at Build.io.",
     )
 
 

@@ -22,7 +22,7 @@ class AddRuleForm(Form[ViewMetadata, FilledRule, Reply]):
     """Adds an access rule, and announces it in the channel."""
 
     callback_id = action_ids.POLICY_MODAL
-    title = commands.TITLE
+    title = "Add a rule"
     error_field = KIND
     success = "✅ The rule counts from now on; the channel was told."
     is_refused_for_good = True
@@ -33,7 +33,8 @@ class AddRuleForm(Form[ViewMetadata, FilledRule, Reply]):
         """Draw the fields of the selected kind of rule, with the input."""
         registry = self.context.services.registry
         choices = [RulePermissions(spec.presentation, spec.permissions) for spec in registry]
-        return access_rules.access_rule_modal(self.filled, choices, origin=self.origin, problem=problem)
+        fields = access_rules.access_rule_fields(self.filled, choices, self.origin.provider)
+        return self.draw(*fields, submit="Add", problem=problem)
 
     async def submit(self) -> Reply:
         """Add the rule. Raises PermissionDenied, RuleProblem."""
@@ -52,7 +53,7 @@ async def open_add_rule(context: RequestContext, provider: Provider, slug: str =
         rule = FilledRule(app=app.slug, app_title=app.title) if app is not None else FilledRule()
         return AddRuleForm(context, ViewMetadata(channel=context.channel, provider=provider), rule)
 
-    await open_in_time(load(), context, "Add a rule")
+    await open_in_time(load(), context, AddRuleForm.title)
 
 
 async def select_kind(action: ViewAction) -> None:

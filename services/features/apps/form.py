@@ -21,7 +21,7 @@ class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
     """Sets the channel's app, used by commands that name none."""
 
     callback_id = action_ids.CHOOSE_APP_MODAL
-    title = choose_app_form.TITLE
+    title = "Choose an app"
     error_field = choose_app_form.APP
     success = "✅ Chosen; the channel was told."
     is_refused_for_good = True
@@ -30,7 +30,8 @@ class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the picked app."""
-        return choose_app_form.choose_app_modal(origin=self.origin, picked=self.filled, problem=problem)
+        fields = choose_app_form.choose_app_fields(self.filled, self.origin.provider)
+        return self.draw(*fields, submit="Choose", problem=problem)
 
     async def submit(self) -> Reply:
         """Set the channel's app. Raises PermissionDenied, UserError, ProviderError."""

@@ -31,12 +31,12 @@ class EditProfileForm(Form[ViewMetadata, ProfileForm, None]):
     @property
     def title(self) -> str:
         """The title, which names the provider."""
-        return profile_form.profile_title(self.origin.provider)
+        return f"You at {self.origin.provider.label}"
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the profile."""
-        provider = self.origin.provider
-        return profile_form.profile_modal(self.filled, provider, origin=self.origin, problem=problem)
+        fields = profile_form.profile_fields(self.filled, self.origin.provider)
+        return self.draw(*fields, submit="Save", problem=problem)
 
     async def submit(self) -> None:
         """Store the profile. Raises UserError."""

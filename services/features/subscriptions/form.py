@@ -18,7 +18,7 @@ from domain.message import Block
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
 from domain.provider import Provider
 from domain.provider_errors import ProviderError
-from messages import apps, subscription_form
+from messages import apps, notices, subscription_form
 from messages.kit import action_ids
 from messages.kit.views import NO_INPUT, FormValues
 from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, SubscriptionOrigin
@@ -74,11 +74,7 @@ class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
 
     def render_result(self, result: str) -> Block:
         """Draw the modal that says what was done."""
-        return subscription_form.subscription_notice(result)
-
-    def render_refusal(self, problem: str) -> Block:
-        """Draw the modal that says why the provider refused."""
-        return subscription_form.subscription_notice(problem)
+        return notices.notice_modal(self.title, result)
 
     def find_field(self, problem: BaseException) -> str:
         """Return the field: the channel or app of a new subscription, else what was typed."""

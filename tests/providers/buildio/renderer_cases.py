@@ -29,33 +29,57 @@ from providers.buildio.api.models import (
 )
 from providers.buildio.apps import create_form
 from providers.buildio.apps import messages as app_messages
-from providers.buildio.apps.create_form import CreateForm, NamespaceForm
-from providers.buildio.config_vars import forms as config_var_forms
+from providers.buildio.apps.create_form import CreateAppForm, CreateForm, NamespaceForm
 from providers.buildio.config_vars import messages as config_var_messages
 from providers.buildio.config_vars.config_diff import ConfigDiff
-from providers.buildio.config_vars.forms import VarsOrigin
+from providers.buildio.config_vars.forms import (
+    SetConfigVarsForm,
+    SetVarsForm,
+    UnsetConfigVarsForm,
+    UnsetVarsForm,
+    VarsOrigin,
+)
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploy_links.messages import SourceBuild
 from providers.buildio.deploys import form
+from providers.buildio.deploys.commands import DeployAppForm
 from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.deploys.form import DeployForm
-from providers.buildio.domains import forms
 from providers.buildio.domains import messages as domain_messages
-from providers.buildio.domains.forms import ClearOrigin, DomainOrigin
+from providers.buildio.domains.forms import (
+    AddDomainForm,
+    CertificateForm,
+    ClearOrigin,
+    DomainForm,
+    DomainOrigin,
+    RemoveDomainsForm,
+    ReplaceCertificateForm,
+)
 from providers.buildio.login import messages as login_messages
 from providers.buildio.namespaces import messages as namespace_messages
-from providers.buildio.namespaces.messages import NamespaceOrigin
+from providers.buildio.namespaces.forms import (
+    CreateNamespaceForm,
+    DeleteForm,
+    DeleteNamespaceForm,
+    NamespaceOrigin,
+)
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.pipelines import messages as pipeline_messages
 from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import restart_form, run_form
-from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
+from providers.buildio.processes.commands import RestartProcessesForm
+from providers.buildio.processes.restart_form import RestartForm
+from providers.buildio.processes.run_commands import ReviewCommandForm, RunCommandForm
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
+from providers.buildio.shared.form_defaults import AppOrigin
+from providers.buildio.shared.type_to_confirm import ConfirmationName
 from providers.buildio.teams import messages as team_messages
+from services.request.forms import Form
+from tests.support.drawn_forms import draw
 from tests.support.factories import NOON
 from tests.support.strategies import BOOL, BY, COUNT, NUMBER, ORIGIN, SLUG, TIME
 from tests.support.untrusted_text import OPTIONAL_UNTRUSTED_TEXT, UNTRUSTED_TEXT
@@ -167,8 +191,10 @@ COMMANDS = st.lists(UNTRUSTED_TEXT.map(replace_surrogates), max_size=3).map(tupl
 SHORT_COMMANDS = st.lists(UNTRUSTED_TEXT.map(lambda text: replace_surrogates(text)[:60]), max_size=3).map(
     tuple
 )
-VARS_ORIGIN = st.just(VarsOrigin(channel="C1", app="a"))
-RUN_ORIGINS = st.builds(RunOrigin, channel=st.just("C1"), dyno=WHOLE, command=SHORT_COMMANDS)
+VARS_ORIGINS = st.builds(VarsOrigin, channel=st.just("C1"), app=st.just("a"), title=WHOLE) | st.builds(
+    VarsOrigin, channel=st.just("C1"), environment=st.just("e"), title=WHOLE
+)
+RUN_ORIGINS = st.builds(RunOrigin, channel=st.just("C1"), title=WHOLE, dyno=WHOLE, command=SHORT_COMMANDS)
 GLOBS = st.lists(UNTRUSTED_TEXT, max_size=7).map(tuple)
 TIES = st.builds(DeployLink, number=COUNT, app=APPS, bitrise=APPS, branches=GLOBS, set_by=BY)
 STARTED = st.builds(StartedBuild, status=OPTIONAL_UNTRUSTED_TEXT, version=NUMBER, url=OPTIONAL_UNTRUSTED_TEXT)
@@ -193,46 +219,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         team=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "certificate_changed": st.builds(domain_messages.certificate_changed, APPS, DOMAINS, by=BY),
-    "certificate_modal": st.builds(
-        forms.certificate_modal,
-        APPS,
-        origin=st.builds(DomainOrigin, domain=st.just("d"), host=WHOLE),
-    ),
-    "clear_domains_modal": st.builds(
-        forms.clear_domains_modal,
-        APPS,
-        st.lists(DOMAINS, max_size=4),
-        origin=st.just(ClearOrigin(channel="C1", shown="0" * 64)),
-    ),
-    "create_modal": st.builds(
-        create_form.create_modal,
-        st.builds(
-            CreateForm,
-            name=OPTIONAL_UNTRUSTED_TEXT,
-            team=OPTIONAL_UNTRUSTED_TEXT,
-            team_title=OPTIONAL_UNTRUSTED_TEXT,
-            region=OPTIONAL_UNTRUSTED_TEXT,
-        ),
-        origin=ORIGIN,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
-    "delete_namespace_modal": st.builds(
-        namespace_messages.delete_namespace_modal,
-        origin=st.builds(NamespaceOrigin, channel=st.just("C1"), name=WHOLE | st.just("")),
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
-    "deploy_modal": st.builds(
-        form.deploy_modal,
-        st.builds(
-            DeployForm,
-            branch=OPTIONAL_UNTRUSTED_TEXT,
-            commit=OPTIONAL_UNTRUSTED_TEXT,
-            message=OPTIONAL_UNTRUSTED_TEXT,
-        ),
-        st.none() | APPS,
-        origin=ORIGIN,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     "deployment_requested": st.builds(
         form.deployment_requested,
         APPS,
@@ -261,9 +247,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ).map(_first_message),
     "domain_added": st.builds(domain_messages.domain_added, APPS, DOMAINS, by=BY),
     "domain_list": st.builds(domain_messages.domain_list, APPS, st.lists(DOMAINS, max_size=4)),
-    "domain_modal": st.builds(
-        forms.domain_modal, APPS, origin=ORIGIN, host=OPTIONAL_UNTRUSTED_TEXT, problem=OPTIONAL_UNTRUSTED_TEXT
-    ),
     "domain_question": st.builds(domain_messages.domain_question, APPS, DOMAINS),
     "domain_removed": st.builds(domain_messages.domain_removed, APPS, UNTRUSTED_TEXT, by=BY),
     "domains_cleared": st.builds(
@@ -289,19 +272,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "namespace_created": st.builds(namespace_messages.namespace_created, NAMESPACES, by=BY),
     "namespace_deleted": st.builds(namespace_messages.namespace_deleted, UNTRUSTED_TEXT, by=BY),
     "namespace_list": st.builds(namespace_messages.namespace_list, st.lists(NAMESPACES, max_size=4)),
-    "namespace_modal": st.builds(
-        create_form.namespace_modal,
-        st.builds(
-            NamespaceForm,
-            name=OPTIONAL_UNTRUSTED_TEXT,
-            team=OPTIONAL_UNTRUSTED_TEXT,
-            team_title=OPTIONAL_UNTRUSTED_TEXT,
-            region=OPTIONAL_UNTRUSTED_TEXT,
-            description=OPTIONAL_UNTRUSTED_TEXT,
-        ),
-        origin=ORIGIN,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     # They are sentences like errors, escaped where they are shown.
     "no_process": st.builds(error_texts.no_process).map(notices.error_message),
     "platform_domain": st.builds(error_texts.platform_domain, UNTRUSTED_TEXT).map(notices.error_message),
@@ -322,26 +292,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "pipeline_list": st.builds(pipeline_messages.pipeline_list, st.lists(PIPELINES, max_size=4)),
     "command_run": st.builds(run_form.command_run, APPS, UNTRUSTED_TEXT, COMMANDS, by=BY, exit_code=NUMBER),
     "dynos_restarted": st.builds(process_messages.dynos_restarted, APPS, OPTIONAL_UNTRUSTED_TEXT, by=BY),
-    "restart_modal": st.builds(
-        restart_form.restart_modal,
-        st.builds(RestartForm, dyno=OPTIONAL_UNTRUSTED_TEXT),
-        APPS,
-        DYNOS,
-        origin=st.builds(RestartOrigin, channel=st.just("C1"), title=WHOLE),
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     "restart_question": st.builds(restart_form.restart_question, APPS),
     "run_button": st.builds(
         run_form.run_button, APPS, st.builds(RunCommand, dyno=st.none() | WHOLE, command=SHORT_COMMANDS)
-    ),
-    "run_check": st.builds(run_form.run_check, APPS, origin=RUN_ORIGINS, problem=OPTIONAL_UNTRUSTED_TEXT),
-    "run_modal": st.builds(
-        run_form.run_modal,
-        st.builds(RunForm, dyno=OPTIONAL_UNTRUSTED_TEXT, typed=UNTRUSTED_TEXT),
-        APPS,
-        DYNOS,
-        origin=RUN_ORIGINS,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
     ),
     "command_result_shared": st.builds(
         run_form.command_result_shared,
@@ -362,14 +315,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "team_options": st.builds(create_form.team_options, UNTRUSTED_TEXT | st.just(""), TEAMS),
     "deploy_link_list": st.builds(deploy_link_messages.deploy_link_list, st.lists(TIES, max_size=30)),
     "deploy_link_added": st.builds(deploy_link_messages.deploy_link_added, TIES, by=BY),
-    "unset_modal": st.builds(
-        config_var_forms.unset_modal,
-        VARS_OF,
-        SEVERAL_KEYS,
-        origin=VARS_ORIGIN,
-        chosen=SEVERAL_KEYS,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     "deploy_links_removed": st.builds(
         deploy_link_messages.deploy_links_removed, st.lists(TIES, min_size=1, max_size=7), by=BY
     ),
@@ -384,14 +329,65 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         VALUES,
         changed=st.dictionaries(KEYS, st.just(NOON), max_size=2),
     ),
-    "vars_modal": st.builds(
-        config_var_forms.vars_modal,
-        VARS_OF,
-        origin=VARS_ORIGIN,
-        key=OPTIONAL_UNTRUSTED_TEXT,
-        problem=OPTIONAL_UNTRUSTED_TEXT,
-    ),
     "vars_revealed": st.builds(config_var_messages.vars_revealed, VARS_OF, KEYS, UNTRUSTED_TEXT),
+}
+CREATED = dict.fromkeys(("name", "team", "team_title", "region"), OPTIONAL_UNTRUSTED_TEXT)
+DRAWN: Mapping[type[Form[Any, Any, Any]], st.SearchStrategy[Any]] = {
+    AddDomainForm: draw(AddDomainForm, ORIGIN, st.builds(DomainForm, host=UNTRUSTED_TEXT), app=APPS),
+    CreateAppForm: draw(CreateAppForm, ORIGIN, st.builds(CreateForm, **CREATED)),
+    CreateNamespaceForm: draw(
+        CreateNamespaceForm,
+        ORIGIN,
+        st.builds(NamespaceForm, **CREATED, description=OPTIONAL_UNTRUSTED_TEXT),
+    ),
+    DeleteNamespaceForm: draw(
+        DeleteNamespaceForm,
+        st.builds(NamespaceOrigin, channel=st.just("C1"), name=WHOLE | st.just("")),
+        st.just(DeleteForm()),
+    ),
+    DeployAppForm: draw(
+        DeployAppForm,
+        ORIGIN,
+        st.builds(
+            DeployForm,
+            branch=OPTIONAL_UNTRUSTED_TEXT,
+            commit=OPTIONAL_UNTRUSTED_TEXT,
+            message=OPTIONAL_UNTRUSTED_TEXT,
+        ),
+        app=st.none() | APPS,
+        previous=st.none()
+        | st.builds(Deploy, branch=OPTIONAL_UNTRUSTED_TEXT, commit=OPTIONAL_UNTRUSTED_TEXT),
+    ),
+    RemoveDomainsForm: draw(
+        RemoveDomainsForm,
+        st.just(ClearOrigin(channel="C1", shown="0" * 64)),
+        st.just(ConfirmationName()),
+        app=APPS,
+        domains=st.lists(DOMAINS, max_size=4),
+    ),
+    ReplaceCertificateForm: draw(
+        ReplaceCertificateForm,
+        st.builds(DomainOrigin, domain=st.just("d"), host=WHOLE),
+        st.just(CertificateForm()),
+        app=APPS,
+    ),
+    RestartProcessesForm: draw(
+        RestartProcessesForm,
+        st.builds(AppOrigin, channel=st.just("C1"), title=WHOLE),
+        st.builds(RestartForm, dyno=OPTIONAL_UNTRUSTED_TEXT),
+        dynos=DYNOS,
+    ),
+    ReviewCommandForm: draw(ReviewCommandForm, RUN_ORIGINS, st.none()),
+    RunCommandForm: draw(
+        RunCommandForm,
+        RUN_ORIGINS,
+        st.builds(RunForm, dyno=OPTIONAL_UNTRUSTED_TEXT, typed=UNTRUSTED_TEXT),
+        dynos=DYNOS,
+    ),
+    SetVarsForm: draw(SetVarsForm, VARS_ORIGINS, st.builds(SetConfigVarsForm, key=UNTRUSTED_TEXT)),
+    UnsetVarsForm: draw(
+        UnsetVarsForm, VARS_ORIGINS, st.builds(UnsetConfigVarsForm, keys=SEVERAL_KEYS), keys=SEVERAL_KEYS
+    ),
 }
 READERS = {
     "read_certificate",

@@ -24,8 +24,8 @@ from domain.commands.shared_commands import (
     WhoAmI,
 )
 from domain.notifications.rule import DeliveryStyle, NotificationRule, Result
-from providers.buildio.api.coverage import ENDPOINTS
 from tests.providers.buildio import commands
+from tests.providers.buildio.endpoints import ENDPOINTS
 from tests.support.commands import BITRISE_PARSER, BUILDIO_PARSER, PARSERS, parse, parser_in
 
 

@@ -44,18 +44,22 @@ from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.domains import forms as domain_forms
 from providers.buildio.domains import messages as domain_messages
-from providers.buildio.domains.forms import ClearOrigin
+from providers.buildio.domains.forms import ClearOrigin, RemoveDomainsForm
+from providers.buildio.namespaces import forms as namespace_forms
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.pipelines import messages as pipeline_messages
 from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import run_form
+from providers.buildio.processes.run_commands import ReviewCommandForm, RunCommandForm
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts, type_to_confirm
 from providers.buildio.shared.arguments import format_array
 from providers.buildio.shared.button_values import ConfigVarsButton, DynoButton, RemoveVarsButton
+from providers.buildio.shared.type_to_confirm import ConfirmationName
 from providers.buildio.teams import messages as team_messages
+from services.request.forms import FieldError
 from tests.providers.buildio.renderer_cases import (
     APPS,
     BUILDIO_APPS,
@@ -71,6 +75,7 @@ from tests.providers.buildio.renderer_cases import (
     VARS_OF,
 )
 from tests.support.canary_secrets import CANARIES, leaked_kinds, log_with_secrets
+from tests.support.drawn_forms import NO_REQUEST
 from tests.support.examples import examples
 from tests.support.factories import NOON
 from tests.support.untrusted_text import UNTRUSTED_TEXT, assert_message, assert_view
@@ -109,9 +114,10 @@ def test_messages_about_an_app_fit_whatever_it_has(
         domain_messages.domains_cleared(app, [domain.hostname for domain in domains] * 30, by="U0ASKER")
     )
     origin = ClearOrigin(channel="C1")
-    assert_view(domain_forms.clear_domains_modal(app, [*domains] * 60, origin=origin))
+    remove = RemoveDomainsForm(NO_REQUEST, origin, ConfirmationName(), app, [*domains] * 60)
+    assert_view(remove.render())
     run = RunOrigin(channel="C1")
-    assert_view(run_form.run_modal(RunForm(), app, [*dynos] * 60, origin=run))
+    assert_view(RunCommandForm(NO_REQUEST, run, RunForm(), [*dynos] * 60).render())
 
 
 def test_a_confirmation_names_all_keys_that_its_button_removes() -> None:
@@ -139,7 +145,8 @@ def test_messages_about_many_config_vars_fit(of: ConfigVarOwner, keys: Sequence[
         config_var_messages.vars_changed(of, ConfigDiff(added=tuple(many), removed=tuple(many)), by="U0ASKER")
     )
     origin = VarsOrigin(channel="C1", app="a")
-    assert_view(forms.unset_modal(of, [*many], origin=origin, chosen=[*many]))
+    filled = UnsetConfigVarsForm(keys=tuple(many))
+    assert_view(forms.UnsetVarsForm(NO_REQUEST, origin, filled, [*many]).render())
 
 
 @MANY
@@ -205,8 +212,8 @@ def test_a_value_is_only_in_the_message_that_reveals_it(kind: str) -> None:
 
 @given(UNTRUSTED_TEXT.filter(lambda value: value and "://" not in value))
 def test_the_list_is_the_same_for_all_values_of_one_length(value: str) -> None:
-    other = config_var_messages.vars_list(OF_SHOP, {"A_KEY": "x" * len(value)})
-    assert config_var_messages.vars_list(OF_SHOP, {"A_KEY": value}) == other
+    other = config_var_messages.vars_list(OF_SHOP, {"A_KEY": "x" * len(value)}, changed={})
+    assert config_var_messages.vars_list(OF_SHOP, {"A_KEY": value}, changed={}) == other
 
 
 @pytest.mark.parametrize(
@@ -234,7 +241,7 @@ def test_the_list_has_the_length_the_last_change_and_a_button_for_each_key() -> 
 
 
 def test_a_key_that_no_button_can_carry_is_shown_without_one() -> None:
-    message = config_var_messages.vars_list(OF_SHOP, {"<!here> key": "x"})
+    message = config_var_messages.vars_list(OF_SHOP, {"<!here> key": "x"}, changed={})
     assert "buildio_reveal" not in button_values(message)
     assert "`&lt;!here&gt; key`" in section_texts(message)[1]
 
@@ -373,7 +380,7 @@ def test_the_platform_domain_comes_first_and_can_not_be_removed() -> None:
 @given(st.lists(st.text(alphabet=st.characters(codec="utf-8"), max_size=40), min_size=1, max_size=6))
 def test_the_array_that_is_shown_is_the_one_that_runs(command: list[str]) -> None:
     origin = RunOrigin(channel="C1", dyno="web.1", command=tuple(command))
-    view = run_form.run_check(SHOP, origin=origin)
+    view = ReviewCommandForm(NO_REQUEST, origin, None).render()
     pieces = [block["text"]["text"] for block in view["blocks"][1:-1]]
     text = "".join(piece.removeprefix("```\n").removesuffix("\n```") for piece in pieces)
     for entity, letter in (("&lt;", "<"), ("&gt;", ">"), ("&amp;", "&")):
@@ -460,7 +467,8 @@ def test_invalid_config_vars_are_explained_at_their_field_without_a_value(
 
 def test_no_form_puts_a_value_into_a_view_again() -> None:
     origin = VarsOrigin.for_owner(OF_SHOP, channel="C1")
-    view = forms.vars_modal(origin.owner, origin=origin, key="A", problem="Build.io does not answer.")
+    filled = forms.read_vars(state(key="A", value="hunter2", rest="hunter3", more="B=hunter4"))
+    view = forms.SetVarsForm(NO_REQUEST, origin, filled).render("Build.io does not answer.")
     assert [block["element"].get("initial_value") for block in view["blocks"] if "element" in block] == [
         "A",
         None,
@@ -524,14 +532,18 @@ def test_a_domain_has_a_complete_certificate_or_none() -> None:
 
 
 def test_an_irreversible_change_needs_the_exact_name() -> None:
-    assert type_to_confirm.read_typed_name(state(typed_name=" shop ")).problems("shop") == {}
-    assert "typed_name" in type_to_confirm.read_typed_name(state(typed_name="Shop")).problems("shop")
-    known = namespace_messages.read_delete_namespace(state(typed_name="payments"))
-    assert known.problems("payments") == {}
-    form = namespace_messages.read_delete_namespace(state(namespace="payments", typed_name=""))
+    type_to_confirm.read_typed_name(state(typed_name=" shop ")).require_name("shop")
+    namespace_forms.read_delete_namespace(state(typed_name="payments")).require_name("payments")
+    form = namespace_forms.read_delete_namespace(state(namespace="payments", typed_name=""))
     assert form.namespace == "payments"
-    assert "typed_name" in form.problems("payments")
-    assert namespace_messages.read_delete_namespace(state()).problems("") == {"namespace": "Which namespace?"}
+    for confirmation, name, wrong_field in (
+        (type_to_confirm.read_typed_name(state(typed_name="Shop")), "shop", "typed_name"),
+        (form, "payments", "typed_name"),
+        (namespace_forms.read_delete_namespace(FormValues({})), "", "namespace"),
+    ):
+        with pytest.raises(FieldError) as refused:
+            confirmation.require_name(name)
+        assert refused.value.field == wrong_field
 
 
 @pytest.mark.parametrize(

@@ -23,9 +23,10 @@ from providers.buildio.deploys.commands import DeployAppForm
 from providers.buildio.deploys.form import DeployForm
 from providers.buildio.namespaces.forms import CreateNamespaceForm
 from providers.buildio.processes.commands import RestartProcessesForm
-from providers.buildio.processes.restart_form import RestartForm, RestartOrigin
+from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.processes.run_commands import RunCommandForm
 from providers.buildio.processes.run_form import RunForm, RunOrigin
+from providers.buildio.shared.form_defaults import AppOrigin
 from sandbox.slack.input_values import view_state
 from sandbox.slack.validation import validate_view
 from services.features.apps.form import ChooseAppForm
@@ -56,7 +57,7 @@ FORMS: tuple[Form[Any, Any, Any], ...] = (
     CreateAppForm(CONTEXT, ORIGIN, CreateForm(name="shop", team="t1", team_title="Shop team", region="eu")),
     CreateNamespaceForm(CONTEXT, ORIGIN, NamespaceForm(name="payments", description="All of it")),
     DeployAppForm(CONTEXT, ORIGIN, DeployForm(app=ANDROID.slug, branch="fix/1", message="Now"), ANDROID),
-    RestartProcessesForm(CONTEXT, RestartOrigin(app="a1", title="shop"), RestartForm(dyno="web.1")),
+    RestartProcessesForm(CONTEXT, AppOrigin(app="a1", title="shop"), RestartForm(dyno="web.1")),
     RunCommandForm(
         CONTEXT,
         RunOrigin(app="a1", title="shop"),

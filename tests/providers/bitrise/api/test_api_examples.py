@@ -21,7 +21,6 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import BuildAlreadyFinished
 from providers.bitrise.api.requests import AbortRequest, BuildListParams
 from providers.bitrise.artifacts import messages as artifact_messages
-from providers.bitrise.artifacts.messages import ArtifactLine
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
@@ -161,11 +160,7 @@ async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:
 async def test_the_artifacts_and_one_of_them(bitrise: BitriseClient) -> None:
     build = await bitrise.build("669403bffbe35909", "3247e2920496e846")
     found = [artifact async for artifact in bitrise.artifacts("669403bffbe35909", "3247e2920496e846")]
-    lines = [
-        ArtifactLine(slug=artifact.slug, title=artifact.title, kind=artifact.kind, size=artifact.size)
-        for artifact in found
-    ]
-    text = rendered_text(artifact_messages.artifacts(build, ANDROID, lines, total=2))
+    text = rendered_text(artifact_messages.artifacts(build, ANDROID, found, total=2))
     assert "artifact-1.txt\nfile  [Get link]" in text
     assert "artifact-2.txt\nfile  [Get link]" in text
 

@@ -17,7 +17,7 @@ from domain.provider_errors import RequestRejected, UnexpectedResponse
 from providers.bitrise.api.log_text import parse_log
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow
-from providers.bitrise.api.requests import AbortRequest, BuildListParams, EnvironmentVariable, TriggerRequest
+from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggerRequest
 from providers.bitrise.api.trigger_response import parse_started_builds
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
@@ -147,7 +147,7 @@ def test_an_abort_request_has_all_required_fields() -> None:
 def test_a_trigger_needs_a_target_and_does_not_expand_typed_variables() -> None:
     with pytest.raises(ValueError, match="branch, tag, commit, workflow or pipeline"):
         TriggerRequest(commit_message="x")
-    body = TriggerRequest(branch="main", environments=(EnvironmentVariable(key="A", value="$HOME"),)).body()
+    body = TriggerRequest(branch="main", environments=(("A", "$HOME"),)).body()
     assert body == {
         "hook_info": {"type": "bitrise"},
         "build_params": {

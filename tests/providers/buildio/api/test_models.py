@@ -27,7 +27,7 @@ from providers.buildio.api.models import BuildioApp, Deployment, Domain, Dyno
 from providers.buildio.api.pipeline_models import (
     parse_namespace,
     parse_pipeline,
-    parse_pipeline_apps,
+    parse_pipeline_app,
     parse_team,
 )
 from providers.buildio.provider import BUILDIO
@@ -466,7 +466,7 @@ def test_the_environments_of_a_pipeline_are_found(environments: object) -> None:
     ],
 )
 def test_an_app_of_a_pipeline_is_an_app_or_a_coupling(item: object) -> None:
-    [read] = parse_pipeline_apps(body([item]))
+    [read] = parse_list(body([item]), parse_pipeline_app, resource="apps")
     assert (read.id, read.name, read.stage) == ("a1", "shop", "production")
 
 
@@ -553,7 +553,7 @@ READERS: dict[str, Callable[[bytes], object]] = {
     ),
     "pipelines": lambda content: parse_list(content, parse_pipeline, resource="pipelines"),
     "pipeline": lambda content: parse_pipeline(parse_fields(content, resource="pipeline"), requested="shop"),
-    "pipeline apps": parse_pipeline_apps,
+    "pipeline apps": lambda content: parse_list(content, parse_pipeline_app, resource="apps"),
     "teams": lambda content: parse_list(content, parse_team, resource="teams"),
     "team": lambda content: parse_team(parse_fields(content, resource="team"), requested="acme"),
     "identity": parse_identity,
