@@ -14,6 +14,7 @@ from typing import Any
 
 from bench import (
     ack_latency,
+    command_cpu,
     dispatcher_throughput,
     event_loop_delay,
     idle_memory,
@@ -30,6 +31,7 @@ from bench.result import BenchmarkResult
 
 ALL: dict[str, Callable[..., Coroutine[Any, Any, list[BenchmarkResult]]]] = {
     "ack": ack_latency.measure,
+    "cpu": command_cpu.measure,
     "look": idle_poll.measure,
     "lists": options_latency.measure,
     "log": log_parser.measure,

@@ -14,9 +14,9 @@ from typing import Any
 import structlog
 from aiohttp import hdrs, web
 from pydantic import SecretStr
-from slack_bolt.adapter.aiohttp import to_aiohttp_response
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.internals import parse_body
+from slack_bolt.response import BoltResponse
 from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.http_connections import LOG_SECONDS, READ_BYTES, Connections
@@ -221,9 +221,7 @@ class HttpServer:
             status, reply = answer_unavailable(payload)
             return web.json_response(reply, status=status) if reply else web.Response(status=status)
         with track_acknowledgement():
-            response = await to_aiohttp_response(
-                await self._slack.async_dispatch(bolt_request(fields, payload))
-            )
+            response = _to_response(await self._slack.async_dispatch(bolt_request(fields, payload)))
             await response.prepare(request)
             await response.write_eof()
         return response
@@ -273,6 +271,11 @@ def _check_headers(request: web.Request, now: float) -> int | None:
         return 413
     # Slack compresses nothing, and its signature covers what was sent.
     return 415 if hdrs.CONTENT_ENCODING in headers else None
+
+
+def _to_response(answer: BoltResponse) -> web.Response:
+    """Convert a response of Bolt. Bolt's own adapter also converts cookies, which the bot has none of."""
+    return web.Response(status=answer.status, body=answer.body.encode(), headers=answer.first_headers())
 
 
 def _make_refusal(status: int) -> web.Response:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 
 class LimitReached(Exception):
@@ -43,6 +44,17 @@ class Quota:
 class _Waiter:
     requester: Requester
     granted: asyncio.Future[None] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+T = TypeVar("T")
+
+
+def _subtract_one(counter: Counter[T], key: T) -> None:
+    """Subtract one; only what is in use keeps its place in memory."""
+    if counter[key] > 1:
+        counter[key] -= 1
+    else:
+        del counter[key]
 
 
 class FairLimiter:
@@ -86,8 +98,8 @@ class FairLimiter:
     def release(self, requester: Requester) -> None:
         """Return a slot."""
         self._total -= 1
-        self._by_team -= Counter({requester.team: 1})
-        self._by_person -= Counter({requester: 1})
+        _subtract_one(self._by_team, requester.team)
+        _subtract_one(self._by_person, requester)
         while (waiter := self._next_waiter()) is not None:
             self._remove_waiter(waiter)
             self._grant(waiter.requester)

@@ -52,7 +52,7 @@ def read_address(url: str) -> Url | None:
     if parts.scheme not in _PORTS or "@" in parts.netloc or not _HOST.fullmatch(host):
         return None
     # HTTP clients resolve `..` first, so the path that was checked would not be the one that is requested.
-    if any(unquote(part) in (".", "..") for part in parts.path.split("/")):
+    if "." in unquote(parts.path) and any(unquote(part) in (".", "..") for part in parts.path.split("/")):
         return None
     return Url(parts.scheme, host, port if port is not None else _PORTS[parts.scheme], parts.path)
 

@@ -38,4 +38,6 @@ def _listen(app: AsyncApp, spec: ProviderSpec, services: Services, tracker: Requ
                 trigger_id=slack_payload.trigger_id or "",
             )
             reply = parse_and_dispatch(slack_payload.text or "", context, surface="slash", provider=spec)
-            await reply_or_explain(reply, ResponseUrlResponder(context, slack_payload.response_url))
+            responder = ResponseUrlResponder(context, slack_payload.response_url)
+            # `parse_and_dispatch` stores the start of commands that may change something.
+            await reply_or_explain(reply, responder, changes=False)

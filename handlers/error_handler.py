@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -9,8 +10,10 @@ from typing import Any
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from handlers.request_middleware import NextCall, RequestMiddleware
 from messages import notices
 from services.container import Services
 from services.request.error_messages import USER_ERRORS, slack_error_code
@@ -23,11 +26,16 @@ OLD_FORM = "This form is from another version of me, so nothing was done. Copy w
 
 
 class PermanentAck(AsyncAck):
-    """An acknowledgement that stays: Bolt (1.30) takes it back if the listener then fails at once, so that Slack waits
-    three seconds for nothing. A view in the acknowledgement is signed, like every view that is sent.
+    """An acknowledgement that can be awaited, and that stays: Bolt (1.30) takes it back if the listener then fails at
+    once, so that Slack waits three seconds for nothing. A view in the acknowledgement is signed, like every view that
+    is sent.
     """
 
     sign: Callable[[Mapping[str, Any]], dict[str, Any]] | None = None
+
+    def __init__(self) -> None:
+        self._given = asyncio.Event()
+        super().__init__()  # type: ignore[no-untyped-call]
 
     async def __call__(self, *args: Any, **kwargs: Any) -> BoltResponse:
         """Acknowledge."""
@@ -35,7 +43,13 @@ class PermanentAck(AsyncAck):
             kwargs["view"] = self.sign(kwargs["view"])
         return await super().__call__(*args, **kwargs)
 
+    async def wait(self) -> None:
+        """Wait until the request is acknowledged, or has failed."""
+        await self._given.wait()
+
     def __setattr__(self, name: str, value: Any) -> None:
+        if name == "response" and value is not None:
+            self._given.set()
         if name != "response" or value is not None or getattr(self, name, None) is None:
             super().__setattr__(name, value)
 
@@ -47,18 +61,20 @@ def register(app: AsyncApp, services: Services) -> None:
     name a conversation where Slack lets nobody post. Any other error is a bug and is logged as one.
     """
 
-    @app.middleware
-    async def prepare_ack(context, slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        ack = context["ack"] = PermanentAck()  # type: ignore[no-untyped-call]
-        if isinstance(slack_payload, Interaction) and slack_payload.view is not None:
-            team, person, signing = slack_payload.workspace_id, slack_payload.person, services.storage.signing
+    async def prepare_ack(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
+        payload = request.context["slack_payload"]
+        ack = request.context["ack"] = PermanentAck()
+        if isinstance(payload, Interaction) and payload.view is not None:
+            team, person, signing = payload.workspace_id, payload.person, services.storage.signing
             ack.sign = partial(sign_view, signing=signing, team=team, person=person)
-            state = state_of(slack_payload.view, signing, team=team, person=person)
-            if state is None and isinstance(slack_payload, SubmissionPayload):
-                return _reject_form(slack_payload.view)
-            context["slack_payload"] = slack_payload.with_metadata(state or "")
-        await next()
+            state = state_of(payload.view, signing, team=team, person=person)
+            if state is None and isinstance(payload, SubmissionPayload):
+                return _reject_form(payload.view)
+            request.context["slack_payload"] = payload.with_metadata(state or "")
+        await next_()
         return None
+
+    app.middleware(RequestMiddleware(prepare_ack))
 
     def _reject_form(view: SubmittedView) -> BoltResponse:
         """Reject a form from before an update, or a manipulated one; the input stays in it, to be copied."""

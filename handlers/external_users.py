@@ -8,8 +8,10 @@ from typing import Any
 
 import structlog
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from handlers.request_middleware import NextCall, RequestMiddleware
 from messages import notices
 from messages.kit import action_ids
 from services.container import Services
@@ -76,9 +78,10 @@ def register(
     """Limit people of other companies to what is open to them."""
     gate = ExternalUserGate(open_surfaces(interactions, registry), services, tracker)
 
-    @app.middleware
-    async def check_external_users(slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        return await gate.check(slack_payload, next)
+    async def check_external_users(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
+        return await gate.check(request.context["slack_payload"], next_)
+
+    app.middleware(RequestMiddleware(check_external_users))
 
 
 class ExternalUserGate:

@@ -56,4 +56,5 @@ async def _reply(
         provider = registry.find_addressed(text, services.clients.first)
         reply = parse_and_dispatch(text, context, surface="message", provider=provider)
         direct = event.channel_type == "im"
-        await reply_or_explain(reply, ChannelResponder(context, thread, direct=direct))
+        # `parse_and_dispatch` stores the start of commands that may change something.
+        await reply_or_explain(reply, ChannelResponder(context, thread, direct=direct), changes=False)

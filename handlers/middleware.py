@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
+from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
+from handlers.request_middleware import NextCall, RequestMiddleware
 from services.accounts.pasted_tokens import FormGuard
 from services.container import Services
 from services.provider_description import ProviderRegistry
@@ -15,18 +17,20 @@ from services.request.request_tracker import RequestTracker
 def ignore_repetitions(app: AsyncApp, tracker: RequestTracker) -> None:
     """Acknowledge requests that Slack has delivered before, without handling them."""
 
-    @app.middleware
-    async def ignore_repeated(slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        if not tracker.is_new(slack_payload):
+    async def ignore_repeated(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
+        if not tracker.is_new(request.context["slack_payload"]):
             return BoltResponse(status=200, body="")
-        await next()
+        await next_()
         return None
+
+    app.middleware(RequestMiddleware(ignore_repeated))
 
 
 def refuse_pasted_tokens(app: AsyncApp, registry: ProviderRegistry[ProviderSpec], services: Services) -> None:
     """Refuse forms with a token in a field that Slack stores."""
     guard = FormGuard(services, frozenset().union(*(spec.secret_forms for spec in registry)))
 
-    @app.middleware
-    async def check_pasted_tokens(slack_payload, next):  # type: ignore[no-untyped-def]  # noqa: A002
-        return await guard.check(slack_payload, next)
+    async def check_pasted_tokens(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
+        return await guard.check(request.context["slack_payload"], next_)
+
+    app.middleware(RequestMiddleware(check_pasted_tokens))

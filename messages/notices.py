@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 from domain.commands.command import CommandDefinition
 from domain.commands.parser import CommandParser
@@ -90,5 +91,6 @@ def help_message(topic: str | None, parser: CommandParser) -> Message:
     )
 
 
+@cache
 def _usage(entry: CommandDefinition, command: str) -> str:
     return f"`{command} {escape(entry.usage)}` {entry.summary}"

@@ -19,10 +19,12 @@ class CommandSpec(CommandDefinition):
     `handler` answers the command; it returns None if it sent a message itself. A command is `open_to_external_users`
     if people of other companies may use it: it shows only what the channel subscribes to, or removes what belongs to
     the user. It is `usable_without_token` if it needs only what is stored: data from the time when the provider was
-    configured can still be listed and removed.
+    configured can still be listed and removed. It is `read_only` if answering it twice does no harm: that Slack sent it
+    is then not stored, which takes a transaction.
     """
 
     _: KW_ONLY
     handler: CommandHandler
     open_to_external_users: bool = False
     usable_without_token: bool = False
+    read_only: bool = False

@@ -8,13 +8,13 @@ import logging
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Self, TypeVar
 
 import sqlite_utils
 
+from storage.database_thread import DatabaseThread
 from storage.migrations import known_migrations, migrations
 from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, restrict_modes
 from storage.secure_deletion import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
@@ -74,9 +74,7 @@ class Database:
     wait for the disk.
     """
 
-    def __init__(
-        self, path: Path, thread: ThreadPoolExecutor, lock: FileLock, db: sqlite_utils.Database
-    ) -> None:
+    def __init__(self, path: Path, thread: DatabaseThread, lock: FileLock, db: sqlite_utils.Database) -> None:
         self.path = path
         self._thread = thread
         self._lock = lock
@@ -111,21 +109,21 @@ class Database:
     async def _on_own_thread(
         cls, path: Path, open_: Callable[[Path], tuple[FileLock, sqlite_utils.Database]]
     ) -> Self:
-        thread = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        thread = DatabaseThread()
         try:
-            lock, db = await asyncio.get_running_loop().run_in_executor(thread, open_, path)
+            lock, db = await thread.run(open_, path)
         except BaseException:
-            thread.shutdown()
+            thread.close()
             raise
         return cls(path, thread, lock, db)
 
     def read(self, work: Work[T]) -> Awaitable[T]:
         """Run `work` on the database's thread, without a transaction of its own."""
-        return asyncio.get_running_loop().run_in_executor(self._thread, work, self._db)
+        return self._thread.run(work, self._db)
 
     def write(self, work: Work[T]) -> Awaitable[T]:
         """Run `work` in one transaction: all of it is on the disk when this is done, or none of it."""
-        return asyncio.get_running_loop().run_in_executor(self._thread, in_transaction, self._db, work)
+        return self._thread.run(in_transaction, self._db, work)
 
     async def erase(self, work: Work[T], *, tables: Sequence[str] = ()) -> T:
         """Run `work` in one transaction, and erase from the files what it deleted from these tables.
@@ -210,8 +208,8 @@ class Database:
         if self._emptying_task is not None:
             self._emptying_task.cancel()
             await asyncio.gather(self._emptying_task, return_exceptions=True)
-        await asyncio.get_running_loop().run_in_executor(self._thread, self._db.close)
-        self._thread.shutdown()
+        await self._thread.run(self._db.close)
+        self._thread.close()
         self._lock.close()
 
 

@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
-from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.listener_runner import PromptListenerRunner
 from bot.slack.tenancy import SlackTenancy
+from handlers.request_middleware import NextCall, RequestMiddleware
 from services.slack.event_payloads import Departure, EventPayload
 from services.slack.payloads import CommandPayload, Payload
 from storage.database import Database
-
-NextCall = Callable[[], Awaitable[Any]]
 
 NOT_INSTALLED = "I am not installed in this workspace. Ask an admin to install me."
 NOT_SERVED = (
     "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
 )
+
+
+class PromptApp(AsyncApp):
+    """Bolt's app with a runner that answers a request as soon as its listener has acknowledged it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._async_listener_runner = PromptListenerRunner(self._async_listener_runner)
 
 
 def bolt_request(body: dict[str, Any], payload: Payload) -> AsyncBoltRequest:
@@ -39,7 +45,7 @@ def create_bolt_app(tenancy: SlackTenancy, client: AsyncWebClient, database: Dat
         # Bolt also accepts None, for an app that is not installed in the workspace; its types do not say so.
         return cast(AuthorizeResult, await tenancy.authorize(enterprise_id, team_id))
 
-    app = AsyncApp(
+    app = PromptApp(
         name="buildbell",  # without a name, Bolt searches the whole stack for one
         logger=logging.getLogger("slack_bolt"),
         client=client,
@@ -49,12 +55,8 @@ def create_bolt_app(tenancy: SlackTenancy, client: AsyncWebClient, database: Dat
         request_verification_enabled=False,
     )
 
-    @app.middleware
-    async def check_workspace(
-        context: AsyncBoltContext,
-        slack_payload: Payload,
-        next: NextCall,  # noqa: A002
-    ) -> BoltResponse | None:
+    async def check_workspace(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
+        context, slack_payload = request.context, request.context["slack_payload"]
         team = slack_payload.workspace_id
         if not (isinstance(slack_payload, EventPayload) and isinstance(slack_payload.event, Departure)):
             if not await tenancy.serves(context.enterprise_id, team):
@@ -65,7 +67,9 @@ def create_bolt_app(tenancy: SlackTenancy, client: AsyncWebClient, database: Dat
             database.mark_present(team)
         if context.is_enterprise_install and context.enterprise_id and team:
             await tenancy.remember_organisation(context.enterprise_id, team)
-        await next()
+        await next_()
         return None
+
+    app.middleware(RequestMiddleware(check_workspace))
 
     return app

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import aiohttp
+from aiohttp import hdrs
 
 REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
 # The largest responses are pages of users or messages, a few megabytes.
+# The statuses with which aiohttp follows a Location.
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 MAX_RESPONSE_BYTES = 16 * 1024 * 1024
 
 
@@ -29,21 +30,21 @@ class BoundedResponse(aiohttp.ClientResponse):
 
 def create_slack_session() -> aiohttp.ClientSession:
     """Create the session to share: with one session per call, each call would open a connection."""
-    trace_config = aiohttp.TraceConfig()
-    trace_config.on_request_redirect.append(_reject_redirect)
     return aiohttp.ClientSession(
         timeout=REQUEST_TIMEOUT,
         connector=aiohttp.TCPConnector(limit=100),
         response_class=BoundedResponse,
-        trace_configs=[trace_config],
+        middlewares=(_reject_redirect,),
     )
 
 
 async def _reject_redirect(
-    _session: aiohttp.ClientSession, _context: SimpleNamespace, request: aiohttp.TraceRequestRedirectParams
-) -> None:
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
     """Reject redirects: Slack never sends any, and no token or message may go to another server."""
-    response = request.response
+    response = await handler(request)
+    if response.status not in REDIRECTS or hdrs.LOCATION not in response.headers:
+        return response
     response.close()
     raise aiohttp.ClientResponseError(
         response.request_info, response.history, status=response.status, message="sent elsewhere"

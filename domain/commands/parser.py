@@ -146,11 +146,14 @@ class CommandParser:
         if rest and (second := rest[0]).key is None and not second.quoted:
             if (subcommand := self.find_help(f"{command.name} {second.text}")) is not None:
                 return subcommand, rest[1:]
-            verbs = [subcommand.name.partition(" ")[2] for subcommand in self.subcommands_of(command)]
-            near = difflib.get_close_matches(second.text.casefold(), verbs, n=1) if len(bare) > 1 else []
-            if near:
+            if near := self._find_near_verbs(command, second.text) if len(bare) > 1 else []:
                 raise CommandError(
                     f"{command.name} knows no {redact_typed(second.text, 40)}. Did you mean {command.name} {near[0]}?",
                     example=command.example,
                 )
         return command, rest
+
+    def _find_near_verbs(self, command: CommandDefinition, typed: str) -> list[str]:
+        """Return the second word, of a command whose name begins with this one's, that was probably meant."""
+        verbs = [subcommand.name.partition(" ")[2] for subcommand in self.subcommands_of(command)]
+        return difflib.get_close_matches(typed.casefold(), verbs, n=1)

@@ -27,6 +27,7 @@ _MARK = (
 )
 _STACKED_MARKS = re.compile(f"({_MARK}{{4}}){_MARK}+")
 _UNSAFE_IN_LINK = {character: f"%{ord(character):02X}" for character in "<>|\"'`\\^{} \t\n\r"}
+_NOT_PLAIN_IN_LINK = re.compile(f"[{re.escape(''.join(_UNSAFE_IN_LINK))}]|[^\x00-\x7f]")
 # An escaped character, a link, a time or a mention without its end.
 _UNFINISHED_MARKUP = re.compile(r"(?:&[a-z]{0,3}|<[^<>]*)\Z")
 _ENTITY = re.compile("&(?=(?:amp|lt|gt);)")
@@ -145,9 +146,8 @@ def address(url: str | None) -> str | None:
     """Percent-encode an untrusted web address; None if it is not one."""
     if url is None or not url.startswith(("https://", "http://")):
         return None
-    return "".join(
-        _UNSAFE_IN_LINK.get(character, character) if character.isascii() else quote(character)
-        for character in _INVISIBLE.sub("", url)
+    return _NOT_PLAIN_IN_LINK.sub(
+        lambda found: _UNSAFE_IN_LINK.get(found[0]) or quote(found[0]), _INVISIBLE.sub("", url)
     )
 
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from urllib.parse import quote, urljoin, urlsplit
 
 import structlog
@@ -56,6 +57,13 @@ class ApiResponse:
 
     status: int
     body: bytes
+
+
+@lru_cache(maxsize=256)
+def _origin_of(url: str) -> tuple[str, str, int] | None:
+    """Return scheme, host and port of a URL; None if it is not one. Polls request the same few again and again."""
+    address = read_address(url)
+    return address.origin if address is not None else None
 
 
 class ApiClient:
@@ -234,12 +242,7 @@ class ApiClient:
             raise (ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
 
     def _is_own_origin(self, url: str) -> bool:
-        address = read_address(url)
-        return (
-            address is not None
-            and self._base_address is not None
-            and address.origin == self._base_address.origin
-        )
+        return self._base_address is not None and _origin_of(url) == self._base_address.origin
 
     def _check_pause(self, token: SecretStr | None) -> None:
         until = self._pauses.get(_hash_token(token))

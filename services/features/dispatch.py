@@ -7,6 +7,7 @@ from services.accounts.pasted_tokens import check_command_text
 from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
 from services.request.provider_check import check_configured
+from services.request.request_tracker import start_once
 
 
 async def parse_and_dispatch(
@@ -14,7 +15,9 @@ async def parse_and_dispatch(
 ) -> Reply | None:
     """Parse a typed command and return the reply; None if the handler sent a message itself.
 
-    Raises PastedToken, CommandError, UserError, PermissionDenied, NotAMember, UnknownApp, AmbiguousApp or
+    A command that may change something is begun once, even if Slack delivers it again to a later process.
+
+    Raises Repeated, PastedToken, CommandError, UserError, PermissionDenied, NotAMember, UnknownApp, AmbiguousApp or
     ProviderError; `services.request.error_messages` renders them.
     """
     await check_command_text(text, context)
@@ -24,4 +27,6 @@ async def parse_and_dispatch(
         await context.check_belongs()
     if not spec.usable_without_token:
         check_configured(provider.provider, context)
+    if not spec.read_only:
+        await start_once()
     return await spec.handler(command, context)

@@ -57,6 +57,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "What you can type, or one command in full.",
             ("help", "help subscribe"),
             handler=bind(_help),
+            read_only=True,
             aliases=("?",),
             open_to_external_users=True,
             usable_without_token=True,
@@ -75,6 +76,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             ("apps", "apps page:2"),
             handler=bind(app_commands.list_apps),
             usage="apps",
+            read_only=True,
             open_to_external_users=True,
         ),
         CommandSpec(
@@ -101,6 +103,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "subscriptions",
             "What this channel is told of.",
             handler=bind(subscription_commands.list_subscriptions),
+            read_only=True,
             aliases=("subs",),
             open_to_external_users=True,
             usable_without_token=True,
@@ -128,6 +131,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "whoami",
             f"Who you are {at}, and with whose token I answer you.",
             handler=bind(account_commands.who_am_i),
+            read_only=True,
         ),
         CommandSpec(
             ListAccessRules,
@@ -135,6 +139,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "Who may do what here, and why; admins can add rules.",
             ("policy", f"policy {app}"),
             handler=bind(access_rule_commands.show),
+            read_only=True,
             aliases=("rules",),
         ),
         CommandSpec(
@@ -143,6 +148,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "What was done and refused in this channel; admins see all of it.",
             ("audit", f"audit {app}", "audit all"),
             handler=bind(audit_log_commands.show),
+            read_only=True,
             usage="audit [APP | all]",
         ),
     )
@@ -157,6 +163,7 @@ def why_command(provider: Provider, *, summary: str, examples: tuple[str, ...]) 
         summary,
         examples,
         handler=_bind(explain.explain_notification, provider),
+        read_only=True,
         open_to_external_users=True,
     )
 

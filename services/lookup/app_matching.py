@@ -81,7 +81,9 @@ def _match_beginning(wanted: str) -> Callable[[str], bool]:
 
 def _match_word_beginning(wanted: str) -> Callable[[str], bool]:
     return lambda name: (
-        bool(wanted) and any(name.startswith(wanted, match.start()) for match in _WORD.finditer(name))
+        bool(wanted)
+        and wanted in name
+        and any(name.startswith(wanted, match.start()) for match in _WORD.finditer(name))
     )
 
 

@@ -161,6 +161,8 @@ async def reply_or_explain(
         log.info("answer.not_shown_yet", reason=type(problem).__name__)
     try:
         reply = await task
+    except Repeated:
+        return
     except Exception as error:  # noqa: BLE001 - every error is shown to the user
         reply = reply_to_error(error)
     if reply is not None:

@@ -24,7 +24,7 @@ WHOLE_BOT_BENCHMARKS = {
     "start": 1,
     "memory": 1,
 }
-PART_BENCHMARKS = {"look": 6, "log": 4, "record": 1, "backlog": 2, "growth": 2}
+PART_BENCHMARKS = {"cpu": 3, "look": 6, "log": 4, "record": 1, "backlog": 2, "growth": 2}
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
 

@@ -7,6 +7,7 @@ empty strings instead of null (forum thread: "undefined parameters are now retur
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -221,10 +222,21 @@ class SingleEnvelope(BaseModel, Generic[ItemT]):
     data: ItemT
 
 
+# pydantic itself holds such classes only weakly: without these caches it would make them anew for each response.
+@cache
+def _list_of(model: type[ItemT]) -> type[ListEnvelope[ItemT]]:
+    return ListEnvelope[model]  # type: ignore[valid-type]
+
+
+@cache
+def _single(model: type[ItemT]) -> type[SingleEnvelope[ItemT]]:
+    return SingleEnvelope[model]  # type: ignore[valid-type]
+
+
 def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     """Parse the items of a list; invalid items are left out and their number is logged. Raises UnexpectedResponse."""
     try:
-        response = ListEnvelope[model].model_validate_json(body)  # type: ignore[valid-type]
+        response = _list_of(model).model_validate_json(body)
     except ValidationError:
         return _read_valid_items(model, body)
     return response.data, response.paging or Paging()
@@ -233,7 +245,8 @@ def read_many(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
 def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
     """Parse a single item, wrapped in `data` or not; `of` names it in the error. Raises UnexpectedResponse."""
     try:
-        return SingleEnvelope[model].model_validate_json(body).data  # type: ignore[valid-type]
+        response: SingleEnvelope[ItemT] = _single(model).model_validate_json(body)
+        return response.data
     except ValidationError:
         try:
             return model.model_validate_json(body)

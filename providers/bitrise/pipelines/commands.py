@@ -124,6 +124,7 @@ COMMANDS = (
         "The latest pipelines, with their stages.",
         ("pipelines android",),
         handler=list_pipelines,
+        read_only=True,
         open_to_external_users=True,
     ),
     CommandSpec(
@@ -132,6 +133,7 @@ COMMANDS = (
         "One pipeline with its workflows by stage, to abort or start again.",
         ("pipeline android #45",),
         handler=show,
+        read_only=True,
         notes=("A pipeline is named by its number (`#45`) or a pasted link to its page.",),
         usage="pipeline [APP] #N",
         open_to_external_users=True,

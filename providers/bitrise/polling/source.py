@@ -91,9 +91,11 @@ class BitriseBuildSource:
         return True
 
     async def _read_open_builds(self, known: PollInput, result: PollResult) -> None:
+        open_builds = known.state.open_builds
+        if not open_builds:
+            return
         listed = frozenset().union(*(answer.listed for answer in result.answers.values()))
         seen = {build.slug for build in result.builds} | listed
-        open_builds = known.state.open_builds
         refreshed = await refresh_open_builds(
             self._bitrise, [build for build in open_builds.values() if build.slug not in seen]
         )

@@ -79,6 +79,7 @@ LIST_APPS = CommandSpec(
     "The apps I can see.",
     ("apps", "apps team:acme", "apps page:2"),
     handler=list_apps,
+    read_only=True,
     usage="apps [team:…]",
     aliases=("list",),
     options=("team",),
@@ -89,6 +90,7 @@ SHOW_APP = CommandSpec(
     "One app: how its deployment stands, its processes, its address, its buttons.",
     ("app shop", "app"),
     handler=show,
+    read_only=True,
     aliases=("show", "info", "status"),
     open_to_external_users=True,
 )

@@ -145,6 +145,7 @@ COMMANDS = (
         "An app's host names, and how their certificates stand.",
         ("domains shop",),
         handler=list_domains,
+        read_only=True,
         aliases=("domain",),
     ),
     CommandSpec(

@@ -56,9 +56,17 @@ async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | N
 
 
 COMMANDS = (
-    CommandSpec(ListNamespaces, "namespaces", "The namespaces I can see.", handler=list_namespaces),
     CommandSpec(
-        ShowNamespace, "namespace", "One namespace.", ("namespace payments",), handler=show, notes=(NAMES,)
+        ListNamespaces, "namespaces", "The namespaces I can see.", read_only=True, handler=list_namespaces
+    ),
+    CommandSpec(
+        ShowNamespace,
+        "namespace",
+        "One namespace.",
+        ("namespace payments",),
+        read_only=True,
+        handler=show,
+        notes=(NAMES,),
     ),
     CommandSpec(
         CreateNamespace,

@@ -37,13 +37,16 @@ async def show(command: ShowPipeline, context: RequestContext) -> Reply:
 
 
 COMMANDS = (
-    CommandSpec(ListPipelines, "pipelines", "The pipelines I can see.", handler=list_pipelines),
+    CommandSpec(
+        ListPipelines, "pipelines", "The pipelines I can see.", read_only=True, handler=list_pipelines
+    ),
     CommandSpec(
         ShowPipeline,
         "pipeline",
         "One pipeline: its apps by stage, its environments.",
         ("pipeline shop",),
         handler=show,
+        read_only=True,
         notes=(NAMES,),
     ),
 )

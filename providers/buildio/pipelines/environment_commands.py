@@ -98,6 +98,7 @@ COMMANDS = (
         "The environments of pipelines, or the config vars of one, masked.",
         ("envs", f"envs {_EXAMPLE_ID}"),
         handler=show,
+        read_only=True,
         bare=ListEnvironments,
         usage="envs [ID]",
         aliases=("env", "environments"),

@@ -151,6 +151,7 @@ COMMANDS = (
         "An app's processes, each with a button to restart it.",
         ("ps shop",),
         handler=list_dynos,
+        read_only=True,
         aliases=("dynos", "processes"),
     ),
     CommandSpec(

@@ -35,6 +35,6 @@ async def show(command: ShowTeam, context: RequestContext) -> Reply:
 
 
 COMMANDS = (
-    CommandSpec(ListTeams, "teams", "The teams that you belong to.", handler=list_teams),
-    CommandSpec(ShowTeam, "team", "One team.", ("team acme",), handler=show, notes=(NAMES,)),
+    CommandSpec(ListTeams, "teams", "The teams that you belong to.", read_only=True, handler=list_teams),
+    CommandSpec(ShowTeam, "team", "One team.", ("team acme",), read_only=True, handler=show, notes=(NAMES,)),
 )

@@ -144,6 +144,7 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
             "What runs now, and how each branch last ended.",
             ("status", f"status {app}"),
             handler=partial(status, provider=provider),
+            read_only=True,
             open_to_external_users=True,
         ),
         CommandSpec(
@@ -156,6 +157,7 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
                 'builds since:"2026-11-01 10:00" pr:12',
             ),
             handler=partial(list_builds, provider=provider),
+            read_only=True,
             notes=(filters, states, times),
             aliases=("list",),
             open_to_external_users=True,
@@ -166,6 +168,7 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
             "One build, with its buttons.",
             ("build #12", f"build {app} #12"),
             handler=partial(show, provider=provider),
+            read_only=True,
             aliases=("show",),
             open_to_external_users=True,
         ),
