@@ -19,10 +19,9 @@ from bot.providers_setup import ACTIONS, SPECS
 from bot.run_messages import RunMessageRenderer
 from bot.slack.http_session import create_slack_session
 from domain.build import App, Build, BuildState
-from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
-from domain.poll_state import Baseline, PollSnapshot
+from domain.poll_state import Baseline, PollSnapshot, find_changes
 from providers.bitrise.provider import BITRISE
 from sandbox.slack.server import BOT_TOKEN
 from services.metrics import Metrics

@@ -20,10 +20,9 @@ from bot.providers_setup import ACTIONS
 from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.credentials import FixedToken
-from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
-from domain.poll_state import Baseline
+from domain.poll_state import Baseline, find_changes
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.source import BitriseBuildSource
 from providers.bitrise.provider import BITRISE

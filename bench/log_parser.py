@@ -14,7 +14,7 @@ from aiohttp import web
 
 from bench.result import BenchmarkResult, scale_count
 from bench.threaded_server import serve_responses
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.log.log_parser import LogParser
 from domain.log.log_text import Redactor, strip_control_codes
 from providers.http.downloads import Downloads

@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from bot.oauth_pages import OAuthPages, redirect_path, start_path
 from bot.settings import Settings
 from bot.timings import Timings
-from domain.notifications.changes import find_changes
 from domain.notifications.matching import match_changes
+from domain.poll_state import find_changes
 from domain.polling import BuildSource
 from domain.provider import Provider
 from providers.bitrise import spec as bitrise_spec

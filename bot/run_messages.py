@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from domain.build import App
-from domain.message import Message
-from domain.message_state import RunNote
+from domain.message import Message, RunNote
 from domain.pipeline import Pipeline
 from messages import pipeline_card
 from messages.started_run import add_starter, run_no_longer_updated

@@ -1,13 +1,15 @@
-"""The base class of actions: what each reports about itself, and how it is stored. Pure; no I/O."""
+"""Actions: what each reports about itself, how it is stored, and how it waits for an approval. Pure; no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, ClassVar, Self
 
 from pydantic import PlainSerializer, SecretStr, SerializationInfo
 
-from domain.access_policy import AccessRequest, Permission
+from domain.access_policy import AccessRequest, Permission, Principals
 from domain.build import App, FrozenModel
 from domain.provider import Provider
 
@@ -107,3 +109,49 @@ class Action(FrozenModel):
 def present_values(**values: str | int | None) -> list[tuple[str, str]]:
     """Return the values that are not None; underscores in names stand for spaces."""
     return [(name.replace("_", " "), str(value)) for name, value in values.items() if value is not None]
+
+
+class PendingActionState(StrEnum):
+    """The state of a pending action. AGREED: it is approved and running, and its result is not known yet."""
+
+    OPEN = "open"
+    AGREED = "agreed"
+    DONE = "done"
+    DECLINED = "declined"
+    EXPIRED = "expired"
+
+
+class Approvers(FrozenModel):
+    """The people who decide: anyone in all of `who` except the requester, or (`themselves`) the requester."""
+
+    who: tuple[Principals, ...] = ()
+    themselves: bool = False
+
+
+class PendingAction(FrozenModel):
+    """One pending action. `execution` names the workflow step that waits for it.
+
+    `bound`: the requester, the approvers and the expiry are encrypted together with the action. Pending actions from
+    before that existed can't be approved any more.
+    """
+
+    id: str
+    team: str
+    channel: str
+    asked_by: str
+    act: Action
+    deciders: Approvers
+    asked_at: datetime
+    expires_at: datetime
+    state: PendingActionState = PendingActionState.OPEN
+    decided_by: str | None = None
+    execution: str | None = None
+    bound: bool = True
+
+
+class UnreadableAction(FrozenModel):
+    """A pending action that can't be decrypted: changed, encrypted with a lost key, or by a later version."""
+
+    team: str
+    id: str
+    execution: str | None = None

@@ -1,9 +1,11 @@
-"""Apps and builds of both providers: states, times, links. Pure; no I/O."""
+"""Apps and builds of both providers: states, times, usual duration, builds that wait for approval. Pure; no I/O."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from statistics import median
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -178,3 +180,58 @@ class BuildChange(FrozenModel):
 
     build: Build
     was: BuildState | None
+
+
+class BuildRequest(FrozenModel):
+    """The build to approve and its pull request, as far as Bitrise reports them."""
+
+    provider: Provider
+    app_slug: str
+    slug: str
+    pull_request: int | None = None
+    pull_request_url: str | None = None
+    branch: str | None = None
+    target_branch: str | None = None
+    commit_hash: str | None = None
+    commit_message: str | None = None
+    author: str | None = None
+    created_at: datetime | None = None
+
+    def as_build(self) -> Build:
+        """Return it as a build, so that filters can be applied."""
+        return Build(
+            provider=self.provider,
+            app_slug=self.app_slug,
+            slug=self.slug,
+            state=BuildState.ON_HOLD,
+            branch=self.branch,
+            target_branch=self.target_branch,
+            pull_request=self.pull_request,
+            triggered_by=f"webhook-github/{self.author}" if self.author else "webhook",
+            url=self.pull_request_url or "",
+        )
+
+
+# How many of the latest successes count, and how few are too few for an estimate.
+MAX_SUCCESSES = 10
+FEWEST_SUCCESSES = 2
+
+
+def time_on_worker(build: Build) -> timedelta | None:
+    """Return how long the build occupied a worker, preparing and building; None until it has ended."""
+    if build.started_at is None or build.finished_at is None:
+        return None
+    return max(build.finished_at - build.started_at, timedelta(0))
+
+
+def usual_time(builds: Sequence[Build]) -> timedelta | None:
+    """Return the median time on a worker of the successes among these builds; None if there are too few.
+
+    Only successes count: the time of a failed or aborted build shows when it broke, not how long its work takes.
+    """
+    durations = [
+        duration.total_seconds()
+        for build in builds
+        if build.state is BuildState.SUCCEEDED and (duration := time_on_worker(build)) is not None
+    ]
+    return timedelta(seconds=median(durations)) if len(durations) >= FEWEST_SUCCESSES else None

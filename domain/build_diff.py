@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
-from domain.build import App, Build, FrozenModel
+from domain.build import App, Build, FrozenModel, time_on_worker
 from domain.build_author import STARTED_BY
-from domain.duration_estimate import time_on_worker
 from domain.log.log_parser import Step, StepResult
 
 # A step counts as slower if it took at least this much longer, and at least so many times as long.

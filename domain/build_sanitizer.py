@@ -7,9 +7,8 @@ from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar
 
-from domain.build import Build, FrozenModel
+from domain.build import Build, BuildRequest, FrozenModel
 from domain.build_author import author_fields
-from domain.build_request import BuildRequest
 from domain.pipeline import Pipeline
 from domain.redaction.prefilter import find_candidates
 from domain.redaction.redactor import redact, truncate_at_word

@@ -1,7 +1,9 @@
-"""Credentials of requests to a provider: access tokens, and the refresh tokens that renew them."""
+"""Secrets of requests: comparison in constant time, access tokens, and the refresh tokens that renew them."""
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import json
 from datetime import datetime
 from enum import Enum
@@ -11,6 +13,21 @@ from pydantic import SecretStr
 
 from domain.build import FrozenModel
 from domain.fair_limiter import NOBODY, Requester
+
+
+def secrets_equal(candidate: str, secret: SecretStr | str) -> bool:
+    """Return whether a text from outside, whatever it contains, equals the secret; an empty secret equals nothing.
+
+    Compares digests, which have equal lengths: comparing texts of different lengths ends sooner (docs.python.org,
+    `hmac.compare_digest`).
+    """
+    expected = secret.get_secret_value() if isinstance(secret, SecretStr) else secret
+    return bool(expected) and hmac.compare_digest(_digest(candidate), _digest(expected))
+
+
+def _digest(text: str) -> bytes:
+    # Header bytes that are not UTF-8 arrive as lone surrogates.
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
 
 
 class Tokens(FrozenModel):

@@ -6,9 +6,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from domain.build import App, FrozenModel
+from domain.message import Recipient
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
-from domain.recipient import Recipient
 
 
 class StopReason(StrEnum):

@@ -10,8 +10,7 @@ from datetime import datetime, timedelta
 from domain.build import App, Build, BuildState, RunKind
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.failure import Failure
-from domain.message import Block, Message
-from domain.message_state import CardState
+from domain.message import Block, CardState, Message
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule
 from messages import build_text

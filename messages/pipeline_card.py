@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from domain.build import App, BuildState
-from domain.message import Block, Message
-from domain.message_state import RunNote
+from domain.message import Block, Message, RunNote
 from domain.pipeline import Pipeline, PipelineWorkflow
 from messages import build_text
 from messages.deploy_buttons import deploy_row

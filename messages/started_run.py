@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.message import Block, Message
-from domain.message_state import RunNote
+from domain.message import Block, Message, RunNote
 from messages.kit.blocks import context, section
 from messages.kit.mrkdwn import cut_markup, mention
 

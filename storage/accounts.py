@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from domain.build import FrozenModel
 from domain.credentials import Tokens
+from domain.message import Recipient
 from domain.provider import Provider
-from domain.recipient import Recipient
 from storage.database import WorkspaceDatabase
 from storage.encryption import DecryptionError, SecretBox
 from storage.slack_messages import enqueue_message

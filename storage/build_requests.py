@@ -8,11 +8,10 @@ from datetime import datetime
 
 import sqlite_utils
 
-from domain.build_request import BuildRequest
+from domain.build import BuildRequest
 from domain.build_sanitizer import sanitize_request
-from domain.message import Message
+from domain.message import Message, Recipient
 from domain.provider import Provider
-from domain.recipient import Recipient
 from storage.database import Database
 from storage.slack_messages import change_messages_about, enqueue_message
 from storage.timestamps import to_text

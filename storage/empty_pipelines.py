@@ -7,9 +7,8 @@ from datetime import datetime
 
 import sqlite_utils
 
-from domain.message_state import RunNote
+from domain.message import RunMessages, RunNote
 from domain.pipeline import Pipeline
-from domain.run_messages import RunMessages
 from domain.subscription import Subscription
 from storage.outbox import run_parcel
 from storage.pipelines import pipeline_of

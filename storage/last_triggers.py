@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.shared_commands import TriggerBuild
 from domain.redaction.redactor import redact
 from storage.database import WorkspaceDatabase
 from storage.timestamps import to_text

@@ -8,17 +8,15 @@ from typing import Any
 
 import sqlite_utils
 
-from domain.build import App, Build, BuildState
+from domain.build import MAX_SUCCESSES, App, Build, BuildState, usual_time
 from domain.build_author import people_behind
-from domain.duration_estimate import MAX_SUCCESSES, usual_time
 from domain.failure_streak import StreakState
 from domain.log.failure import Failure
-from domain.message_state import MessageState
+from domain.message import MessageState, Recipient
 from domain.notification import NewNotification, Notification, NotificationStatus
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
-from domain.recipient import Recipient
 from storage.database import Database
 from storage.deploy_links import deploy_links_of
 from storage.pipelines import pipeline_of

@@ -11,11 +11,9 @@ from typing import Any
 import sqlite_utils
 import structlog
 
-from domain.action import Action
+from domain.action import Action, Approvers, PendingAction, PendingActionState, UnreadableAction
 from domain.audit_chain import AuditEntry
-from domain.message import Message
-from domain.pending_action import Approvers, PendingAction, PendingActionState, UnreadableAction
-from domain.recipient import Recipient
+from domain.message import Message, Recipient
 from storage.accounts import EncryptionKeyMissing
 from storage.audit_log import append
 from storage.database import Database

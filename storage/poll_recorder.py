@@ -12,10 +12,10 @@ from domain.build_author import NameDirectory
 from domain.build_sanitizer import sanitize_builds
 from domain.failure_streak import StreakState
 from domain.log.failure import failure_from_text
+from domain.message import RunMessages
 from domain.notification import NewNotification
 from domain.poll_state import PollSnapshot, Snapshot
 from domain.provider import Provider
-from domain.run_messages import RunMessages
 from domain.subscription import Subscription
 from storage.app_snapshots import split_outdated, store_snapshot
 from storage.database import Database

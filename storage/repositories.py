@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from cachetools import LRUCache
 
 from domain.action import Action
-from domain.run_messages import RunMessages
+from domain.message import RunMessages
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog, start_chain_if_missing
 from storage.build_requests import BuildRequests

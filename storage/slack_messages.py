@@ -11,10 +11,9 @@ from typing import Any
 import sqlite_utils
 
 from domain.build import App, FrozenModel
-from domain.message_state import CardState
+from domain.message import CardState, Recipient
 from domain.pipeline import Pipeline
 from domain.provider import Provider
-from domain.recipient import Recipient
 from storage.database import Database, WorkspaceGone
 from storage.timestamps import from_text, to_text
 

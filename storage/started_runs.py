@@ -7,9 +7,7 @@ from datetime import datetime, timedelta
 import sqlite_utils
 
 from domain.audit_chain import ERASED
-from domain.message_state import RunNote
-from domain.recipient import Recipient
-from domain.run_messages import RunMessages
+from domain.message import Recipient, RunMessages, RunNote
 from domain.subscription import Subscription
 from storage.slack_messages import NewMessage
 from storage.subscriptions import end_subscription, select_subscriptions

@@ -12,8 +12,7 @@ from datetime import datetime
 
 import sqlite_utils
 
-from domain.build import App
-from domain.build_request import BuildRequest
+from domain.build import App, BuildRequest
 from domain.poll_state import Baseline
 from storage.app_snapshots import forget_snapshot, store_snapshot
 from storage.build_requests import remember_request

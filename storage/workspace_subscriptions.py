@@ -10,12 +10,11 @@ from typing import Any
 import sqlite_utils
 
 from domain.build import App, FrozenModel
+from domain.message import Recipient, RunMessages
 from domain.notification import NewNotification
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
-from domain.recipient import Recipient
-from domain.run_messages import RunMessages
 from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from storage.database import WorkspaceDatabase
 from storage.outbox import enqueue, run_parcel

@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 from pydantic import BaseModel, ValidationError
 
-from domain.nul import remove_nul
+from domain.control_characters import remove_nul
 from domain.slack_ids import LONGEST
 from messages.kit.input_elements import SlackObject
 from services.slack.event_payloads import EVENTS, Event, EventPayload

@@ -1,14 +1,15 @@
-"""Single arguments: builds, times, states, events, authors, durations."""
+"""Single arguments (builds, times, states, events, authors, durations), and the build filters made of them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.abort_kind import PHRASES
 from domain.build import BuildState, FrozenModel
-from domain.build_filter import BuildTriggerEvent, GlobPatterns
+from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
 from domain.commands.errors import CommandError
 from domain.slack_ids import pattern_of
 
@@ -194,3 +195,46 @@ def _look_up(
 def parse_choice(name: str, known: dict[str, T], *, what: str, example: str) -> T:
     """Look up the value of a name. Raises CommandError, which lists the names."""
     return _look_up(name, known, f"I know no {what} {name}; there are {', '.join(known)}.", example=example)
+
+
+_PATTERN_KEYS = ("branch", "target", "tag", "workflow", "by", "aborted")
+FILTER_KEYS = (*_PATTERN_KEYS, *(f"-{key}" for key in _PATTERN_KEYS), "event", "pr")
+# The filter's field for each key, and the function that parses its values.
+_FILTER_CHOICES: dict[str, tuple[str, Callable[[str], frozenset[Any]]]] = {
+    "status": ("states", parse_states),
+    "event": ("events", parse_events),
+    "pr": ("pull_requests", parse_pull_requests),
+}
+
+
+def parse_filter(options: Mapping[str, Sequence[str]]) -> BuildFilter:
+    """Return the filter that the options describe; options with other keys are ignored. Raises CommandError."""
+    build_filter = BuildFilter()
+    for key in (key for key in options if key in FILTER_KEYS or key == "status"):
+        for text in options[key]:
+            build_filter = build_filter.model_copy(update=_parse_option(build_filter, key, text))
+    return build_filter
+
+
+def _parse_option(build_filter: BuildFilter, key: str, text: str) -> dict[str, object]:
+    name = key.lstrip("-")
+    if name in _PATTERN_KEYS:
+        parse = {"by": parse_authors, "aborted": parse_abort_reasons}.get(name, parse_globs)
+        patterns = parse(text, key=key)
+        return {name: add_patterns(getattr(build_filter, name), patterns, exclude=key.startswith("-"))}
+    field, parse_choices = _FILTER_CHOICES[name]
+    return {field: getattr(build_filter, field) | parse_choices(text)}
+
+
+def format_filter(build_filter: BuildFilter) -> list[tuple[str, str]]:
+    """Return the options that describe the filter."""
+    options: list[tuple[str, Sequence[str]]] = []
+    for key in _PATTERN_KEYS:
+        patterns = getattr(build_filter, key)
+        options += [(key, patterns.include), (f"-{key}", patterns.exclude)]
+    options += [
+        ("status", [STATE_NAMES[state] for state in BuildState if state in build_filter.states]),
+        ("event", [event.value for event in BuildTriggerEvent if event in build_filter.events]),
+        ("pr", [str(number) for number in sorted(build_filter.pull_requests)]),
+    ]
+    return [(key, ",".join(values)) for key, values in options if values]

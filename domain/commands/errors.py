@@ -1,4 +1,4 @@
-"""Errors in typed commands."""
+"""Errors in what a user asked for."""
 
 from __future__ import annotations
 
@@ -25,3 +25,7 @@ def redact_typed(text: str, limit: int) -> str:
     Secrets are redacted before the text is cut: a cut secret could not be recognised.
     """
     return redact_beginning(text, limit)[:limit]
+
+
+class UserError(Exception):
+    """A request that can't be understood or done; the message says what to do instead."""

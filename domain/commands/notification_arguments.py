@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from domain.commands.arguments import STATES, parse_choice, parse_duration, parse_switch
+from domain.commands.arguments import STATES, format_filter, parse_choice, parse_duration, parse_switch
 from domain.commands.errors import CommandError
-from domain.commands.filter_arguments import format_filter
 from domain.commands.tokenizer import format_options
 from domain.notifications.rule import (
     DeliveryStyle,

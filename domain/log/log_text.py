@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from itertools import chain, islice, pairwise
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.redaction.prefilter import candidate_lines, lines_to_clean
 from domain.redaction.private_keys import REDACTED, count_cut_key_lines
 from domain.redaction.redactor import StreamRedactor, drop_first_word, redact

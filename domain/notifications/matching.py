@@ -1,10 +1,11 @@
-"""Matching of build changes to subscriptions. Pure; no I/O."""
+"""Matching of build changes to subscriptions, and when the notifications are delivered. Pure; no I/O."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from domain.build import Build, BuildChange, BuildState
 from domain.build_author import NameDirectory
@@ -13,8 +14,44 @@ from domain.failure_streak import StreakState
 from domain.notification import NewNotification
 from domain.notifications.evaluation import evaluate
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule
-from domain.notifications.scheduling import delivery_time
 from domain.subscription import Subscription
+
+
+def delivery_time(rule: NotificationRule, now: datetime) -> datetime | None:
+    """Return when to notify of an event now: at the next digest, after the quiet hours, or at once (None)."""
+    local = now.astimezone(ZoneInfo(rule.zone))
+    if rule.style is DeliveryStyle.DAILY:
+        return _next_digest(local, rule)
+    if rule.style is DeliveryStyle.WEEKLY:
+        at = _next_digest(local, rule)
+        while at.astimezone(local.tzinfo).weekday() != rule.on:
+            at = _next_digest(at.astimezone(local.tzinfo), rule)
+        return at
+    return _end_of_quiet_hours(rule, local)
+
+
+def _next_digest(after: datetime, rule: NotificationRule) -> datetime:
+    """Return the next time after `after` at which the clock shows `rule.at`."""
+    day = after.replace(hour=rule.at.hour, minute=rule.at.minute, second=0, microsecond=0)
+    if day <= after:
+        # A calendar day, not 24 hours: when summer time begins or ends, the time on the clock stays the same.
+        day = day + timedelta(days=1)
+    return day.astimezone(ZoneInfo("UTC"))
+
+
+def _end_of_quiet_hours(rule: NotificationRule, local: datetime) -> datetime | None:
+    quiet, clock = rule.quiet, local.time().replace(microsecond=0)
+    if quiet is None or quiet.start == quiet.end:
+        return None
+    over_midnight = quiet.end < quiet.start
+    inside = clock >= quiet.start or clock < quiet.end if over_midnight else quiet.start <= clock < quiet.end
+    if not inside:
+        return None
+    end = local.replace(hour=quiet.end.hour, minute=quiet.end.minute, second=0, microsecond=0)
+    if end <= local:
+        end += timedelta(days=1)
+    return end.astimezone(ZoneInfo("UTC"))
+
 
 # Successes in a pipeline are notified after this time, even if the pipeline still runs or its end is never seen.
 LONGEST_HOLD = timedelta(days=1)

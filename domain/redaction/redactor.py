@@ -1,6 +1,8 @@
-"""Redaction of all kinds of secrets in a text, line by line. Pure; no I/O."""
+"""Redaction of all kinds of secrets in a text, line by line, and of known values anywhere in it. Pure; no I/O."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from domain.redaction.ambiguous_names import redact_ambiguous_names
 from domain.redaction.command_secrets import redact_command_secrets
@@ -101,3 +103,17 @@ def _redact_once(line: str) -> str:
     line = redact_named_secrets(line)
     line = redact_ambiguous_names(line)
     return redact_random_words(line)
+
+
+# Shorter values are common words, such as `true`, or a port.
+SHORTEST_VALUE = 8
+
+
+def redact_values(text: str, values: Iterable[str]) -> str:
+    """Redact the values; each line of a value with several lines is redacted too, since the text may be cut."""
+    hidden = {
+        part for value in values for part in (value, *value.splitlines()) if len(part) >= SHORTEST_VALUE
+    }
+    for part in sorted(hidden, key=len, reverse=True):
+        text = text.replace(part, REDACTED)
+    return text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import structlog
 
 from domain.build import App
+from domain.commands.errors import UserError
 from domain.message import Message
 from domain.provider_errors import ProviderError
 from providers.bitrise.artifacts import commands as artifact_commands
@@ -15,7 +16,6 @@ from providers.bitrise.state import state_of
 from services.features.builds import commands
 from services.features.builds.unfurl_rule import may_unfurl
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.request.finder import SearchLimits, app_by_slug, build_by_slugs, find_build
 
 log = structlog.get_logger()

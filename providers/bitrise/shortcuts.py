@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from domain.commands.errors import UserError
 from messages import notices
 from providers.bitrise.builds import find_form, trigger_form
 from providers.bitrise.mentioned_builds import mentioned_builds
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.request.finder import find_build
 from services.request.interactions import Shortcut
 from services.request.provider_check import check_configured

@@ -16,7 +16,7 @@ import structlog
 from aiohttp import web
 from pydantic import SecretStr
 
-from domain.constant_time import secrets_equal
+from domain.credentials import secrets_equal
 from services.http_body import read_body
 
 log = structlog.get_logger()

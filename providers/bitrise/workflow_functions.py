@@ -8,7 +8,8 @@ from typing import Any
 
 from domain.build import App, Build
 from domain.commands.arguments import BuildRef, parse_variable
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.errors import UserError
+from domain.commands.shared_commands import TriggerBuild
 from domain.redaction.redactor import redact
 from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.requests import AbortRequest
@@ -20,7 +21,6 @@ from services.actions.permissions import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
 from services.jobs.workflow_steps import step_outputs
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.request.finder import find_app, find_build
 from services.request.interactions import FunctionHandler
 from services.request.provider_check import check_configured

@@ -14,8 +14,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import structlog
 from pydantic import SecretStr
 
+from domain.control_characters import json_without_nul
 from domain.credentials import Credentials
-from domain.nul import json_without_nul
 from domain.provider import Provider
 from domain.provider_errors import (
     Forbidden,

@@ -10,13 +10,13 @@ import structlog
 from pydantic import SecretStr
 from slack_bolt import BoltResponse
 
+from domain.commands.errors import UserError
 from domain.commands.tokenizer import line_from_message
-from domain.constant_time import secrets_equal
+from domain.credentials import secrets_equal
 from domain.provider import Provider
 from messages.kit import action_ids
 from services.container import Services
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.slack.interaction_payloads import SubmissionPayload
 from services.slack.payloads import Payload
 from services.slack.workspace_members import MembershipUnknown

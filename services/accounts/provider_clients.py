@@ -12,8 +12,7 @@ from typing import Any, Generic, TypeVar
 from cachetools import LRUCache
 from pydantic import SecretStr
 
-from domain.constant_time import secrets_equal
-from domain.credentials import FixedToken, ProviderUser
+from domain.credentials import FixedToken, ProviderUser, secrets_equal
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.action import Action
+from domain.action import Action, Approvers, PendingAction
 from domain.audit_chain import Event
 from domain.build import App
-from domain.pending_action import Approvers, PendingAction
+from domain.commands.errors import UserError
 from domain.provider import Provider
 from messages import pending_actions
 from messages.kit.button_values import ProposalButton
@@ -25,7 +25,6 @@ from services.authorization.authorizer import Decision
 from services.events import OutboxChanged, PendingActionsChanged
 from services.request.app_visibility import is_visible_to_creator
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError
 from storage.pending_actions import signed_text

@@ -7,9 +7,9 @@ from datetime import datetime
 
 import structlog
 
+from domain.action import PendingAction, PendingActionState, UnreadableAction
 from domain.audit_chain import Event
 from domain.message import Message
-from domain.pending_action import PendingAction, PendingActionState, UnreadableAction
 from messages import pending_actions
 from services.actions.audit import action_entry
 from services.events import EventBus, OutboxChanged, PendingActionsChanged, WorkflowStepsChanged

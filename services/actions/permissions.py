@@ -11,13 +11,13 @@ import structlog
 from domain.access_policy import AccessRequest, Permission, required_approvals
 from domain.action import Action
 from domain.build import App
+from domain.commands.errors import UserError
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound, ProviderError
 from messages.kit.button_values import PolicyButton
 from services.actions.audit import audit_refusal, audited
 from services.authorization.authorizer import Decision, Requester
 from services.request.context import RequestContext
-from services.request.errors import UserError
 
 log = structlog.get_logger()
 

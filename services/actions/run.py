@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn, cast
 
-from domain.action import Action
+from domain.action import Action, PendingAction, PendingActionState
 from domain.audit_chain import Event
-from domain.pending_action import PendingAction, PendingActionState
+from domain.commands.errors import UserError
 from domain.provider import Provider
 from domain.provider_errors import NotConnected, ProviderError
 from domain.redaction.private_keys import REDACTED
@@ -27,7 +27,6 @@ from services.actions.permissions import (
 from services.authorization.authorizer import Decision
 from services.events import OutboxChanged, WorkflowStepsChanged
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.slack.workspace_members import NotAMember
 from storage.workflow_steps import Outcome
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 
-from domain.commands import filter_arguments
+from domain.commands import arguments
 from domain.commands.shared_commands import (
     ConnectAccount,
     DisconnectAccount,
@@ -87,7 +87,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             handler=bind(_subscribe),
             usage="subscribe [APP] [FILTERS] [status:…] [style:…] [preview]",
             notes=(RESULTS, STYLES),
-            options=filter_arguments.KEYS,
+            options=arguments.FILTER_KEYS,
         ),
         CommandSpec(
             Unsubscribe,

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 import structlog
 
 from domain.audit_chain import AuditEntry, Event, PersonalFields
+from domain.message import Recipient
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
-from domain.recipient import Recipient
 from domain.subscription import AccessSource, Scope, Subscription
 from messages import subscriptions as message_subscriptions
 from services.accounts.provider_clients import Clients

@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.build import Build, BuildState
-from domain.duration_estimate import MAX_SUCCESSES, usual_time
+from domain.build import MAX_SUCCESSES, Build, BuildState, usual_time
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
 from domain.provider_errors import ProviderError

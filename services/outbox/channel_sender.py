@@ -11,11 +11,9 @@ from datetime import datetime
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.message import Message
-from domain.message_state import ThreadState
+from domain.message import Message, Recipient, ThreadState
 from domain.notification import Notification
 from domain.provider import Provider
-from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
 from services.metrics import Metrics
 from services.outbox.delivery import (

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.recipient import Recipient
+from domain.message import Recipient
 from services.outbox.delivery import SLACK_TROUBLE, ChannelClosed, RetryLater
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 

@@ -10,8 +10,8 @@ from types import MappingProxyType
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.message import Recipient
 from domain.provider import Provider
-from domain.recipient import Recipient
 from messages.provider_presentation import PresentationOf
 from services.events import BuildsChanged, OutboxChanged
 from services.jobs.background_job import BackgroundJob, seconds_until

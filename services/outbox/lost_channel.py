@@ -8,7 +8,7 @@ from datetime import datetime
 import structlog
 
 from domain.audit_chain import ERASED
-from domain.recipient import Recipient
+from domain.message import Recipient
 from domain.subscription import Subscription
 from messages import subscriptions as message_subscriptions
 from messages.provider_presentation import PresentationOf

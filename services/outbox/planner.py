@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 
 from domain.failure_streak import StreakPosition
-from domain.message_state import CardState, ThreadState
+from domain.message import CardState, ThreadState
 from domain.notification import Notification
 from domain.notifications.rule import BuildEvent, DeliveryStyle
 from services.outbox.message_key import MessageKey, MessageKind, line_key, message_key, run_keys, thread_key

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import datetime, timedelta
 
+from domain.message import Recipient
 from domain.provider import Provider
-from domain.recipient import Recipient
 from storage.repositories import Repositories
 from storage.slack_messages import RunningMessage
 

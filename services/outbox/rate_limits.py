@@ -10,7 +10,7 @@ from datetime import timedelta
 
 from aiolimiter import AsyncLimiter
 
-from domain.recipient import Recipient
+from domain.message import Recipient
 
 # One message a second a channel, short bursts pass (Slack's rules, "Pace").
 BURST = 4

@@ -7,8 +7,7 @@ from datetime import datetime
 
 from domain.build_author import resolve_author
 from domain.failure_streak import BuildSummary, StreakState
-from domain.message import Message
-from domain.message_state import CardState, RunNote
+from domain.message import CardState, Message, RunNote
 from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import BuildEvent
 from messages import notifications, pipeline_card

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from domain.build import App, Build
 from domain.commands.arguments import BuildRef
+from domain.commands.errors import UserError
 from domain.provider import Provider
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.request.finder import find_app, find_build
 
 

@@ -10,7 +10,7 @@ import aiohttp
 import structlog
 
 from domain.audit_chain import ChainBroken
-from domain.commands.errors import CommandError
+from domain.commands.errors import CommandError, UserError
 from domain.fair_limiter import LimitReached
 from domain.message import Message
 from domain.provider import Provider
@@ -23,7 +23,6 @@ from services.accounts.pasted_tokens import PastedToken
 from services.actions.permissions import PermissionDenied
 from services.lookup.app_matching import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
-from services.request.errors import UserError
 from services.request.late_replies import is_slack_outage
 from services.request.request_tracker import Repeated, start_once, wait_for_place
 from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder

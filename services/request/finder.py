@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 from domain.build import App, Build
 from domain.commands.arguments import BuildRef
+from domain.commands.errors import UserError
 from domain.provider import Provider
 from domain.provider_client import BuildClient, BuildQuery
 from domain.provider_errors import Forbidden, NotConnected, NotFound, ProviderError
 from domain.subscription import Subscription
 from services.request.context import RequestContext
-from services.request.errors import UserError
 
 # A link names a build but not its app. If no nearby app has it, this many pages of the newest builds of all apps are
 # searched,

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import structlog
 from slack_bolt.async_app import AsyncAck
 
+from domain.commands.errors import UserError
 from domain.message import Block
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotConnected, RequestRejected
@@ -26,7 +27,6 @@ from messages.kit.views import FormValues
 from services.container import Services
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import send_reply, sentence_for
-from services.request.errors import UserError
 from services.request.placeholder import show_if_slow
 from services.request.request_tracker import start_once
 from services.request.responder import ChannelResponder

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from domain.commands.errors import UserError
 from domain.provider import Provider
 from services.request.context import RequestContext
-from services.request.errors import UserError
 
 
 class ProviderNotConfigured(UserError):

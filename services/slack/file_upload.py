@@ -11,11 +11,11 @@ from pathlib import Path
 import aiohttp
 import structlog
 
+from domain.commands.errors import UserError
 from domain.provider_errors import DownloadRefused
 from messages.kit.mrkdwn import plain
 from services.events import TemporaryFilesChanged
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed
 
 log = structlog.get_logger()

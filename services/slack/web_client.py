@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
 
-from domain.nul import remove_nul
+from domain.control_characters import remove_nul
 from services.slack.errors import (
     NO_ANSWER,
     NOT_SENT,

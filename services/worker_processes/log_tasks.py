@@ -9,7 +9,7 @@ import json
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.log.log_parser import LogParser, ParsedLog
 from domain.log.log_text import Redactor, last_lines, log_text, strip_control_codes
 from domain.redaction.redactor import redact

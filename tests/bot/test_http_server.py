@@ -21,7 +21,7 @@ from slack_sdk.signature import SignatureVerifier
 
 from bot import http_server as limits
 from bot.http_server import HttpServer
-from domain.constant_time import secrets_equal
+from domain.credentials import secrets_equal
 from sandbox.slack.server import SIGNING_SECRET
 from services import http_body
 from tests.support.bot_harness import bot_harness

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.nul import json_without_nul, remove_nul
+from domain.control_characters import json_without_nul, remove_nul
 
 TEXTS = st.text(st.sampled_from('\0\\u0a"é'), max_size=12) | st.text(max_size=5)
 VALUES = st.recursive(

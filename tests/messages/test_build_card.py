@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from domain.abort_kind import read_abort
-from domain.build import BuildState
-from domain.duration_estimate import usual_time
+from domain.build import BuildState, usual_time
 from messages import build_card, build_text
 from messages.kit.button_values import BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import clock_time, when

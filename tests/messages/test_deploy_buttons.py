@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 
 from domain.build import App, Build, BuildState, RunKind
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
-from domain.message import Message
-from domain.message_state import CardState
+from domain.message import CardState, Message
 from domain.notifications.deploy_link import DeployLink, links_offered
 from domain.pipeline import Pipeline
 from messages import build_card, notifications, pipeline_card

@@ -31,11 +31,9 @@ from domain.access_policy import (
 from domain.audit_chain import AuditEntry, Event, PersonalFields, link
 from domain.build import App
 from domain.build_diff import compare_builds
-from domain.commands.shared_commands import ListBuilds
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.shared_commands import ListBuilds, TriggerBuild
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
-from domain.message import Message
-from domain.message_state import CardState, RunNote
+from domain.message import CardState, Message, RunNote
 from domain.notifications.rule import BuildEvent, NotificationRule
 from messages import (
     access_rules,

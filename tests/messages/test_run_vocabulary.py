@@ -9,8 +9,7 @@ import pytest
 
 from domain.build import App, Build, BuildState, RunKind
 from domain.failure_streak import Streak, StreakState, advance
-from domain.message import Message
-from domain.message_state import CardState
+from domain.message import CardState, Message
 from domain.notifications.rule import NotificationRule
 from messages import build_card, build_text, notifications, subscriptions
 from messages.kit import action_ids

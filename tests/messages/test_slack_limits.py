@@ -10,16 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.build import App, Build
+from domain.build import App, Build, BuildRequest
 from domain.build_diff import compare_builds
 from domain.build_filter import BuildFilter
-from domain.build_request import BuildRequest
 from domain.commands.parser import CommandParser
-from domain.commands.shared_commands import ListBuilds
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.shared_commands import ListBuilds, TriggerBuild
 from domain.log.log_parser import ParsedLog, SearchHit, Step, StepResult
-from domain.message import Message
-from domain.message_state import CardState
+from domain.message import CardState, Message
 from domain.notifications.rule import NotificationRule
 from domain.pipeline import Pipeline
 from messages import apps as message_apps

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.log.log_parser import LogParser
 from domain.log.log_text import Redactor, log_text, strip_control_codes
 from domain.redaction.redactor import redact

@@ -10,15 +10,13 @@ from pydantic import SecretStr
 from slack_sdk.oauth.installation_store.models.installation import Installation
 
 from domain.access_policy import AllowRule, Principals
+from domain.action import Approvers
 from domain.audit_chain import AuditEntry, Event, PersonalFields
-from domain.build import App, BuildState, PipelineRef
+from domain.build import App, BuildRequest, BuildState, PipelineRef
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.build_request import BuildRequest
-from domain.commands.trigger_build import TriggerBuild
-from domain.message import Message
-from domain.message_state import CardState
+from domain.commands.shared_commands import TriggerBuild
+from domain.message import CardState, Message
 from domain.notifications.rule import NotificationRule
-from domain.pending_action import Approvers
 from domain.pipeline import Pipeline
 from domain.poll_state import Baseline, PollSnapshot
 from domain.subscription import AccessSource, Scope

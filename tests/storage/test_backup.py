@@ -18,9 +18,8 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from domain.build import BuildState
+from domain.build import BuildRequest, BuildState
 from domain.build_filter import BuildFilter
-from domain.build_request import BuildRequest
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from providers.bitrise.provider import BITRISE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domain.build_request import BuildRequest
+from domain.build import BuildRequest
 from domain.message import Message
 from providers.bitrise.provider import BITRISE
 from storage.repositories import Repositories

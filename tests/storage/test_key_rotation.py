@@ -12,8 +12,8 @@ import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.action import PendingAction
 from domain.audit_chain import ChainBroken
-from domain.pending_action import PendingAction
 from providers.bitrise.provider import BITRISE
 from storage.audit_log import verify_chain
 from storage.database import Database, in_transaction

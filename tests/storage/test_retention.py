@@ -8,8 +8,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from domain.build import BuildState
-from domain.build_request import BuildRequest
+from domain.build import BuildRequest, BuildState
 from domain.message import Message
 from providers.bitrise.provider import BITRISE
 from storage.migrations import migrations

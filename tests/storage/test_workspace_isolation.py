@@ -19,15 +19,14 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from pydantic import SecretStr
 
 from domain.access_policy import AllowRule, Principals
+from domain.action import Approvers, PendingAction, PendingActionState
 from domain.audit_chain import AuditEntry, Event, PersonalFields
 from domain.build import App, BuildState
-from domain.commands.trigger_build import TriggerBuild
-from domain.message import Message
+from domain.commands.shared_commands import TriggerBuild
+from domain.message import Message, Recipient
 from domain.notification import Notification, NotificationStatus
 from domain.notifications.rule import BuildEvent, NotificationRule, Result
-from domain.pending_action import Approvers, PendingAction, PendingActionState
 from domain.poll_state import Baseline, PollSnapshot
-from domain.recipient import Recipient
 from domain.subscription import Scope, StopReason, Subscription
 from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.requests import AbortRequest

@@ -7,10 +7,8 @@ from typing import Any
 
 from domain.build import App, Build, BuildState
 from domain.build_filter import BuildFilter
-from domain.message import Message
-from domain.message_state import RunNote
+from domain.message import Message, Recipient, RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
-from domain.recipient import Recipient
 from providers.bitrise.provider import BITRISE
 from services.outbox.message_key import build_run_key
 from storage.workspace_subscriptions import StartedRun

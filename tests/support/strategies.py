@@ -7,9 +7,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from domain.build import App, Build, BuildState, RunKind
+from domain.build import App, Build, BuildRequest, BuildState, RunKind
 from domain.build_filter import BuildFilter, GlobPatterns
-from domain.build_request import BuildRequest
 from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.failure import Failure
 from domain.notifications.rule import BuildEvent

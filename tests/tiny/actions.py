@@ -6,9 +6,9 @@ from typing import ClassVar, Literal, Self
 
 from domain.access_policy import Permission
 from domain.build import App
+from domain.commands.errors import UserError
 from services.actions.action import ActionResult, ExecutableAction
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from tests.tiny.client import own_client
 from tests.tiny.messages import job_started
 from tests.tiny.provider import TINY

@@ -6,7 +6,7 @@ import re
 
 from pydantic import BaseModel
 
-from domain.build_request import BuildRequest
+from domain.build import BuildRequest
 from providers.bitrise.provider import BITRISE
 from providers.http.field_parsing import Object, Slug, Text, Time, parse_number
 

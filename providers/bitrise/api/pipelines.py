@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.build_request import BuildRequest
+from domain.build import BuildRequest
 from domain.pipeline import Pipeline
 from domain.provider_errors import ResponseLost
 from providers.bitrise.api.build_request_models import BuildRequestItem

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from domain.access_policy import Permission
 from domain.action import present_values
 from domain.build import App, Build
+from domain.commands.errors import UserError
 from domain.git_refs import unambiguous
 from providers.bitrise.action_base import BuildAction, BuildTarget
 from providers.bitrise.api.access import own_client
@@ -15,7 +16,6 @@ from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.builds.build_params import find_branch_and_workflow, is_pushed
 from services.actions.action import ActionResult
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 
 
 class SetPublicInstallPageAction(BuildAction):

@@ -10,6 +10,7 @@ import segno
 
 from domain.build import App, Build
 from domain.commands.command import AppArgument, BuildArgument, Command
+from domain.commands.errors import UserError
 from domain.message import Message
 from messages import notices
 from messages.kit.button_values import ArtifactButton, BuildButton
@@ -23,7 +24,6 @@ from providers.bitrise.state import state_of
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import app_by_slug, build_by_slugs, find_build
 from services.slack.file_upload import share_file
 

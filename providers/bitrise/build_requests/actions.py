@@ -6,7 +6,8 @@ from typing import ClassVar, Literal, Self
 
 from domain.access_policy import Permission
 from domain.action import present_values
-from domain.build_request import BuildRequest
+from domain.build import BuildRequest
+from domain.commands.errors import UserError
 from domain.git_refs import unambiguous
 from domain.provider_errors import NotFound
 from providers.bitrise.action_base import BitriseAction
@@ -16,7 +17,6 @@ from providers.bitrise.provider import BITRISE
 from services.actions.action import ActionResult
 from services.events import OutboxChanged
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 
 TITLE = "Approvals"
 

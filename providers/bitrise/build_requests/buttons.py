@@ -7,8 +7,8 @@ from functools import partial
 
 import structlog
 
+from domain.message import Recipient
 from domain.provider_errors import ProviderError
-from domain.recipient import Recipient
 from messages.kit.button_values import RequestButton
 from providers.bitrise import action_ids
 from providers.bitrise.build_requests import commands

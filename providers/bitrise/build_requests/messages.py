@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.build import App
-from domain.build_request import BuildRequest
+from domain.build import App, BuildRequest
 from domain.message import Block, Message
 from messages import build_text
 from messages.kit import action_ids as shared_action_ids

@@ -7,11 +7,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from domain.build import App
+from domain.build import App, BuildRequest
 from domain.build_author import NameDirectory
-from domain.build_request import BuildRequest
+from domain.message import Recipient
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected
-from domain.recipient import Recipient
 from domain.subscription import Subscription
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.build import App, Build, BuildState
-from domain.commands.trigger_build import TriggerBuild
-from domain.message import Block, Message
-from domain.message_state import RunNote
+from domain.commands.shared_commands import TriggerBuild
+from domain.message import Block, Message, RunNote
 from messages import build_text
 from messages.build_buttons import card_row
 from messages.kit.blocks import section

@@ -11,7 +11,8 @@ from domain.access_policy import Permission
 from domain.action import present_values
 from domain.build import App, Build, PipelineRef
 from domain.build_author import slack_user
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.errors import UserError
+from domain.commands.shared_commands import TriggerBuild
 from domain.git_refs import branch_name
 from domain.redaction.redactor import redact
 from messages import pipeline_card
@@ -29,7 +30,6 @@ from providers.bitrise.provider import BITRISE
 from services.actions.action import ActionResult
 from services.features.builds.started_runs import follow_build, follow_pipeline
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 
 log = structlog.get_logger()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.build import App, Build
 from domain.commands.command import AppArgument, BuildArgument, Command, RestOfLine
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.shared_commands import TriggerBuild
 from messages import notices
 from messages.kit.action_ids import START_BUILD
 from messages.kit.button_values import AppButton

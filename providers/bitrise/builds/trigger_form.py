@@ -13,7 +13,8 @@ import structlog
 
 from domain.build import App
 from domain.commands.arguments import parse_variable
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.errors import UserError
+from domain.commands.shared_commands import TriggerBuild
 from domain.message import Block
 from domain.provider_errors import RequestRejected
 from messages.kit import action_ids as shared_action_ids
@@ -36,7 +37,6 @@ from providers.bitrise.builds.actions import TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_channel_app
 from services.request.forms import (
     FieldError,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from domain.build import App, Build, BuildState
 from domain.commands.command import AppArgument, BuildArgument, Command
+from domain.commands.errors import UserError
 from domain.log.log_parser import Step
 from domain.message import Message
 from messages import notices
@@ -23,7 +24,6 @@ from providers.bitrise.state import state_of
 from services.actions.audit import audited
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import build_by_slugs, find_build
 from services.slack import file_upload
 from services.worker_processes.log_tasks import redact_log

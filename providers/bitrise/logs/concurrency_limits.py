@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from services.request.errors import UserError
+from domain.commands.errors import UserError
 
 
 class TooManyLogs(UserError):

@@ -10,6 +10,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.build import App, Build
+from domain.commands.errors import UserError
 from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.errors import NoLog
@@ -17,7 +18,6 @@ from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
 from services.jobs.background_job import BackgroundJob
 from services.jobs.workspace_tasks import WorkspaceTasks
-from services.request.errors import UserError
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, Self
 from domain.access_policy import Permission
 from domain.action import present_values
 from domain.build import FrozenModel, PipelineRef
+from domain.commands.errors import UserError
 from domain.git_refs import unambiguous
 from domain.pipeline import Pipeline
 from messages import pipeline_card
@@ -19,7 +20,6 @@ from providers.bitrise.provider import BITRISE
 from services.actions.action import ActionResult
 from services.features.builds.started_runs import follow_pipeline
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 
 TITLE = "Pipeline"
 

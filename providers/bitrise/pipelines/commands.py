@@ -8,6 +8,7 @@ from typing import Annotated
 
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, Word
+from domain.commands.errors import UserError
 from domain.message import Message
 from messages import pipeline_card
 from messages.kit.button_values import PipelineButton
@@ -25,7 +26,6 @@ from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_app
 
 MAX_PIPELINES = 10

@@ -8,8 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from itertools import pairwise
 
-from domain.build import App, Build
-from domain.build_request import BuildRequest
+from domain.build import App, Build, BuildRequest
 from domain.poll_state import Baseline
 from domain.polling import BuildSource
 from domain.provider_errors import Forbidden, NotFound, RequestRejected

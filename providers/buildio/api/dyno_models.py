@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.redaction.redactor import drop_first_word, redact
 from providers.buildio.api.field_parsing import Fields
 from providers.buildio.api.models import CommandResult, Dyno

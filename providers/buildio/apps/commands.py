@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from domain.build import App
 from domain.commands.command import AppArgument, Command
+from domain.commands.errors import UserError
 from domain.commands.shared_commands import ListApps
 from domain.message import Message
 from domain.provider_errors import Forbidden, NotFound, RequestRejected
@@ -15,7 +16,6 @@ from providers.buildio.shared import error_texts
 from services.command_spec import CommandSpec
 from services.features.apps.commands import PAGE, explain_limit
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.request.finder import find_app
 
 

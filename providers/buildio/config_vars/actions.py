@@ -11,6 +11,7 @@ from typing import ClassVar, Literal
 
 from domain.access_policy import Permission
 from domain.action import Secret
+from domain.commands.errors import UserError
 from domain.provider_errors import ProviderError
 from providers.buildio.action_base import AppAction, BuildioAction, Name, channel_result
 from providers.buildio.api.access import own_client
@@ -22,7 +23,6 @@ from providers.buildio.processes.actions import record_restart
 from providers.buildio.shared import error_texts
 from services.actions.action import ActionResult
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 
 NAMES_SAID = 5
 # How a change of a config var is described; its value is never shown.

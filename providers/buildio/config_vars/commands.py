@@ -13,6 +13,7 @@ from domain.commands.command import (
     RequiredWord,
     WordArgument,
 )
+from domain.commands.errors import UserError
 from domain.commands.tokenizer import Token
 from domain.message import Message
 from messages import notices
@@ -38,7 +39,6 @@ from providers.buildio.shared.arguments import is_in_capitals, is_key, reject_va
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import find_app
 from services.request.forms import open_in_time
 

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import FrozenModel
+from domain.commands.errors import UserError
 from domain.message import Block
 from messages.kit.blocks import section
 from messages.kit.button_values import InvalidButtonValue
@@ -37,7 +38,6 @@ from providers.buildio.shared.arguments import is_key
 from providers.buildio.shared.button_values import LONGEST_TITLE
 from services.actions import run
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.request.finder import app_by_slug
 from services.request.forms import CheckedInput, Form
 

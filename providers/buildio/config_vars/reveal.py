@@ -8,6 +8,7 @@ in direct messages, never contains a value.
 from __future__ import annotations
 
 from domain.audit_chain import Event
+from domain.commands.errors import UserError
 from domain.message import Message
 from messages.kit import views
 from messages.kit.button_values import InvalidButtonValue
@@ -22,7 +23,6 @@ from services.actions.audit import audit_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import reply_or_explain
-from services.request.errors import UserError
 from services.request.responder import ResponseUrlResponder
 from services.request.view_responder import ViewResponder
 from services.slack.errors import SlackCallFailed

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from domain.access_policy import AccessRequest, Permission
 from domain.audit_chain import Event
 from domain.build import App
+from domain.commands.errors import UserError
 from domain.provider_errors import NotFound
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Environment
@@ -34,7 +35,6 @@ from services.actions.action import ExecutableAction
 from services.actions.audit import audit_refusal
 from services.actions.permissions import PermissionDenied, authorize, build_permission_denied
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 
 # The number of audit log entries that are searched for last changes.
 MAX_ENTRIES = 300

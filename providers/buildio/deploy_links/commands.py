@@ -8,6 +8,7 @@ from typing import Annotated
 from domain.build import App
 from domain.commands.arguments import parse_globs
 from domain.commands.command import AppArgument, ArgumentReader, Command, Option, OptionArgument
+from domain.commands.errors import UserError
 from domain.notifications.deploy_link import DeployLink
 from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton
@@ -21,7 +22,6 @@ from services.command_spec import CommandSpec
 from services.features.subscriptions.commands import check_app_access, current_app
 from services.lookup.app_matching import UnknownApp, match_app
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import build_by_slugs, find_app
 
 # All of them fit into one list.

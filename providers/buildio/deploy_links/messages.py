@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from typing import Self
 
 from domain.build import App, Build, FrozenModel
-from domain.message import Block, Message
-from domain.message_state import RunNote
+from domain.message import Block, Message, RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import build_text
 from messages.kit.blocks import button, confirm, context, more_note, row, section, text_message

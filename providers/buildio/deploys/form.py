@@ -6,8 +6,7 @@ from collections.abc import Mapping
 
 from domain.build import App
 from domain.git_refs import InvalidBranch, branch_name
-from domain.message import Block
-from domain.message_state import RunNote
+from domain.message import Block, RunNote
 from messages.kit.blocks import button_row
 from messages.kit.mrkdwn import code, escape, join_facts, link
 from messages.kit.views import FormValues

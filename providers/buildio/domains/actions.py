@@ -12,13 +12,13 @@ from pydantic import SecretStr
 
 from domain.access_policy import Permission
 from domain.action import Secret
+from domain.commands.errors import UserError
 from providers.buildio.action_base import AppAction, Name, channel_result
 from providers.buildio.api.access import own_client
 from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.certificates import fingerprint
 from services.actions.action import ActionResult
 from services.request.context import RequestContext
-from services.request.errors import UserError
 
 _CERTIFICATE_NOT_SHOWN = {"certificate": "it holds a private key; its fingerprint is shown instead"}
 

@@ -8,7 +8,7 @@ import structlog
 
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, RequiredWord, WordArgument
-from domain.commands.errors import redact_typed
+from domain.commands.errors import UserError, redact_typed
 from domain.message import Message
 from domain.provider_errors import ProviderError
 from providers.buildio.api.access import reading_client
@@ -22,7 +22,6 @@ from providers.buildio.shared.arguments import parse_host
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import find_app
 
 log = structlog.get_logger()

@@ -14,6 +14,7 @@ from typing import Annotated, TypeVar
 from pydantic import Field, SecretStr, StringConstraints
 
 from domain.build import App, FrozenModel
+from domain.commands.errors import UserError
 from domain.message import Block
 from messages import notices
 from messages.kit.blocks import first_lines, paragraphs, section
@@ -39,7 +40,6 @@ from providers.buildio.shared.type_to_confirm import (
 )
 from services.actions import run
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import app_by_slug
 from services.request.forms import CheckedInput, FieldError, Form, open_in_time, open_or_offer
 

@@ -7,10 +7,10 @@ from typing import ClassVar, Literal
 import structlog
 
 from domain.access_policy import Permission
+from domain.commands.errors import UserError
 from domain.message import Message
 from domain.provider_errors import ProviderError, ResponseLost
-from domain.redaction.known_values import redact_values
-from domain.redaction.redactor import redact
+from domain.redaction.redactor import redact, redact_values
 from providers.buildio.action_base import AppAction, Name, channel_result
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import CommandResult
@@ -19,7 +19,6 @@ from providers.buildio.processes import run_form
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 from services.actions.action import ActionResult
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
 

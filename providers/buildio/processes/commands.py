@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from domain.build import App
 from domain.commands.command import AppArgument, ArgumentReader, Command, WordArgument
+from domain.commands.errors import UserError
 from domain.message import Block, Message
 from messages.kit.blocks import section
 from messages.kit.views import FormValues, field, is_pickable, option, pickable_options, select
@@ -24,7 +25,6 @@ from providers.buildio.shared.form_defaults import AppOrigin
 from services.actions import run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_app
 from services.request.forms import FieldError, Form, open_or_offer
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from domain.build import App
+from domain.commands.errors import UserError
 from domain.message import Block, Message
 from messages.kit.blocks import context as context_block
 from messages.kit.blocks import section
@@ -29,7 +30,6 @@ from services.actions import audit
 from services.actions import run as action_run
 from services.command_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_app
 from services.request.forms import FollowUp, Form, open_in_time
 

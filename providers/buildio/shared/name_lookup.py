@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+from domain.commands.errors import UserError
 from domain.provider_errors import NotFound, RequestRejected
 from providers.buildio.shared import error_texts
-from services.request.errors import UserError
 
 # A sentence of the help.
 NAMES = "A pipeline, a namespace or a team is named by its name or id."

@@ -19,6 +19,7 @@ from domain.access_policy import (
     is_wrong_id,
 )
 from domain.build import App
+from domain.commands.errors import UserError
 from domain.commands.shared_commands import ListAccessRules
 from domain.provider import Provider
 from domain.redaction.redactor import redact
@@ -27,7 +28,6 @@ from messages.access_rules import FilledRule, ShownRule
 from services.actions.audit import audited
 from services.actions.permissions import PermissionDenied, authorize
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import find_app, find_channel_app
 from services.request.forms import FieldError
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 from pydantic import SecretStr
 
+from domain.commands.errors import UserError
 from domain.commands.shared_commands import ConnectAccount, DisconnectAccount, WhoAmI
 from domain.credentials import ProviderUser
 from domain.fair_limiter import Requester
@@ -20,7 +21,6 @@ from services.actions.audit import audited
 from services.actions.permissions import PermissionDenied
 from services.events import AccessChanged, UserActed
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from storage.accounts import EncryptionKeyMissing
 from storage.oauth_sessions import AuthorizedSession, is_code
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from domain.commands.errors import UserError
 from domain.commands.shared_commands import ListApps, UseApp
 from domain.message import Message
 from domain.provider import Provider
@@ -10,7 +11,6 @@ from messages import notices
 from services.actions.permissions import permitted_and_audited
 from services.features.subscriptions.commands import current_app
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.slack.workspace_members import NotAMember
 
 PAGE = 20

@@ -11,8 +11,7 @@ import structlog
 
 from domain.build import App, PipelineRef
 from domain.build_filter import BuildFilter
-from domain.message import Block
-from domain.message_state import RunNote
+from domain.message import Block, RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider_errors import Forbidden, NotFound, ProviderError

@@ -7,6 +7,7 @@ from functools import partial
 from domain.build import App, Build
 from domain.build_author import NameDirectory, is_author
 from domain.build_filter import BuildFilter, GlobPatterns
+from domain.commands.errors import UserError
 from domain.commands.shared_commands import ListMyBuilds, ShowProfile
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
@@ -17,7 +18,6 @@ from services.command_spec import CommandSpec
 from services.features.subscriptions.commands import add, find_scope
 from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import build_client
 from services.slack.errors import SlackCallFailed
 from storage.user_profiles import NameTaken, UserProfile

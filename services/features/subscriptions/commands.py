@@ -9,6 +9,7 @@ import structlog
 
 from domain.build import App
 from domain.build_filter import GlobPatterns
+from domain.commands.errors import UserError
 from domain.commands.notification_arguments import format_rule
 from domain.commands.shared_commands import ListSubscriptions, Subscribe, Unsubscribe
 from domain.message import Message
@@ -28,7 +29,6 @@ from services.polling.pollers import Pollers
 from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request import user_channels
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.errors import UserError
 from services.request.finder import find_app
 from services.slack.channel_membership import enter_channel
 from services.slack.errors import SlackCallFailed

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from domain.build import App, Build, PipelineRef
 from domain.commands.shared_commands import ExplainNotification
 from domain.failure_streak import Streak, StreakState, advance, streak_key
-from domain.message_state import RunNote
+from domain.message import Recipient, RunNote
 from domain.notification import NotificationStatus
 from domain.notifications.evaluation import Evaluation, evaluate
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
-from domain.recipient import Recipient
 from domain.subscription import Subscription
 from messages import notification_reasons
 from messages.notification_reasons import NotificationReason

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Self
 
 from domain.build import App
-from domain.commands.errors import CommandError
+from domain.commands.errors import CommandError, UserError
 from domain.commands.notification_arguments import format_rule_options
 from domain.commands.parser import CommandParser
 from domain.commands.shared_commands import Subscribe
@@ -25,7 +25,6 @@ from messages.subscription_form import APP, CHANNEL, MORE, SubscriptionForm, Sub
 from services.events import UserActed
 from services.features.subscriptions import commands
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from services.request.finder import app_by_slug, find_channel_app_slug
 from services.request.forms import Form, FormSubmission, check_may_act, opening_deadline
 from services.request.interactions import ViewAction

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from domain.message_state import CardState
-from domain.recipient import Recipient
+from domain.commands.errors import UserError
+from domain.message import CardState, Recipient
 from services.events import OutboxChanged
 from services.outbox.message_key import RUN, MessageKind
 from services.request.button_press import ButtonPress
 from services.request.context import RequestContext
-from services.request.errors import UserError
 from storage.slack_messages import SlackMessage
 
 SNOOZE = timedelta(hours=4)

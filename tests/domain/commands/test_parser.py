@@ -22,11 +22,11 @@ from domain.commands.shared_commands import (
     ShowHelp,
     ShowStatus,
     Subscribe,
+    TriggerBuild,
     Unsubscribe,
     UseApp,
     WhoAmI,
 )
-from domain.commands.trigger_build import TriggerBuild
 from providers.bitrise.artifacts.commands import ListArtifacts
 from providers.bitrise.builds.commands import AbortBuild, RebuildBuild
 from providers.bitrise.logs.commands import ShowLog

@@ -28,11 +28,11 @@ from domain.commands.shared_commands import (
     ShowProfile,
     ShowStatus,
     Subscribe,
+    TriggerBuild,
     Unsubscribe,
     UseApp,
     WhoAmI,
 )
-from domain.commands.trigger_build import TriggerBuild
 from domain.notifications.rule import (
     DeliveryStyle,
     InvalidNotificationRule,

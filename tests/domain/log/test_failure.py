@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.log.failure import MAX_LINES, find_failure
 from sandbox.bitrise.log_text import render_log
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.log.log_parser import KEPT_LINES, LogParser, ParsedLog, StepResult
 from domain.log.log_text import LONGEST_LINE, Redactor, log_text, strip_control_codes
 from providers.bitrise.api.build_summary import parse_ai_summary, parse_steps

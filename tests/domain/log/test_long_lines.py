@@ -6,12 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domain.ansi import plain_text
+from domain.control_characters import plain_text
 from domain.log.failure import find_failure
 from domain.log.log_parser import KEPT_BYTES, LogParser, ParsedLog
 from domain.log.log_text import LONGEST_LINE, SEAM, LineCutter, Redactor, log_text, strip_control_codes
-from domain.redaction.known_values import redact_values
-from domain.redaction.redactor import drop_first_word, redact, redact_beginning, truncate_at_word
+from domain.redaction.redactor import (
+    drop_first_word,
+    redact,
+    redact_beginning,
+    redact_values,
+    truncate_at_word,
+)
 from messages.kit.mrkdwn import plain
 from tests.domain.redaction.corpus.loader import Line, secret_lines
 from tests.support.examples import examples

@@ -12,8 +12,8 @@ from domain.commands.notification_arguments import format_rule
 from domain.commands.shared_commands import Subscribe
 from domain.failure_streak import StreakPosition, StreakState
 from domain.notifications.evaluation import evaluate
+from domain.notifications.matching import delivery_time
 from domain.notifications.rule import BuildEvent, NotificationRule, describe_rule
-from domain.notifications.scheduling import delivery_time
 from tests.support.commands import parse
 from tests.support.factories import NOON, make_build
 

@@ -196,7 +196,7 @@ async def test_the_channels_app_is_chosen_from_a_list(harness: BotHarness) -> No
 
 
 async def test_the_last_trigger_is_stored_per_person_and_workspace_without_secrets(tmp_path: Any) -> None:
-    from domain.commands.trigger_build import TriggerBuild
+    from domain.commands.shared_commands import TriggerBuild
     from tests.support.factories import NOON
 
     database = await Database.open(tmp_path / "x.db")

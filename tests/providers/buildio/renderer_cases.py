@@ -8,8 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from domain.build import App, BuildState
-from domain.message import Message
-from domain.message_state import RunNote
+from domain.message import Message, RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import notices, started_run
 from messages.kit.mrkdwn import replace_surrogates

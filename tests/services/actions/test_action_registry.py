@@ -13,6 +13,7 @@ import pytest
 from bot.run_messages import RunMessageRenderer
 from domain.access_policy import ApprovalRule, Permission, Principals
 from domain.build import App
+from domain.commands.errors import UserError
 from domain.message import Message
 from messages.kit.button_values import ProposalButton
 from messages.provider_presentation import ProviderPresentation
@@ -24,7 +25,6 @@ from services.container import Services
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
-from services.request.errors import UserError
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import signed_text

@@ -14,7 +14,7 @@ from pydantic import BaseModel, SecretStr
 from bot.providers_setup import ACTIONS
 from domain.action import Action
 from domain.build import App, Build, BuildState
-from domain.commands.trigger_build import TriggerBuild
+from domain.commands.shared_commands import TriggerBuild
 from messages.kit.blocks import letter_by_letter
 from messages.pending_actions import CONTINUED, approval_details
 from providers.bitrise.action_base import BitriseAction, BuildTarget

@@ -19,8 +19,7 @@ from hypothesis import strategies as st
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.http_session import create_slack_session
-from domain.message import Message
-from domain.recipient import Recipient
+from domain.message import Message, Recipient
 from services.outbox.delivery import Destination, OutcomeUnknown, RetryLater, post
 from services.outbox.direct_messages import DirectMessages
 from services.outbox.reconciliation import find_posted

@@ -11,11 +11,9 @@ from pydantic import SecretStr
 from domain.build import App, Build, BuildState, PipelineRef
 from domain.build_filter import BuildFilter
 from domain.credentials import FixedToken
-from domain.message import Message
-from domain.message_state import RunNote
-from domain.notifications.changes import find_changes
+from domain.message import Message, RunNote
 from domain.notifications.rule import DeliveryStyle, NotificationRule
-from domain.poll_state import Baseline
+from domain.poll_state import Baseline, find_changes
 from domain.provider_errors import ProviderDown
 from domain.subscription import Scope
 from providers.bitrise.api import pagination

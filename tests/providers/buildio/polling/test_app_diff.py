@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build import Build, BuildChange, BuildState, RunKind
-from domain.notifications.changes import find_changes as changes_of
 from domain.poll_state import RequestedRestart
+from domain.poll_state import find_changes as changes_of
 from providers.buildio.api.models import BuildioApp, Deployment, Dyno
 from providers.buildio.polling.app_diff import compare, take_first_snapshot
 from providers.buildio.polling.snapshot import Snapshot

@@ -1,6 +1,7 @@
-"""Removal of NUL characters from external input: no text needs one, and some databases refuse them.
+"""Removal of control characters: NUL from external input, terminal codes from logs. Pure; no I/O.
 
-PostgreSQL stores no text with a NUL (PostgreSQL, "Character Types"), and C programs end a text at it.
+No text needs a NUL, and some databases refuse it: PostgreSQL stores none (PostgreSQL, "Character Types"), and C
+programs end a text at it.
 """
 
 from __future__ import annotations
@@ -9,14 +10,14 @@ import re
 from typing import Any
 
 # JSON writes a NUL as \u0000; if the backslash itself is escaped, that is six ordinary characters (RFC 8259, 7).
-_ESCAPED = re.compile(rb"(?<!\\)((?:\\\\)*)(?:\\u0000)+")
+_ESCAPED_NUL = re.compile(rb"(?<!\\)((?:\\\\)*)(?:\\u0000)+")
 
 
 def json_without_nul(body: bytes) -> bytes:
     """Return a JSON document without NULs in its texts; raw ones, which JSON does not allow, are removed too."""
     if b"\0" in body:
         body = body.replace(b"\0", b"")
-    return _ESCAPED.sub(rb"\1", body) if b"\\u0000" in body else body
+    return _ESCAPED_NUL.sub(rb"\1", body) if b"\\u0000" in body else body
 
 
 def remove_nul(value: Any) -> Any:
@@ -37,3 +38,19 @@ def remove_nul(value: Any) -> Any:
             elif isinstance(item, dict | list):
                 pending.append(item)
     return root[0]
+
+
+# Colours and cursor movements (ECMA-48), window titles (OSC), and single-character escapes.
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]|\x9b[0-?]*[ -/]*[@-~]"
+)
+# On a terminal, text before a lone carriage return was overwritten. Anchored at the line's beginning: tried at each
+# letter, a long line would take quadratic time.
+_WRITTEN_OVER = re.compile(r"^[^\n]*\r(?!\n)", re.MULTILINE)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+def plain_text(text: str) -> str:
+    """Remove colours and overwritten progress lines; frames and secrets stay."""
+    text = _ESCAPES.sub("", text).replace("\r\n", "\n")
+    return _CONTROL.sub("", _WRITTEN_OVER.sub("", text))
