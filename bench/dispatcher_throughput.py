@@ -16,12 +16,12 @@ from typing import Any
 
 from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS, SPECS
-from bot.run_messages import RunMessageRenderer
 from bot.slack.http_session import create_slack_session
 from domain.build import App, Build, BuildState
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot, find_changes
+from messages.started_run import RunMessageRenderer
 from providers.bitrise.provider import BITRISE
 from sandbox.slack.server import BOT_TOKEN
 from services.metrics import Metrics

@@ -11,10 +11,10 @@ from bench.environment import running_environment
 from bench.result import BenchmarkResult, scale_count
 from bench.startup_time import LIBRARIES
 from bot.providers_setup import ACTIONS
-from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
+from messages.started_run import RunMessageRenderer
 from providers.bitrise.provider import BITRISE
 from sandbox.environment import SandboxEnvironment
 from storage.database import Database

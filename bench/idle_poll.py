@@ -17,12 +17,12 @@ from bench.build_pages import builds_page, make_bitrise_state
 from bench.result import BenchmarkResult, scale_count
 from bench.threaded_server import serve_body
 from bot.providers_setup import ACTIONS
-from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.credentials import FixedToken
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, find_changes
+from messages.started_run import RunMessageRenderer
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.polling.source import BitriseBuildSource
 from providers.bitrise.provider import BITRISE

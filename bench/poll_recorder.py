@@ -19,11 +19,11 @@ from statistics import median
 from bench.build_pages import BEGAN, add_build, builds_page, make_bitrise_state
 from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS
-from bot.run_messages import RunMessageRenderer
 from domain.build import App
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot, find_changes
+from messages.started_run import RunMessageRenderer
 from providers.bitrise.api.models import BuildItem, read_many
 from providers.bitrise.provider import BITRISE
 from storage.database import Database

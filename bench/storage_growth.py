@@ -8,11 +8,11 @@ from pathlib import Path
 
 from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS
-from bot.run_messages import RunMessageRenderer
 from domain.build import App, Build, BuildState
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot, find_changes
+from messages.started_run import RunMessageRenderer
 from providers.bitrise.provider import BITRISE
 from storage.database import Database
 from storage.poll_recorder import PollRecorder

@@ -17,7 +17,6 @@ from bot.health import Health
 from bot.http_server import HttpServer
 from bot.jobs_setup import create_jobs
 from bot.providers_setup import SPECS, create_provider_parts, provider_routes
-from bot.run_messages import RunMessageRenderer
 from bot.service_tokens import ServiceTokenCheck
 from bot.services_setup import create_dispatcher, create_home_refresher, create_services
 from bot.settings import Settings
@@ -26,6 +25,7 @@ from bot.slack.connection import SlackConnection
 from bot.slack.setup import create_slack_parts
 from bot.timings import Timings
 from handlers.listeners import register
+from messages.started_run import RunMessageRenderer
 from services.actions.action import ActionRegistry
 from services.events import EventBus
 from services.jobs.audit_anchor import AnchorWriter, use_anchor

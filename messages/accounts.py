@@ -12,8 +12,7 @@ from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section, text_message
 from messages.kit.mrkdwn import code, escape, mention
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, field, modal, text_element, warning
+from messages.kit.views import FormValues, ViewMetadata, field, modal, text_element, warning
 from messages.provider_presentation import ProviderPresentation
 
 TOKEN = "token"  # noqa: S105 - the field's name

@@ -1,17 +1,26 @@
-"""Lists of apps, and the channel's app."""
+"""Lists of apps, the channel's app, and the form that chooses it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from domain.build import App
+from domain.build import App, FrozenModel
 from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import context, page_row, paragraphs, section, text_message
 from messages.kit.button_values import AppsButton
 from messages.kit.mrkdwn import code, escape, link, mention
-from messages.kit.views import is_pickable, matching_names, option, option_groups
+from messages.kit.views import (
+    FormValues,
+    app_option,
+    field,
+    is_pickable,
+    matching_names,
+    option,
+    option_groups,
+    search_select,
+)
 from messages.provider_presentation import ProviderPresentation
 
 
@@ -92,3 +101,30 @@ def _line(app: App, presentation: ProviderPresentation) -> str:
     return (
         f"*{link(presentation.app_url(app.slug), app.title, 120)}*{repository} · {code(app.slug)}{disabled}"
     )
+
+
+# The block of the field.
+APP_FIELD = "app"
+
+
+class PickedApp(FrozenModel):
+    """The picked app, as the list showed it."""
+
+    slug: str
+    title: str
+
+
+def choose_app_fields(picked: PickedApp | None, provider: Provider) -> list[Block]:
+    """Render the fields of the form that asks which app is the channel's."""
+    app = App(provider=provider, slug=picked.slug, title=picked.title) if picked else None
+    select = search_select(action_ids.PICK_APP, "Type a part of its name", app_option(app))
+    return [
+        section("Commands here that name no app will mean this one. The channel is told."),
+        field(APP_FIELD, "App", select, optional=False),
+    ]
+
+
+def read_app(values: FormValues) -> PickedApp | None:
+    """Read the picked app."""
+    slug = values.picked(APP_FIELD)
+    return PickedApp(slug=slug, title=values.picked_words(APP_FIELD) or slug) if slug else None

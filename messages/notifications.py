@@ -14,8 +14,7 @@ from domain.message import Block, CardState, Message
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule
 from messages import build_text
-from messages.build_buttons import open_button, streak_row
-from messages.build_card import build_card, build_line
+from messages.build_card import build_card, build_line, open_button, streak_row
 from messages.deploy_buttons import deploy_row
 from messages.kit.blocks import button_row, context, paragraphs, section
 from messages.kit.mrkdwn import (

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
+from domain.build import App
 from domain.message import Block, Message, RunNote
+from domain.pipeline import Pipeline
+from messages import pipeline_card
 from messages.kit.blocks import context, section
 from messages.kit.mrkdwn import cut_markup, mention
 
@@ -31,3 +35,16 @@ def add_starter(message: Message, note: RunNote) -> Message:
     words = f"{mention(note.by)} {note.said}"
     head = context(f"{note.symbol} {words}".strip())
     return Message(cut_markup(f"{words}. {message.text}", 3500), [head, *message.blocks])
+
+
+class RunMessageRenderer:
+    """Implements `RunMessages` with the bot's own renderers."""
+
+    def render_unfollowed(self, note: RunNote, why: str) -> Message:
+        """Render that the run is no longer updated; `why` ends a sentence, `{by}` in it is the user who started it."""
+        return run_no_longer_updated(note, why)
+
+    def render_ended_pipeline(self, pipeline: Pipeline, app: App, note: RunNote, *, now: datetime) -> Message:
+        """Render the result of a pipeline, with the user who started it."""
+        card = pipeline_card.pipeline_card(pipeline, app, now=now)
+        return add_starter(card, note)

@@ -14,9 +14,9 @@ from messages.apps import any_app_option
 from messages.kit import action_ids
 from messages.kit.blocks import plain_text, section
 from messages.kit.mrkdwn import escape
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
+    ViewMetadata,
     app_option,
     checkboxes,
     field,

@@ -1,17 +1,46 @@
-"""Builders for modals and their fields, and a reader for submitted values. Pure; no I/O."""
+"""Modals: private_metadata, builders for their fields, and a reader for submitted values. Pure; no I/O."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Container, Iterable, Iterator, Mapping, Sequence
+from typing import Annotated, Self
 
-from pydantic import ConfigDict, RootModel
+from pydantic import ConfigDict, Field, RootModel, StringConstraints, ValidationError
 
-from domain.build import App
+from domain.build import App, FrozenModel
 from domain.message import Block, Message
+from domain.provider import Provider
 from domain.redaction.redactor import redact
+from domain.slack_ids import MaybeSlackId
 from messages.kit.blocks import plain_text, section
 from messages.kit.input_elements import InputElement
 from messages.kit.mrkdwn import cut, escape, replace_surrogates, visible_text
+
+
+class ViewMetadata(FrozenModel):
+    """The channel that is notified of the result (`""`: only the person is notified), and what the modal is about.
+
+    Slack returns it with the modal, and it is treated as untrusted input: everything it names is looked up again before
+    anything is done.
+    """
+
+    channel: MaybeSlackId = ""
+    app: Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{0,64}\Z"))] = ""
+    provider: Provider = Field(default_factory=Provider.legacy_default)
+
+    def encode(self) -> str:
+        """Encode it as private_metadata."""
+        return self.model_dump_json(exclude_defaults=True)
+
+    @classmethod
+    def read(cls, private_metadata: str | None) -> Self:
+        """Read it from private_metadata; empty for a modal of another version."""
+        try:
+            return cls.model_validate_json(private_metadata or "{}")
+        except ValidationError:
+            return cls()
+
 
 # Slack accepts longer ones, but not everywhere (Slack's rules, "More sizes").
 LONGEST_OPTION = 75

@@ -11,7 +11,7 @@ from messages import access_rules, subscription_form
 from messages import apps as message_apps
 from messages.home import HOME
 from messages.kit import action_ids
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.provider_connection import NameKind
 from services.request.context import RequestContext
 from services.request.interactions import OptionsHandler

@@ -22,8 +22,7 @@ from domain.provider_errors import Forbidden, NotConnected, RequestRejected
 from messages import notices
 from messages.kit import views
 from messages.kit.button_values import ButtonValue
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues
+from messages.kit.views import FormValues, ViewMetadata
 from services.container import Services
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.error_messages import send_reply, sentence_for

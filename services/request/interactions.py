@@ -11,7 +11,7 @@ from typing import Any
 
 from domain.message import Message
 from messages.kit.button_values import InvalidButtonValue
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.container import Services
 from services.request.button_press import ButtonHandler
 from services.request.context import Reply, RequestContext

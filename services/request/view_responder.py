@@ -11,7 +11,7 @@ import structlog
 from domain.message import Message
 from messages import notices
 from messages.kit import views
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.events import UserActed
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.placeholder import show_if_slow

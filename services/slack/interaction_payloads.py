@@ -10,8 +10,7 @@ from pydantic import BeforeValidator, Field
 from domain.message import Block
 from domain.slack_ids import SlackId
 from messages.kit.input_elements import MaybeId, MaybeText, Option, SlackObject
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import NO_INPUT, FormValues
+from messages.kit.views import NO_INPUT, FormValues, ViewMetadata
 from services.slack.payloads import MaybeTs, OpaqueId, Payload, Required
 
 

@@ -41,7 +41,6 @@ from messages import (
     apps,
     audit_log,
     build_card,
-    choose_app_form,
     home,
     notices,
     notification_reasons,
@@ -56,7 +55,7 @@ from messages import (
 )
 from messages.access_rules import FilledRule, RulePermissions, ShownRule
 from messages.accounts import ConnectedAccount
-from messages.choose_app_form import PickedApp
+from messages.apps import PickedApp
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit import views
 from messages.kit.button_values import ArtifactButton, BuildButton, ListButton, LogButton, ProposalButton
@@ -435,7 +434,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         subscriptions.subscription_changed, st.none() | APPS, TERMS, TERMS, PRESENTATION, by=BY
     ),
     "choose_app_fields": st.builds(
-        choose_app_form.choose_app_fields,
+        apps.choose_app_fields,
         st.none() | st.builds(PickedApp, slug=SLUG, title=UNTRUSTED_TEXT),
         PROVIDER,
     ).map(_with_fields),

@@ -33,7 +33,7 @@ from messages import (
     subscriptions,
 )
 from messages.accounts import ConnectedAccount
-from messages.choose_app_form import PickedApp
+from messages.apps import PickedApp
 from messages.home import HomeContent, PlacedSubscription
 from messages.kit.button_values import ArtifactButton, BuildButton, ListButton, LogButton
 from messages.kit.mrkdwn import block_of_code, cut_markup, escape, format_duration, link, plain, size, when

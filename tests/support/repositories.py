@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bot.providers_setup import ACTIONS
-from bot.run_messages import RunMessageRenderer
 from domain.notifications.matching import match_changes
 from domain.poll_state import find_changes
+from messages.started_run import RunMessageRenderer
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.poll_recorder import Match, PollRecorder

@@ -13,7 +13,7 @@ from domain.failure_streak import BuildSummary, StreakPosition, StreakState
 from domain.log.failure import Failure
 from domain.notifications.rule import BuildEvent
 from domain.pipeline import Pipeline, PipelineWorkflow, Stage
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from messages.notifications import NotificationContent
 from providers.bitrise.api.models import Artifact
 from providers.bitrise.provider import BITRISE

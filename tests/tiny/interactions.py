@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from domain.message import Block
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import field, text_element
+from messages.kit.views import ViewMetadata, field, text_element
 from services.actions.run import run_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply

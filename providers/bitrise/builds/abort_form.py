@@ -15,8 +15,7 @@ from domain.slack_ids import SlackId
 from messages.kit.blocks import section
 from messages.kit.button_values import BuildButton, InvalidButtonValue
 from messages.kit.mrkdwn import escape
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, checkboxes, field, option, select, text_element
+from messages.kit.views import FormValues, ViewMetadata, checkboxes, field, option, select, text_element
 from providers.bitrise.action_ids import ABORT_MODAL
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds import commands

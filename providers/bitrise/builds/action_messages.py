@@ -8,7 +8,7 @@ from domain.build import App, Build, BuildState
 from domain.commands.shared_commands import TriggerBuild
 from domain.message import Block, Message, RunNote
 from messages import build_text
-from messages.build_buttons import card_row
+from messages.build_card import card_row
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code, cut_markup, escape, link, mention, plain
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild

@@ -9,9 +9,9 @@ from domain.commands.errors import CommandError
 from domain.commands.shared_commands import ListBuilds
 from domain.message import Block, Message
 from messages.kit import action_ids as shared_action_ids
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
+    ViewMetadata,
     app_option,
     field,
     search_select,

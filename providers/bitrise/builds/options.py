@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from providers.bitrise import action_ids
 from providers.bitrise.builds import trigger_form
 from services.features.option_lists import can_see, reader_key

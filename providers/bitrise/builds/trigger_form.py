@@ -20,9 +20,9 @@ from domain.provider_errors import RequestRejected
 from messages.kit import action_ids as shared_action_ids
 from messages.kit.blocks import button, row
 from messages.kit.blocks import context as context_block
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
+    ViewMetadata,
     app_option,
     field,
     is_pickable,

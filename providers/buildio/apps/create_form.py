@@ -9,9 +9,9 @@ from typing import ClassVar, TypeVar
 
 from domain.message import Block
 from messages import notices
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     FormValues,
+    ViewMetadata,
     field,
     is_pickable,
     matching_names,

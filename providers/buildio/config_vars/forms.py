@@ -15,10 +15,10 @@ from domain.message import Block
 from messages.kit.blocks import section
 from messages.kit.button_values import InvalidButtonValue
 from messages.kit.mrkdwn import plain
-from messages.kit.view_metadata import ViewMetadata
 from messages.kit.views import (
     LONGEST_TEXT,
     FormValues,
+    ViewMetadata,
     field,
     multi_select,
     pickable_options,

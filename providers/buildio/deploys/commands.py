@@ -10,8 +10,7 @@ from domain.message import Block
 from messages import notices
 from messages.kit.blocks import context as context_block
 from messages.kit.mrkdwn import code, join_facts
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import app_option, field, search_select, text_element
+from messages.kit.views import ViewMetadata, app_option, field, search_select, text_element
 from providers.buildio import action_ids
 from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.deploys.deploy_syntax import Deploy

@@ -19,8 +19,7 @@ from domain.message import Block
 from messages import notices
 from messages.kit.blocks import first_lines, paragraphs, section
 from messages.kit.mrkdwn import code, plain
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import LONGEST_TEXT, FormValues, field, text_element
+from messages.kit.views import LONGEST_TEXT, FormValues, ViewMetadata, field, text_element
 from providers.buildio import action_ids
 from providers.buildio.api.access import reading_client
 from providers.buildio.api.models import Domain

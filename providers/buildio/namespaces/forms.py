@@ -11,8 +11,7 @@ from domain.message import Block
 from messages import notices
 from messages.kit.blocks import section
 from messages.kit.mrkdwn import code
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues, field, text_element
+from messages.kit.views import FormValues, ViewMetadata, field, text_element
 from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace

@@ -6,7 +6,7 @@ from typing import Self
 
 from domain.build import App
 from messages.kit.mrkdwn import plain
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import LONGEST_TITLE, Title
 from services.request.context import RequestContext

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from domain.provider_errors import ProviderError
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from providers.buildio.api.access import own_client
 from providers.buildio.apps import create_form
 from services.request.context import RequestContext

@@ -10,7 +10,7 @@ from domain.provider import Provider
 from messages import access_rules
 from messages.access_rules import KIND, FilledRule, RulePermissions
 from messages.kit import action_ids
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.features.access_rules import commands
 from services.request.context import Reply, RequestContext
 from services.request.forms import Form, open_in_time

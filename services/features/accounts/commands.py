@@ -16,7 +16,7 @@ from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken
 from messages import accounts
 from messages.accounts import ConnectedAccount
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.actions.audit import audited
 from services.actions.permissions import PermissionDenied
 from services.events import AccessChanged, UserActed

@@ -11,7 +11,7 @@ from messages import accounts as message_accounts
 from messages import notices
 from messages.accounts import TOKEN
 from messages.kit import action_ids
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.features.accounts import commands
 from services.request.forms import FollowUp, Form
 

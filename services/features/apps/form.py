@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from domain.commands.shared_commands import UseApp
 from domain.message import Block
 from domain.provider import Provider
-from messages import choose_app_form
-from messages.choose_app_form import PickedApp
+from messages import apps as message_apps
+from messages.apps import PickedApp
 from messages.kit import action_ids
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from services.features.apps import commands
 from services.request.context import Reply, RequestContext
 from services.request.forms import Form, check_may_act
@@ -22,15 +22,15 @@ class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
 
     callback_id = action_ids.CHOOSE_APP_MODAL
     title = "Choose an app"
-    error_field = choose_app_form.APP
+    error_field = message_apps.APP_FIELD
     success = "✅ Chosen; the channel was told."
     is_refused_for_good = True
     read_origin = ViewMetadata.read
-    read_input = staticmethod(choose_app_form.read_app)
+    read_input = staticmethod(message_apps.read_app)
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the picked app."""
-        fields = choose_app_form.choose_app_fields(self.filled, self.origin.provider)
+        fields = message_apps.choose_app_fields(self.filled, self.origin.provider)
         return self.draw(*fields, submit="Choose", problem=problem)
 
     async def submit(self) -> Reply:

@@ -9,7 +9,7 @@ from domain.message import Block
 from domain.provider import Provider
 from messages import profile_form
 from messages.kit import action_ids
-from messages.kit.view_metadata import ViewMetadata
+from messages.kit.views import ViewMetadata
 from messages.profile_form import NAME, ProfileForm
 from services.events import UserActed
 from services.features.profile import commands

@@ -10,13 +10,13 @@ from unittest import mock
 
 import pytest
 
-from bot.run_messages import RunMessageRenderer
 from domain.access_policy import ApprovalRule, Permission, Principals
 from domain.build import App
 from domain.commands.errors import UserError
 from domain.message import Message
 from messages.kit.button_values import ProposalButton
 from messages.provider_presentation import ProviderPresentation
+from messages.started_run import RunMessageRenderer
 from services.actions.action import ActionRegistry, ActionResult, ExecutableAction, UnknownAction
 from services.actions.run import decide_pending_action, run_action
 from services.authorization.authorizer import Authorizer

@@ -7,10 +7,9 @@ from typing import Any, cast
 
 import pytest
 
-from messages.choose_app_form import PickedApp
+from messages.apps import PickedApp
 from messages.kit.button_values import BuildButton, LogButton
-from messages.kit.view_metadata import ViewMetadata
-from messages.kit.views import FormValues
+from messages.kit.views import FormValues, ViewMetadata
 from messages.profile_form import ProfileForm
 from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
