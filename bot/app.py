@@ -35,7 +35,7 @@ from services.metrics import Metrics
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
 from services.request.request_tracker import RequestTracker
-from services.slack.uninstallation import Uninstallation
+from services.slack.workspace_clients import Uninstallation
 from services.worker_processes.pool import WorkerPool
 from storage.database import Database
 from storage.repositories import Repositories

@@ -31,9 +31,9 @@ from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
 from bot.settings import EnvFileUnreadable, Settings
 from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
-from domain.doctor_finding import Finding
 from domain.redaction.redactor import redact
 from services.jobs.audit_anchor import AnchorNotWritable
+from services.provider_connection import Finding
 from services.slack.web_client import TokenRefused
 from storage.database import DatabaseProblem
 

@@ -11,7 +11,7 @@ from bot.slack.connection import SlackConnection
 from services.jobs.audit_anchor import AnchorWriter
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
-from services.polling.pollers import Pollers
+from services.polling.poller import Pollers
 from storage.repositories import Repositories
 
 

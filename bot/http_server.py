@@ -26,7 +26,7 @@ from bot.slack.unavailable import answer_unavailable
 from domain.credentials import secrets_equal
 from domain.redaction.redactor import redact
 from services.http_body import read_body
-from services.slack.acknowledgement import track_acknowledgement
+from services.request.request_tracker import track_acknowledgement
 from services.slack.payloads import IgnoredEvent, UrlCheck
 
 log = structlog.get_logger()

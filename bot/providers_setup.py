@@ -32,8 +32,7 @@ from services.events import EventBus
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.poll import Poll
-from services.polling.poller import Intervals, Poller
-from services.polling.pollers import Pollers
+from services.polling.poller import Intervals, Poller, Pollers
 from services.provider_connection import ProviderConnection
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec

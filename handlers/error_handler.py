@@ -16,8 +16,8 @@ from slack_bolt.response import BoltResponse
 from handlers.request_middleware import NextCall, RequestMiddleware
 from messages import notices
 from services.container import Services
+from services.request.context import sign_view, signed_state_of
 from services.request.error_messages import USER_ERRORS, slack_error_code
-from services.request.view_signature import sign_view, state_of
 from services.slack.interaction_payloads import Interaction, SubmissionPayload, SubmittedView
 
 log = structlog.get_logger()
@@ -67,7 +67,7 @@ def register(app: AsyncApp, services: Services) -> None:
         if isinstance(payload, Interaction) and payload.view is not None:
             team, person, signing = payload.workspace_id, payload.person, services.storage.signing
             ack.sign = partial(sign_view, signing=signing, team=team, person=person)
-            state = state_of(payload.view, signing, team=team, person=person)
+            state = signed_state_of(payload.view, signing, team=team, person=person)
             if state is None and isinstance(payload, SubmissionPayload):
                 return _reject_form(payload.view)
             request.context["slack_payload"] = payload.with_metadata(state or "")

@@ -21,8 +21,7 @@ from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
-from services.request.responder import Responder
-from services.request.view_responder import ViewResponder
+from services.request.responder import Responder, ViewResponder
 from services.slack.errors import SlackCallFailed
 from services.slack.event_payloads import EventPayload
 from services.slack.interaction_payloads import (
@@ -51,7 +50,7 @@ def open_surfaces(interactions: Interactions, registry: ProviderRegistry[Provide
             "event app_mention",
             "event message",
             # Their Home is closed (`services.home.refresher`), and links show only what the channel is subscribed to
-            # (`services.features.builds.unfurl_rule`).
+            # (`services.request.user_channels`).
             "event app_home_opened",
             "event link_shared",
             # These events are no requests of a user.

@@ -14,7 +14,7 @@ from services.features.accounts import commands
 from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker
 from services.slack.event_payloads import Departure, EventPayload, TokensRevoked, UserChange
-from services.slack.uninstallation import Uninstallation
+from services.slack.workspace_clients import Uninstallation
 
 log = structlog.get_logger()
 

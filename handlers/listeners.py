@@ -28,7 +28,7 @@ from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
 from services.request.interactions import Interactions
 from services.request.request_tracker import RequestTracker
-from services.slack.uninstallation import Uninstallation
+from services.slack.workspace_clients import Uninstallation
 
 
 def register(

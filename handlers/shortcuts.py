@@ -10,7 +10,7 @@ from services.request.context import RequestContext
 from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, Shortcut
 from services.request.request_tracker import RequestTracker
-from services.request.view_responder import ViewResponder
+from services.request.responder import ViewResponder
 from services.slack.interaction_payloads import ShortcutPayload
 
 

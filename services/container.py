@@ -15,7 +15,7 @@ from services.events import EventBus
 from services.jobs.hidden_messages import MessageExpiry
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
-from services.polling.pollers import Pollers
+from services.polling.poller import Pollers
 from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request.late_replies import LateReplies
 from services.slack.response_urls import SlackUrls

@@ -1,4 +1,4 @@
-"""The connection to a provider: its clients, apps and accounts, made from the settings."""
+"""The connection to a provider: its clients, apps, accounts and checks, made from the settings."""
 
 from __future__ import annotations
 
@@ -12,13 +12,34 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser, Tokens
-from domain.doctor_finding import Finding
 from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient
 from services.events import EventBus
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from storage.watch_reset import WatchBaseline
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Result of one check; `fix` says what to do if it failed."""
+
+    check: str
+    result: str
+    fix: str | None = None
+
+    @property
+    def passed(self) -> bool:
+        """Return whether the check passed."""
+        return self.fix is None
+
+
+def apps_finding(what: str, count: int) -> Finding:
+    """Return the finding on how many apps a token sees; none is a failure."""
+    if not count:
+        return Finding(what, "the token sees none", "give its owner access to the apps")
+    return Finding(what, f"the token sees {count}")
+
 
 Client = TypeVar("Client")
 

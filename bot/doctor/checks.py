@@ -24,8 +24,8 @@ from bot.providers_setup import SPECS, connect_provider
 from bot.settings import Settings
 from bot.slack.http_session import create_slack_session
 from domain.credentials import FixedToken
-from domain.doctor_finding import Finding
 from providers.http.transport import HttpTransport
+from services.provider_connection import Finding
 from services.provider_spec import ProviderSpec
 from services.slack.web_client import SlackNotReachable, TokenRefused, connect, open_connection, web_client
 from storage.database import DatabaseProblem, check

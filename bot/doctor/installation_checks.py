@@ -13,7 +13,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.doctor.slack_checks import check_clock, missing_scopes
 from bot.settings import Settings, is_loopback
 from bot.slack.installation_flow import CALLBACK, INSTALL
-from domain.doctor_finding import Finding
+from services.provider_connection import Finding
 from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefused, check_app, connect
 from services.slack.workspace_clients import AllowedWorkspaces
 from storage.installations import StoredInstallation, stored_installations

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from bot.settings import Settings
 from bot.settings_errors import errors_by_name
 from domain.access_policy import InvalidAccessRule
-from domain.doctor_finding import Finding
+from services.provider_connection import Finding
 
 # Minimum similarity between an unknown name and a setting. `.env` belongs to the bot; the environment also contains
 # names of other programs, and short names may be similar by chance.

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from bot.manifest import bot_scopes
-from domain.doctor_finding import Finding
+from services.provider_connection import Finding
 
 # Older signatures are rejected (Slack's rules, "Answering").
 MAX_CLOCK_SKEW = timedelta(minutes=5)

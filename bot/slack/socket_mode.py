@@ -15,7 +15,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 from bot.slack.bolt_app import bolt_request
 from bot.slack.payload_validation import InvalidPayload, log_ignored, parse_payload
-from services.slack.acknowledgement import track_acknowledgement
+from services.request.request_tracker import track_acknowledgement
 from services.slack.payloads import IgnoredEvent
 
 log = structlog.get_logger()

@@ -19,9 +19,8 @@ from bot.settings import Settings
 from bot.slack.installation_flow import CALLBACK, InstallationFlow
 from bot.slack.token_rotation import AppSecrets, BotTokens
 from services.slack.errors import SlackCallFailed
-from services.slack.uninstallation import Uninstallation
 from services.slack.web_client import BotIdentity, SlackNotReachable, check_app, connect
-from services.slack.workspace_clients import AllowedWorkspaces, WorkspaceToken
+from services.slack.workspace_clients import AllowedWorkspaces, Uninstallation, WorkspaceToken
 from storage.encryption import DecryptionError
 from storage.installations import Installations, OAuthStates
 from storage.repositories import Repositories

@@ -10,7 +10,7 @@ import structlog
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
-from services.accounts.single_flight import SingleFlight
+from services.accounts.token_refresh import SingleFlight
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import explain_call_failure
 from services.slack.workspace_clients import ANY, AllowedWorkspaces, WorkspaceToken

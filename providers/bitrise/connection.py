@@ -13,7 +13,6 @@ from pydantic import SecretStr
 from domain.abort_kind import AbortReasonRule
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
-from domain.doctor_finding import Finding, apps_finding
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected
 from providers.bitrise.api.build_client import BitriseBuilds
@@ -28,7 +27,7 @@ from providers.bitrise.webhook import Webhook
 from providers.http.environment import ProviderEnvironment
 from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
-from services.provider_connection import ProviderConfig, ProviderConnection
+from services.provider_connection import Finding, ProviderConfig, ProviderConnection, apps_finding
 
 _FAILED = 2
 # A few new apps should not wait, however short the interval: so many are read by themselves in one poll.

@@ -14,9 +14,9 @@ from providers.bitrise.pipelines import commands as pipeline_commands
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.features.builds import commands
-from services.features.builds.unfurl_rule import may_unfurl
 from services.request.context import RequestContext
 from services.request.finder import SearchLimits, app_by_slug, build_by_slugs, find_build
+from services.request.user_channels import may_unfurl
 
 log = structlog.get_logger()
 

@@ -11,10 +11,10 @@ from providers.bitrise.builds import find_form, trigger_form
 from providers.bitrise.mentioned_builds import mentioned_builds
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
+from services.features.dispatch import check_configured
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_build
 from services.request.interactions import Shortcut
-from services.request.provider_check import check_configured
 
 START, FIND, ABOUT = "start_build", "find_build", "about_build"
 

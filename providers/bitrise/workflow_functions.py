@@ -19,11 +19,11 @@ from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.permissions import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
+from services.features.dispatch import check_configured
 from services.jobs.workflow_steps import step_outputs
 from services.request.context import RequestContext
 from services.request.finder import find_app, find_build
 from services.request.interactions import FunctionHandler
-from services.request.provider_check import check_configured
 from storage.workflow_steps import WaitingStep
 
 START, WAIT, ABORT = "start_bitrise_build", "wait_for_bitrise_build", "abort_bitrise_build"

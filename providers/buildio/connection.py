@@ -11,7 +11,6 @@ from pydantic import SecretStr
 
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
-from domain.doctor_finding import Finding, apps_finding
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
@@ -20,7 +19,7 @@ from providers.buildio.polling.deployments import WORKFLOW
 from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
 from providers.buildio.provider import BUILDIO
 from providers.http.environment import ProviderEnvironment
-from services.provider_connection import OAuthFlow, ProviderConfig, ProviderConnection
+from services.provider_connection import Finding, OAuthFlow, ProviderConfig, ProviderConnection, apps_finding
 from storage.watch_reset import WatchBaseline
 
 

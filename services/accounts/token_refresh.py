@@ -1,10 +1,14 @@
-"""Refreshes people's tokens before they expire, and verifies refused tokens again before it marks them as refused."""
+"""Refreshes people's tokens before they expire, and verifies refused tokens again before it marks them as refused.
+
+Refresh tokens are single-use: a token is refreshed once, even if several requests need it at the same time.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Coroutine, Hashable
+from datetime import UTC, datetime, timedelta
+from typing import Any, Generic, TypeVar
 
 import structlog
 from pydantic import SecretStr
@@ -13,7 +17,6 @@ from domain.credentials import Tokens
 from domain.fair_limiter import Requester
 from domain.provider_errors import InvalidToken, ProviderDown, ProviderError
 from messages import accounts as message_accounts
-from services.accounts.single_flight import SingleFlight
 from services.accounts.token_verification import TokenVerifier, Verdict
 from services.cache import Cache
 from services.events import EventBus, OutboxChanged
@@ -22,6 +25,56 @@ from storage.accounts import Account
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
+
+Key = TypeVar("Key", bound=Hashable)
+
+# After a failure the next try waits, longer each time; until then the old token is used while it is valid.
+FIRST_PAUSE = timedelta(seconds=30)
+LONGEST_PAUSE = timedelta(hours=1)
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+
+
+class SingleFlight(Generic[Key]):
+    """The refreshes in progress and the failed ones, by the token's owner."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._running: dict[Key, asyncio.Task[None]] = {}
+        self._failures: dict[Key, int] = {}
+        self._not_before: dict[Key, datetime] = {}
+
+    def is_running(self, key: Key) -> bool:
+        """Return whether this owner's token is being refreshed now."""
+        return key in self._running
+
+    def may_start(self, key: Key) -> bool:
+        """Return whether the pause after the last failure is over."""
+        return self._clock() >= self._not_before.get(key, _LONG_AGO)
+
+    async def run_once(self, key: Key, refresh: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Wait for the refresh in progress, or start this one; `refresh` raises nothing."""
+        if key not in self._running:
+            # In its own task: if the request were cancelled in between, the refresh token would be spent for nothing.
+            task = self._running[key] = asyncio.create_task(refresh(), name="exchange")
+            task.add_done_callback(lambda _: self._running.pop(key, None))
+        await asyncio.shield(self._running[key])
+
+    def record_failure(self, key: Key) -> timedelta:
+        """Record a failure; return the pause before the next try."""
+        failures = self._failures[key] = self._failures.get(key, 0) + 1
+        pause: timedelta = min(FIRST_PAUSE * 2 ** min(failures - 1, 10), LONGEST_PAUSE)
+        self._not_before[key] = self._clock() + pause
+        return pause
+
+    def record_success(self, key: Key) -> None:
+        """Record a success, or that the account no longer works; this ends the pause."""
+        self._failures.pop(key, None)
+        self._not_before.pop(key, None)
+
+    async def close(self) -> None:
+        """Wait for refreshes in progress: an unstored new token is lost, and the old one is already spent."""
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
 
 REFRESH_BEFORE = timedelta(minutes=2)
 # A refused token is verified again when its owner next needs it, but no more often than this.

@@ -1,4 +1,4 @@
-"""Options of searchable lists: apps, an app's branches, workflows and pipelines, and user groups."""
+"""Options of searchable lists (apps, branches, workflows, pipelines, user groups), and the Home tab's app search."""
 
 from __future__ import annotations
 
@@ -11,10 +11,14 @@ from messages import access_rules, subscription_form
 from messages import apps as message_apps
 from messages.home import HOME
 from messages.kit import action_ids
+from messages.kit.button_values import InvalidButtonValue
 from messages.kit.views import ViewMetadata
 from services.provider_connection import NameKind
-from services.request.context import RequestContext
-from services.request.interactions import OptionsHandler
+from services.request.context import Reply, RequestContext
+from services.request.error_messages import reply_or_explain
+from services.request.finder import app_by_slug
+from services.request.interactions import OptionsHandler, ViewAction, ViewActionHandler
+from services.request.responder import ViewResponder
 
 
 async def offer_apps(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:
@@ -77,3 +81,19 @@ OPTIONS_IN: Mapping[tuple[str, str], OptionsHandler] = {
     (action_ids.SUBSCRIPTION_MODAL, action_ids.PICK_APP): _any_apps,
 }
 SELECTIONS = frozenset({action_ids.PICK_BRANCH, action_ids.PICK_GROUPS, action_ids.PICK_WORKFLOW})
+
+
+async def show_app(action: ViewAction) -> None:
+    """Show the app that the user picked."""
+    await reply_or_explain(_render_app_card(action.value, action.context), ViewResponder(action.context))
+
+
+async def _render_app_card(value: str, context: RequestContext) -> Reply:
+    picked = message_apps.read_any_app(value)
+    if picked is None or (card := context.services.registry.get(picked.provider).app_card) is None:
+        raise InvalidButtonValue
+    app = await app_by_slug(context, picked.slug, picked.provider)
+    return Reply(await card(app, context), title="App")
+
+
+APP_SELECTIONS: Mapping[str, ViewActionHandler] = {HOME: show_app}

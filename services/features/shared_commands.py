@@ -22,15 +22,14 @@ from domain.commands.shared_commands import (
 )
 from domain.provider import Provider
 from messages import notices
-from services.command_spec import CommandHandler, CommandSpec
+from services.features import apps, audit_log
 from services.features.access_rules import commands as access_rule_commands
 from services.features.accounts import commands as account_commands
-from services.features.apps import commands as app_commands
-from services.features.apps.form import open_choose_app
-from services.features.audit_log import commands as audit_log_commands
+from services.features.apps import open_choose_app
 from services.features.subscriptions import commands as subscription_commands
 from services.features.subscriptions import explain
 from services.features.subscriptions.form import open_subscribe_unless_one_app
+from services.provider_spec import CommandHandler, CommandSpec
 from services.request.context import Reply, RequestContext
 
 RESULTS = (
@@ -74,7 +73,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "apps",
             "The apps I can see.",
             ("apps", "apps page:2"),
-            handler=bind(app_commands.list_apps),
+            handler=bind(apps.list_apps),
             usage="apps",
             read_only=True,
             open_to_external_users=True,
@@ -147,7 +146,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
             "audit",
             "What was done and refused in this channel; admins see all of it.",
             ("audit", f"audit {app}", "audit all"),
-            handler=bind(audit_log_commands.show),
+            handler=bind(audit_log.show),
             read_only=True,
             usage="audit [APP | all]",
         ),
@@ -185,6 +184,6 @@ async def _subscribe(command: Subscribe, context: RequestContext, provider: Prov
 
 async def _use(command: UseApp, context: RequestContext, provider: Provider) -> Reply | None:
     if command.app or not context.trigger_id:
-        return await app_commands.use_app(command, context, provider)
+        return await apps.use_app(command, context, provider)
     await open_choose_app(context, provider)
     return None

@@ -28,7 +28,7 @@ from services.features.subscriptions import commands as subscription_commands
 from services.home.build_cache import RecentBuildsCache
 from services.jobs.background_job import BackgroundJob
 from services.lookup.duration_estimates import DurationEstimates
-from services.polling.pollers import Pollers
+from services.polling.poller import Pollers
 from services.request import user_channels
 from services.request.app_visibility import FRESH_TO_SHOW, subscribed_apps
 from services.request.context import RequestContext

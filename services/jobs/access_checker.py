@@ -17,12 +17,12 @@ from services.accounts.provider_clients import Clients
 from services.events import AccessChanged, EventBus, OutboxChanged
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
-from services.features.subscriptions.scope import find_subscribed_apps, own_scope
 from services.jobs.background_job import BackgroundJob
-from services.polling.pollers import Pollers
+from services.polling.poller import Pollers
 from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request.app_visibility import ACCESS_GRACE_PERIOD
 from services.request.context import RequestContext
+from services.request.user_channels import find_subscribed_apps, own_scope
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
 from storage.accounts import Account

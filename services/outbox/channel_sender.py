@@ -16,6 +16,7 @@ from domain.notification import Notification
 from domain.provider import Provider
 from messages.provider_presentation import PresentationOf
 from services.metrics import Metrics
+from services.outbox.channels import DirectMessages
 from services.outbox.delivery import (
     ChannelClosed,
     Delivered,
@@ -29,13 +30,11 @@ from services.outbox.delivery import (
     post,
     update,
 )
-from services.outbox.direct_messages import DirectMessages
-from services.outbox.edit_pace import EditPace, Urgency
 from services.outbox.lost_channel import stop_subscriptions
 from services.outbox.message_key import MessageKind, line_key, read_kind
 from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, keys_needed, plan
 from services.outbox.progress_edits import ProgressEdits
-from services.outbox.rate_limits import CALLS_AT_ONCE, MessagePace, RateLimits
+from services.outbox.rate_limits import CALLS_AT_ONCE, EditPace, MessagePace, RateLimits, Urgency
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
 from storage.repositories import Repositories

@@ -12,8 +12,7 @@ from messages.kit.button_values import AppButton, InvalidButtonValue
 from messages.kit.views import NO_INPUT, FormValues
 from services.container import Services
 from services.request.context import Reply, RequestContext
-from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
-from services.request.view_responder import ViewResponder
+from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder, ViewResponder
 from services.slack.interaction_payloads import ActionPayload
 
 

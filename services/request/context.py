@@ -1,4 +1,7 @@
-"""The context of a request (the user, the workspace, the channel) and the reply to it."""
+"""The context of a request (the user, the workspace, the channel) and the reply to it.
+
+The private metadata of views is signed, so that a view is accepted only unchanged and from the user it was sent to.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +22,39 @@ from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import UserClient
 from services.container import Services
 from services.request.app_visibility import VisibleApps
-from services.request.view_signature import sign_view
 from services.slack.errors import SlackCallFailed
 from services.slack.interaction_payloads import Interaction, ShownView
 from services.slack.workspace_members import MembershipUnknown
+from storage.encryption import SecretBox
 from storage.repositories import WorkspaceRepositories
+
+# The signature comes before the state; `SecretBox.sign` makes signatures of this length.
+_SIGNATURE_LENGTH = 32
+
+
+def sign_view(view: Mapping[str, Any], signing: SecretBox, *, team: str, person: str) -> dict[str, Any]:
+    """Return the view with its state signed for this user of this workspace."""
+    state = str(view.get("private_metadata") or "")
+    if not state:
+        return dict(view)
+    signature = signing.sign(_signed_text(view.get("callback_id"), state, team, person))
+    return {**view, "private_metadata": signature + state}
+
+
+def signed_state_of(view: ShownView, signing: SecretBox, *, team: str, person: str) -> str | None:
+    """Return the state of a view that comes back; None if it was changed, or was sent to another user."""
+    sent = view.private_metadata or ""
+    signature, state = sent[:_SIGNATURE_LENGTH], sent[_SIGNATURE_LENGTH:]
+    return (
+        state if signing.is_signed(_signed_text(view.callback_id, state, team, person), signature) else None
+    )
+
+
+def _signed_text(callback_id: str | None, state: str, team: str, person: str) -> str:
+    # Includes the form's callback_id, because another form would read the same names differently. Only the state, which
+    # comes last, contains spaces.
+    return f"view {team} {person} {callback_id or '-'} {state}"
+
 
 _ADMINS = ("is_admin", "is_owner", "is_primary_owner")
 

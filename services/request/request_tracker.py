@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 import time
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -17,13 +17,34 @@ import structlog
 
 from domain.fair_limiter import FairLimiter, LimitReached, Quota, Requester
 from services.metrics import Metrics
-from services.slack.acknowledgement import wait_for_acknowledgement
 from services.slack.event_payloads import EventPayload
 from services.slack.interaction_payloads import Interaction
 from services.slack.payloads import CommandPayload, Payload
 from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()
+
+_ACKNOWLEDGEMENT: ContextVar[asyncio.Event | None] = ContextVar("acknowledgement", default=None)
+
+
+@contextmanager
+def track_acknowledgement() -> Iterator[None]:
+    """Mark the handling of a request until its acknowledgement is sent, or can no longer be sent."""
+    event = asyncio.Event()
+    token = _ACKNOWLEDGEMENT.set(event)
+    try:
+        yield
+    finally:
+        event.set()
+        _ACKNOWLEDGEMENT.reset(token)
+
+
+async def wait_for_acknowledgement() -> None:
+    """Wait until the current request is acknowledged; return at once if none is tracked."""
+    event = _ACKNOWLEDGEMENT.get()
+    if event is not None:
+        await event.wait()
+
 
 # Limits of concurrent replies: one workspace never takes all of them, nor one user all of their workspace's.
 ANSWERS = Quota(total=100, workspace=50, person=10, waiting=500, seconds=120)

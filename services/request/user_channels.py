@@ -1,14 +1,20 @@
-"""The channels that a user is in, whose subscriptions are shown as theirs."""
+"""What a user sees through channels: those that they are in, their subscriptions' scope, and previews of links."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import structlog
 
+from domain.build import App
+from domain.provider import Provider
+from domain.subscription import AccessSource, Scope
+from services.accounts.app_catalog import AppCatalog
+from services.request.app_visibility import subscribed_apps
 from services.request.context import RequestContext
 from services.slack.errors import NO_ANSWER, SlackCallFailed
 
@@ -88,3 +94,41 @@ async def _read_pages(context: RequestContext) -> AsyncIterator[list[str]]:
         cursor = (answer.get("response_metadata") or {}).get("next_cursor")
         if not cursor:
             return
+
+
+_NOW = timedelta(0)
+
+
+async def own_scope(catalog: AppCatalog[Any], app: App | None) -> Scope:
+    """Return what a user sees of an app, or of all apps; `own` are the apps of their own token.
+
+    Raises NotFound, Forbidden, or another ProviderError.
+    """
+    if app is None:
+        apps = frozenset(visible.slug for visible in await catalog.read(_NOW))
+        return Scope(seen_as=AccessSource.OWN, apps=apps, logs=False)
+    await catalog.fetch(app.slug)
+    return Scope(seen_as=AccessSource.OWN, logs=await catalog.reads_logs(app))
+
+
+async def find_subscribed_apps(context: RequestContext, provider: Provider) -> frozenset[str]:
+    """Return the provider's apps that a user without an account may see, from all channels that they are in.
+
+    Raises SlackCallFailed.
+    """
+    channels = await list_channels(context)
+    subscriptions = await context.storage.subscriptions.of_channels(channels)
+    return subscribed_apps(subscriptions, context.services.clients.at(provider))
+
+
+async def may_unfurl(context: RequestContext, app: App, *, shared_outside: bool) -> bool:
+    """Return whether a link to the app's pages may have a preview in the channel, visible to everyone there.
+
+    It may if the channel subscribes to the app. Elsewhere the user must be a full member, who could request the data
+    and show it to others; guests must not, and nobody may in a channel that is shared with another company.
+    """
+    subscriptions = await context.storage.subscriptions.of_channel(context.channel)
+    visible = subscribed_apps(subscriptions, context.services.clients.at(app.provider))
+    if app.slug in visible:
+        return True
+    return not shared_outside and await context.is_full_member()

@@ -19,10 +19,11 @@ from services.slack.errors import (
     NOT_UNDERSTOOD,
     RATE_LIMITED,
     UNCLEAR,
+    RateLimitWait,
     SlackCallFailed,
     read_error_code,
+    retry_after,
 )
-from services.slack.rate_limit import RateLimitWait, retry_after
 from services.slack.response_models import unexpected_field
 
 # Final errors: the token is invalid, or has no access to this (docs.slack.dev, "auth.test",

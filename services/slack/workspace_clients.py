@@ -1,9 +1,10 @@
-"""One Web API client per workspace, which uses the workspace's current token."""
+"""One Web API client per workspace, which uses the workspace's current token; uninstallations of the app."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -77,3 +78,16 @@ class WorkspaceClients:
     def forget(self, team: str) -> None:
         """Forget the workspace's client, with its last token: the app was uninstalled."""
         self._clients.pop(team, None)
+
+
+@dataclass(frozen=True)
+class Uninstallation:
+    """An uninstallation of the app from a workspace, or, with no `team`, from an organisation, as Slack reports it.
+
+    `certain`: the app is gone from there, and not only one of its tokens.
+    """
+
+    enterprise: str | None
+    team: str | None
+    at: datetime | None
+    certain: bool

@@ -12,7 +12,7 @@ from bot.doctor.settings_checks import assigned_names, check_settings, find_miss
 from bot.settings import Settings
 from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
-from domain.doctor_finding import Finding
+from services.provider_connection import Finding
 
 KEY = "k" * 43
 WHOLE = {

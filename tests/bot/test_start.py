@@ -22,7 +22,6 @@ from bot.manifest import manifest
 from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
 from bot.settings import Settings
 from bot.timings import Timings
-from domain.doctor_finding import Finding
 from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.buildio import members, oauth_grants
@@ -30,6 +29,7 @@ from sandbox.buildio.server import BuildioSimulator
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimulator
 from services.jobs.audit_anchor import AnchorNotWritable
+from services.provider_connection import Finding
 from services.slack.web_client import (
     SlackClient,
     SlackNotReachable,

@@ -45,7 +45,7 @@ FIELDS = frozenset(
     ]
 )
 # Signs views before they are sent.
-SIGNS_VIEWS = Path("services/request/view_signature.py")
+SIGNS_VIEWS = Path("services/request/context.py")
 
 
 def find_fields(source: str) -> Iterator[str]:

@@ -17,8 +17,7 @@ from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from sandbox.buildio.oauth_grants import CLIENT_ID, CLIENT_SECRET
 from sandbox.middleware import ResponseRewriter
-from services.polling.poller import Poller
-from services.polling.pollers import Pollers
+from services.polling.poller import Poller, Pollers
 from services.request.request_tracker import RequestTracker
 from tests.fuzz import buildio_scenario
 from tests.fuzz.buildio_scenario import PlantedSecrets

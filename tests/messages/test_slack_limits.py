@@ -57,7 +57,7 @@ from providers.bitrise.logs.messages import LogView
 from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
-from services.features.apps.form import ChooseAppForm
+from services.features.apps import ChooseAppForm
 from services.features.profile.form import EditProfileForm
 from tests.support.commands import BITRISE_PARSER, PARSERS
 from tests.support.drawn_forms import NO_REQUEST

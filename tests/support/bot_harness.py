@@ -34,7 +34,7 @@ from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimu
 from sandbox.slack.workspace_driver import WorkspaceDriver
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
-from services.request.view_signature import sign_view
+from services.request.context import sign_view
 from storage.encryption import SecretBox
 
 # Slack's deadline is three seconds. A busy machine may take longer; `bench/ack_latency.py` measures the bot's time.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Annotated
 
 from domain.commands.command import Command, Word
-from services.command_spec import CommandSpec
 from services.features.shared_commands import shared_commands
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
 from tests.tiny.client import reading_client

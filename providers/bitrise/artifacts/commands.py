@@ -22,7 +22,7 @@ from providers.bitrise.artifacts.messages import MAX_SELECTED_ARTIFACTS
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import app_by_slug, build_by_slugs, find_build
 from services.slack.file_upload import share_file

@@ -12,7 +12,7 @@ from providers.bitrise.build_requests.actions import TITLE, DecideBuildRequestAc
 from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.action import ActionResult
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
 

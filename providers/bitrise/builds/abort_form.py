@@ -25,8 +25,7 @@ from services.features.builds import commands as build_commands
 from services.request.context import Reply, RequestContext, ViewContext
 from services.request.finder import app_by_slug, build_by_slugs
 from services.request.forms import Form, check_may_act
-from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder
-from services.request.view_responder import ViewResponder
+from services.request.responder import PressedMessage, ReplacingResponder, ResponseUrlResponder, ViewResponder
 
 SUGGESTION = "suggestion"
 REASON = "reason"

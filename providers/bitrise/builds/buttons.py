@@ -11,7 +11,7 @@ from providers.bitrise import action_ids
 from providers.bitrise.builds import abort_form, commands, diff, find_form, trigger_form
 from providers.bitrise.builds.build_button import find_pressed_build, on_build
 from providers.bitrise.provider import BITRISE
-from services.features.apps import commands as app_commands
+from services.features import apps
 from services.features.builds import commands as build_commands
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
@@ -42,9 +42,7 @@ async def _list_older_builds(press: ButtonPress) -> Reply:
 
 
 async def _list_apps(press: ButtonPress) -> Reply:
-    return await app_commands.list_apps(
-        ListApps(page=AppsButton.decode(press.value).page), press.context, BITRISE
-    )
+    return await apps.list_apps(ListApps(page=AppsButton.decode(press.value).page), press.context, BITRISE)
 
 
 async def _open_abort_form(press: ButtonPress) -> None:

@@ -14,7 +14,7 @@ from providers.bitrise.builds import trigger_form
 from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildAction, TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app, find_build
 

@@ -7,7 +7,7 @@ from domain.commands.command import AppArgument, Command, OptionalBuild
 from providers.bitrise.api.access import own_client
 from providers.bitrise.config import messages as config_messages
 from providers.bitrise.provider import BITRISE
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app, find_build
 from services.slack.file_upload import share_file

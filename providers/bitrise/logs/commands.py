@@ -22,7 +22,7 @@ from providers.bitrise.logs.messages import LogView
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.actions.audit import audited
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import build_by_slugs, find_build
 from services.slack import file_upload

@@ -24,7 +24,7 @@ from providers.bitrise.pipelines.actions import (
 from providers.bitrise.presentation import PRESENTATION
 from providers.bitrise.provider import BITRISE
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
 

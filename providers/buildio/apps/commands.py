@@ -13,8 +13,8 @@ from providers.buildio.api.models import Team
 from providers.buildio.apps import messages
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
-from services.command_spec import CommandSpec
-from services.features.apps.commands import PAGE, explain_limit
+from services.features.apps import PAGE, explain_limit
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_app
 

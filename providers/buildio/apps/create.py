@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from providers.buildio.apps.create_form import CreateAppForm, CreateForm
 from providers.buildio.apps.create_syntax import CreateApp
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 
 

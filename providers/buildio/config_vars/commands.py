@@ -37,7 +37,7 @@ from providers.buildio.config_vars.scope import (
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import is_in_capitals, is_key, reject_value, require_keys
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app
 from services.request.forms import open_in_time

@@ -18,9 +18,9 @@ from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.provider import BUILDIO
 from services.actions import run
 from services.actions.permissions import check_subscribe_permission, permitted_and_audited
-from services.command_spec import CommandSpec
 from services.features.subscriptions.commands import check_app_access, current_app
 from services.lookup.app_matching import UnknownApp, match_app
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import build_by_slugs, find_app
 

@@ -19,7 +19,7 @@ from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import OptionalAppButton
 from providers.buildio.shared.form_defaults import form_metadata
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app, find_channel_app
 from services.request.forms import Form, FormSubmission, open_or_offer

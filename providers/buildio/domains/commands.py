@@ -20,7 +20,7 @@ from providers.buildio.provider import BUILDIO
 from providers.buildio.shared import error_texts
 from providers.buildio.shared.arguments import parse_host
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app
 

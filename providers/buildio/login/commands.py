@@ -5,7 +5,7 @@ from __future__ import annotations
 from domain.commands.command import Command, RequiredWord
 from providers.buildio.login.actions import ClusterLoginAction
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 
 

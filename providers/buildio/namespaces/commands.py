@@ -11,7 +11,7 @@ from providers.buildio.apps.create_syntax import CreateNamespace
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.forms import CreateNamespaceForm, find_namespace, open_delete
 from providers.buildio.shared.name_lookup import NAMES
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 
 

@@ -8,7 +8,7 @@ from domain.commands.command import Command, Word
 from providers.buildio.api.access import own_client
 from providers.buildio.pipelines import messages
 from providers.buildio.shared.name_lookup import NAMES, find_by_name
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 
 

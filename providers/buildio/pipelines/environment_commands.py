@@ -10,7 +10,7 @@ from providers.buildio.config_vars.forms import SetVarsForm, load_set_form
 from providers.buildio.config_vars.scope import find_environment, list_all_environments
 from providers.buildio.pipelines import environment_messages
 from providers.buildio.shared.arguments import is_key, reject_value, require_keys
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.forms import open_in_time
 

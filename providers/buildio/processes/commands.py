@@ -23,7 +23,7 @@ from providers.buildio.shared.arguments import is_dyno
 from providers.buildio.shared.blocks import app_name
 from providers.buildio.shared.form_defaults import AppOrigin
 from services.actions import run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import app_by_slug, find_app
 from services.request.forms import FieldError, Form, open_or_offer

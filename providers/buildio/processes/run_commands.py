@@ -28,7 +28,7 @@ from providers.buildio.shared.blocks import app_name
 from providers.buildio.shared.button_values import ShareButton
 from services.actions import audit
 from services.actions import run as action_run
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import app_by_slug, find_app
 from services.request.forms import FollowUp, Form, open_in_time

@@ -9,7 +9,7 @@ from providers.buildio.api.access import own_client
 from providers.buildio.apps.commands import find_team
 from providers.buildio.shared.name_lookup import NAMES
 from providers.buildio.teams import messages
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 
 

@@ -1,4 +1,4 @@
-"""The form for a new access rule; its fields depend on the kind of rule."""
+"""The form for a new access rule, whose fields depend on the kind of rule, and the buttons of the list of rules."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from domain.provider import Provider
 from messages import access_rules
 from messages.access_rules import KIND, FilledRule, RulePermissions
 from messages.kit import action_ids
+from messages.kit.button_values import InvalidButtonValue, PolicyButton
 from messages.kit.views import ViewMetadata
 from services.features.access_rules import commands
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext
 from services.request.forms import Form, open_in_time
 from services.request.interactions import ViewAction, ViewActionHandler
@@ -64,3 +66,18 @@ async def select_kind(action: ViewAction) -> None:
 
 
 VIEW_ACTIONS: Mapping[str, ViewActionHandler] = {action_ids.POLICY_KIND: select_kind}
+
+
+async def _add_rule(press: ButtonPress) -> None:
+    about = PolicyButton.decode(press.value)
+    await open_add_rule(press.context, about.provider, about.app)
+
+
+async def _remove_rule(press: ButtonPress) -> Reply:
+    if not press.value.isdecimal() or len(press.value) > 15:
+        raise InvalidButtonValue
+    return await commands.remove(int(press.value), press.context)
+
+
+BUTTONS: Mapping[str, ButtonHandler] = {action_ids.POLICY_REMOVE: _remove_rule}
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.POLICY_ADD: _add_rule}

@@ -1,11 +1,13 @@
-"""The form for a user's own token."""
+"""The form for a user's own token, and the buttons for accounts."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import SecretStr
 
+from domain.commands.shared_commands import DisconnectAccount
 from domain.message import Block
 from messages import accounts as message_accounts
 from messages import notices
@@ -13,6 +15,8 @@ from messages.accounts import TOKEN
 from messages.kit import action_ids
 from messages.kit.views import ViewMetadata
 from services.features.accounts import commands
+from services.request.button_press import ButtonHandler, ButtonPress
+from services.request.context import Reply
 from services.request.forms import FollowUp, Form
 
 
@@ -51,3 +55,26 @@ class ConnectAccountForm(Form[ViewMetadata, SecretStr, str]):
         return notices.notice_modal(
             self.title, message_accounts.account_connected(result, self.origin.provider)
         )
+
+
+async def _connect(press: ButtonPress) -> None:
+    await commands.open_modal(press.context, message_accounts.read_provider(press.value))
+
+
+async def _disconnect(press: ButtonPress) -> Reply:
+    return await commands.disconnect(
+        DisconnectAccount(), press.context, message_accounts.read_provider(press.value)
+    )
+
+
+async def _wipe(press: ButtonPress) -> Reply:
+    return await commands.wipe(press.context, message_accounts.read_provider(press.value))
+
+
+BUTTONS: Mapping[str, ButtonHandler] = {
+    action_ids.DISCONNECT: _disconnect,
+    action_ids.WIPE_TOKEN: _wipe,
+}
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
+    action_ids.CONNECT: _connect,
+}

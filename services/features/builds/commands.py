@@ -16,7 +16,7 @@ from domain.provider_client import BuildQuery
 from messages import build_card
 from messages.build_card import ROWS_WITH_BUTTONS
 from messages.kit.button_values import ListButton
-from services.command_spec import CommandSpec
+from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 from services.request.finder import build_client, find_app, find_build
 

@@ -18,9 +18,9 @@ from domain.provider_errors import Forbidden, NotFound, ProviderError
 from domain.subscription import AccessSource, Scope
 from messages.started_run import run_started
 from services.events import OutboxChanged
-from services.features.subscriptions.scope import own_scope
 from services.outbox.message_key import MessageKey, build_run_key, pipeline_run_key
 from services.request.context import Reply, RequestContext, Visibility
+from services.request.user_channels import own_scope
 from services.slack.errors import SlackCallFailed
 from storage.workspace_subscriptions import StartedRun
 

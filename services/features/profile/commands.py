@@ -14,8 +14,8 @@ from domain.provider import Provider
 from domain.subscription import Subscription
 from messages import profile
 from messages.profile import MAX_BUILDS
-from services.command_spec import CommandSpec
 from services.features.subscriptions.commands import add, find_scope
+from services.provider_spec import CommandSpec
 from services.request.app_visibility import VisibleApps
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import build_client

@@ -1,7 +1,8 @@
-"""The form of a user's profile."""
+"""The form of a user's profile, and the button that opens it."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from domain.commands.shared_commands import ShowProfile
@@ -13,6 +14,7 @@ from messages.kit.views import ViewMetadata
 from messages.profile_form import NAME, ProfileForm
 from services.events import UserActed
 from services.features.profile import commands
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import RequestContext
 from services.request.forms import Form
 
@@ -56,3 +58,13 @@ async def open_profile(context: RequestContext, provider: Provider) -> None:
     )
     origin = ViewMetadata(channel=context.channel, provider=provider)
     await EditProfileForm(context, origin, profile).open()
+
+
+async def _open_profile(press: ButtonPress) -> None:
+    registry = press.context.services.registry
+    # Users are known by their name where Home lists their builds.
+    spec = next((spec for spec in registry if spec.lists_builds), registry.first)
+    await open_profile(press.context, spec.provider)
+
+
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.SETTINGS: _open_profile}

@@ -24,13 +24,13 @@ from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from services.actions.permissions import PermissionDenied, check_subscribe_permission, permitted_and_audited
 from services.features.subscriptions.explain import preview
-from services.features.subscriptions.scope import find_subscribed_apps, own_scope
-from services.polling.pollers import Pollers
+from services.outbox.channels import enter_channel
+from services.polling.poller import Pollers
 from services.provider_description import ProviderDescription, ProviderRegistry
 from services.request import user_channels
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app
-from services.slack.channel_membership import enter_channel
+from services.request.user_channels import find_subscribed_apps, own_scope
 from services.slack.errors import SlackCallFailed
 
 log = structlog.get_logger()

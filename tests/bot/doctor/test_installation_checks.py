@@ -10,9 +10,9 @@ import pytest
 
 from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import check_settings
-from domain.doctor_finding import Finding
 from sandbox.slack.installations import CLIENT_SECRET
 from sandbox.slack.server import BOT_TOKEN
+from services.provider_connection import Finding
 from tests.support.multi_workspace_harness import (
     TWIN,
     MultiWorkspaceHarness,

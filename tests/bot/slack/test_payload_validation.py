@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from bot.slack.payload_validation import InvalidPayload, parse_payload
 from messages.kit.mrkdwn import mention, mention_group
-from services.request.view_signature import sign_view
+from services.request.context import sign_view
 from storage.encryption import SecretBox
 from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
 

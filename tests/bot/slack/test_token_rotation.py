@@ -15,7 +15,7 @@ from bot.slack.http_session import create_slack_session
 from bot.slack.token_rotation import REFRESH_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.models import TEAM
-from services.accounts.single_flight import FIRST_PAUSE
+from services.accounts.token_refresh import FIRST_PAUSE
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
 from services.slack.workspace_clients import WorkspaceClient

@@ -15,8 +15,7 @@ from domain.credentials import Tokens
 from domain.fair_limiter import Requester
 from domain.provider_errors import InvalidToken, ProviderDown
 from providers.buildio.provider import BUILDIO
-from services.accounts.single_flight import FIRST_PAUSE
-from services.accounts.token_refresh import ASKED_AGAIN, REFRESH_BEFORE, TokenRefresher
+from services.accounts.token_refresh import ASKED_AGAIN, FIRST_PAUSE, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
 from services.events import EventBus, OutboxChanged
 from storage.accounts import Account

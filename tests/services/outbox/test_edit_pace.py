@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from services.outbox.edit_pace import EditPace, Urgency
+from services.outbox.rate_limits import EditPace, Urgency
 
 
 async def test_the_most_urgent_edit_goes_first_then_the_one_that_has_waited_longest() -> None:

@@ -28,7 +28,7 @@ from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.shared.form_defaults import AppOrigin
 from sandbox.slack.input_values import view_state
 from sandbox.slack.validation import validate_view
-from services.features.apps.form import ChooseAppForm
+from services.features.apps import ChooseAppForm
 from services.features.profile.form import EditProfileForm
 from services.request.context import RequestContext
 from services.request.forms import Form, FormSubmission

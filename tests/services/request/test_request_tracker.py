@@ -17,8 +17,8 @@ from services.request.request_tracker import (
     Repeated,
     RequestTracker,
     start_once,
+    track_acknowledgement,
 )
-from services.slack.acknowledgement import track_acknowledgement
 from services.slack.event_payloads import EventPayload, Mention
 from services.slack.payloads import CommandPayload, Payload
 from storage.repositories import Repositories

@@ -20,12 +20,19 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.slack.http_session import create_slack_session
 from domain.message import Message, Recipient
+from services.outbox.channels import DirectMessages
 from services.outbox.delivery import Destination, OutcomeUnknown, RetryLater, post
-from services.outbox.direct_messages import DirectMessages
 from services.outbox.reconciliation import find_posted
 from services.request.error_messages import sentence_for, slack_error_code
-from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, SlackCallFailed
-from services.slack.rate_limit import RateLimitWait, retry_after
+from services.slack.errors import (
+    NO_ANSWER,
+    NOT_SENT,
+    NOT_UNDERSTOOD,
+    RATE_LIMITED,
+    RateLimitWait,
+    SlackCallFailed,
+    retry_after,
+)
 from services.slack.response_models import CHECKED_METHODS, unexpected_field
 from services.slack.web_client import SlackClient, SlackNotReachable, connect
 from tests.support.stub_server import reserve_port, stub_server

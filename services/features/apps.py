@@ -1,16 +1,25 @@
-"""Commands about apps: the list of apps, and the channel's default app."""
+"""The list of apps, and the channel's default app: commands, the form that chooses it, and its button."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 from domain.commands.errors import UserError
 from domain.commands.shared_commands import ListApps, UseApp
-from domain.message import Message
+from domain.message import Block, Message
 from domain.provider import Provider
 from messages import apps as message_apps
 from messages import notices
+from messages.accounts import read_provider
+from messages.apps import PickedApp
+from messages.kit import action_ids
+from messages.kit.views import ViewMetadata
 from services.actions.permissions import permitted_and_audited
 from services.features.subscriptions.commands import current_app
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
+from services.request.forms import Form, check_may_act
 from services.slack.workspace_members import NotAMember
 
 PAGE = 20
@@ -59,3 +68,39 @@ async def use_app(command: UseApp, context: RequestContext, provider: Provider) 
             context.channel, provider, app.slug, by=context.person, at=context.now()
         )
     return Reply(message_apps.app_chosen(app, by=context.person), Visibility.CHANNEL)
+
+
+@dataclass
+class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
+    """Sets the channel's app, used by commands that name none."""
+
+    callback_id = action_ids.CHOOSE_APP_MODAL
+    title = "Choose an app"
+    error_field = message_apps.APP_FIELD
+    success = "✅ Chosen; the channel was told."
+    is_refused_for_good = True
+    read_origin = ViewMetadata.read
+    read_input = staticmethod(message_apps.read_app)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the picked app."""
+        fields = message_apps.choose_app_fields(self.filled, self.origin.provider)
+        return self.draw(*fields, submit="Choose", problem=problem)
+
+    async def submit(self) -> Reply:
+        """Set the channel's app. Raises PermissionDenied, UserError, ProviderError."""
+        command = UseApp(app=self.filled.slug if self.filled is not None else None)
+        return await use_app(command, self.context, self.origin.provider)
+
+
+async def open_choose_app(context: RequestContext, provider: Provider) -> None:
+    """Open the form to choose the channel's default app. Raises NotConnected, UserError, SlackCallFailed."""
+    await check_may_act(context, provider)
+    await ChooseAppForm(context, ViewMetadata(channel=context.channel, provider=provider), None).open()
+
+
+async def _choose_app(press: ButtonPress) -> None:
+    await open_choose_app(press.context, read_provider(press.value))
+
+
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.CHOOSE_APP: _choose_app}

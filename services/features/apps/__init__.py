@@ -1,1 +1,0 @@
-"""The app that a channel uses."""

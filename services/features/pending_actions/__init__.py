@@ -1,1 +1,0 @@
-"""Decisions about pending actions."""
