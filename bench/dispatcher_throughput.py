@@ -16,7 +16,7 @@ from typing import Any
 
 from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS, SPECS
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from domain.build import App, Build, BuildState
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule

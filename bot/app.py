@@ -15,10 +15,9 @@ import structlog
 
 from bot.health import Health
 from bot.http_server import HttpServer
-from bot.jobs_setup import create_jobs
 from bot.providers_setup import SPECS, create_provider_parts, provider_routes
 from bot.service_tokens import ServiceTokenCheck
-from bot.services_setup import create_dispatcher, create_home_refresher, create_services
+from bot.services_setup import create_dispatcher, create_home_refresher, create_jobs, create_services
 from bot.settings import Settings
 from bot.slack.bolt_app import create_bolt_app
 from bot.slack.connection import SlackConnection

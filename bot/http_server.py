@@ -21,8 +21,8 @@ from slack_sdk.signature import Clock, SignatureVerifier
 
 from bot.http_connections import LOG_SECONDS, READ_BYTES, Connections
 from bot.slack.bolt_app import bolt_request
+from bot.slack.connection import answer_unavailable
 from bot.slack.payload_validation import InvalidPayload, log_ignored, parse_payload
-from bot.slack.unavailable import answer_unavailable
 from domain.credentials import secrets_equal
 from domain.redaction.redactor import redact
 from services.http_body import read_body

@@ -1,27 +1,36 @@
-"""The assembly of the services that requests use, and of what renders for Slack: the dispatcher and Homes."""
+"""The assembly of the services that requests use, of what renders for Slack, and of jobs that need no token."""
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 
 from bot.providers_setup import ProviderParts
 from bot.settings import Settings
 from bot.slack.setup import SlackParts
 from bot.timings import Timings
 from domain.access_policy import AllowRule, ApprovalRule
+from services.actions.expiry import PendingActionExpiry
 from services.authorization.authorizer import Authorizer
 from services.container import Lookups, Services, SlackServices
 from services.events import EventBus
 from services.home.build_cache import RecentBuildsCache
 from services.home.refresher import HomeRefresher
+from services.jobs.access_checker import AccessChecker
+from services.jobs.audit_anchor import AnchorWriter
+from services.jobs.background_job import BackgroundJob
+from services.jobs.data_cleanup import DataCleanup
 from services.jobs.hidden_messages import MessageExpiry
+from services.jobs.temporary_files import TemporaryFileCleanup
+from services.jobs.workflow_steps import WorkflowStepCompletion
 from services.lookup.duration_estimates import DurationEstimates
 from services.lookup.option_cache import OptionCache
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
+from services.request.context import context_outside
 from services.request.late_replies import LateReplies
 from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
@@ -110,3 +119,41 @@ def create_dispatcher(
         ),
         is_current=providers.pollers.is_current,
     )
+
+
+def create_jobs(
+    settings: Settings, services: Services, anchor: AnchorWriter | None, timings: Timings
+) -> Iterator[BackgroundJob]:
+    """Yield the jobs."""
+    storage, events, clock = services.storage, services.events, services.clock
+    yield services.slack.message_expiry
+    yield services.slack.late_replies
+    for clients in services.clients.all:
+        if clients.state is not None:
+            yield from clients.state.jobs
+    yield PendingActionExpiry(storage, events, clock=clock)
+    yield TemporaryFileCleanup(storage, services.slack.client, clock=clock)
+    yield AccessChecker(
+        services.clients,
+        storage,
+        services.pollers,
+        events,
+        registry=services.registry,
+        context_for=partial(context_outside, services),
+        clock=clock,
+        every=timedelta(seconds=timings.access_check_seconds),
+    )
+    yield DataCleanup(
+        storage,
+        settings.secret_box(),
+        events,
+        history=timedelta(days=settings.history_days),
+        audit=timedelta(days=settings.audit_days),
+        clock=clock,
+    )
+    if anchor is not None:
+        yield anchor
+    # Steps of Workflow Builder wait for builds of the first provider.
+    first = services.clients.at(services.registry.first.provider)
+    if first.service_builds is not None:
+        yield WorkflowStepCompletion(first, first.service_builds, storage, services.slack.client, clock=clock)

@@ -7,7 +7,7 @@ import json
 import re
 import secrets
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, TypeVar
@@ -18,17 +18,41 @@ import typer
 from bot import logging_setup
 from bot.admin.audit_check import AuditCheck, count_noun
 from bot.admin.cli_errors import DATA_ERROR, USAGE_ERROR, report_errors, require_confirmation, stop
-from bot.admin.poll_baseline import read_baseline
+from bot.providers_setup import SPECS, connect_provider
 from bot.settings import DataSettings, Settings
+from domain.build import App
+from domain.credentials import FixedToken
 from domain.redaction.redactor import redact
 from domain.slack_ids import is_slack_id
+from providers.http.transport import HttpTransport
 from storage.audit_log import records_of, seal_chains, teams_with_chains
 from storage.backup import back_up, restore
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.key_rotation import rotate_key
 from storage.personal_data import erase_everywhere, export_person
-from storage.watch_reset import reset_watching, watched_apps
+from storage.watch_reset import WatchBaseline, reset_watching, watched_apps
+
+
+async def read_baseline(settings: Settings, apps: Sequence[App]) -> WatchBaseline:
+    """Read the builds of each app; skip apps that the token can't access. Raises ProviderError."""
+    baseline = WatchBaseline()
+    async with HttpTransport() as http:
+        for spec in SPECS:
+            connection = connect_provider(spec, settings, http, clock=lambda: datetime.now(UTC))
+            token = connection.config.token
+            if token is None or connection.read_baseline is None:
+                continue
+            provider_baseline = await connection.read_baseline(
+                connection.make_client(FixedToken(token)),
+                [app for app in apps if app.provider is spec.provider],
+            )
+            baseline = WatchBaseline(
+                {**baseline.builds, **provider_baseline.builds},
+                [*baseline.requests, *provider_baseline.requests],
+            )
+    return baseline
+
 
 T = TypeVar("T")
 

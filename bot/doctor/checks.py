@@ -16,13 +16,13 @@ import aiohttp
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.doctor import installation_checks
+from bot.doctor.installation_checks import check_clock, missing_scopes
 from bot.doctor.settings_checks import CheckedSettings
-from bot.doctor.slack_checks import check_clock, missing_scopes
 from bot.http_server import CannotServe, listen
 from bot.manifest import bot_scopes
 from bot.providers_setup import SPECS, connect_provider
 from bot.settings import Settings
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from domain.credentials import FixedToken
 from providers.http.transport import HttpTransport
 from services.provider_connection import Finding

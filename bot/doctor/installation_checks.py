@@ -1,22 +1,47 @@
-"""Checks of `buildbell doctor` for many workspaces. They change nothing and refresh no token."""
+"""Checks of `buildbell doctor` for many workspaces, and those of scopes and the clock for one.
+
+They change nothing and refresh no token.
+"""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.doctor.slack_checks import check_clock, missing_scopes
+from bot.manifest import bot_scopes
 from bot.settings import Settings, is_loopback
 from bot.slack.installation_flow import CALLBACK, INSTALL
 from services.provider_connection import Finding
 from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefused, check_app, connect
 from services.slack.workspace_clients import AllowedWorkspaces
 from storage.installations import StoredInstallation, stored_installations
+
+# Older signatures are rejected (Slack's rules, "Answering").
+MAX_CLOCK_SKEW = timedelta(minutes=5)
+
+
+def missing_scopes(granted: frozenset[str]) -> list[str]:
+    """Return the scopes that a token lacks; empty if Slack does not report its scopes."""
+    return sorted(bot_scopes() - granted) if granted else []
+
+
+def check_clock(answered_at: str | None) -> Finding:
+    """Compare this machine's clock with Slack's; `answered_at` is the Date header of a Slack response."""
+    if answered_at is None:
+        return Finding("Clock", "Slack did not report its time; nothing to compare")
+    skew = abs(datetime.now(UTC) - parsedate_to_datetime(answered_at))
+    if skew > MAX_CLOCK_SKEW:
+        return Finding(
+            "Clock", f"differs from Slack's by {skew.total_seconds():.0f} s", "set this machine's clock (NTP)"
+        )
+    return Finding("Clock", f"within {max(skew.total_seconds(), 1):.0f} s of Slack's")
+
 
 # Maximum number of installations to check, to keep the command short.
 MAX_CHECKED = 50

@@ -1,4 +1,17 @@
-"""The connection to Slack: the bot's identity, and in Socket Mode the sockets."""
+"""The connection to Slack: the bot's identity, in Socket Mode the sockets, in HTTP mode the first responses.
+
+Without the Web API the bot can't handle any request: it does not know its own identity. Slack waits three seconds for
+an acknowledgement, so each type of request gets the most useful immediate response (docs.slack.dev):
+
+- Event: 503; Slack sends it again up to three times: at once, after a minute, after five minutes ("The
+  Events API", "Retries").
+- Slash command: 200 with an ephemeral text, which Slack shows to the user; for any other
+  status Slack only shows that the app did not respond ("Implementing slash commands").
+- Form submission: the text at the first field; the form keeps its input ("Modals", "Display errors in
+  views").
+- Everything else (a button, a shortcut, a list that requests options, a form without fields): 503;
+  Slack shows its own error and can't show a text of ours ("Handling user interaction").
+"""
 
 from __future__ import annotations
 
@@ -6,6 +19,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import structlog
 from pydantic import SecretStr
@@ -15,9 +29,24 @@ from bot.slack.socket_mode import SocketModeConnections
 from bot.slack.tenancy import SlackTenancy
 from bot.timings import Timings
 from services.jobs.supervisor import Supervisor
+from services.slack.interaction_payloads import SubmissionPayload
+from services.slack.payloads import CommandPayload, Payload
 from services.slack.web_client import SlackNotReachable, TokenRefused, open_connection
 
 log = structlog.get_logger()
+
+TRY_AGAIN = "Buildbell is still connecting to Slack. Try again in a minute."
+UNAVAILABLE = 503
+
+
+def answer_unavailable(payload: Payload) -> tuple[int, dict[str, Any] | None]:
+    """Return the HTTP status and JSON body for a request that can't be handled yet."""
+    if isinstance(payload, CommandPayload):
+        return 200, {"response_type": "ephemeral", "text": TRY_AGAIN}
+    if isinstance(payload, SubmissionPayload) and payload.view.first_input is not None:
+        return 200, {"response_action": "errors", "errors": {payload.view.first_input: TRY_AGAIN}}
+    return UNAVAILABLE, None
+
 
 # How long a request from Slack waits for the outcome of the first call to Slack: less than the three seconds that
 # Slack waits for a response.

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from bot.manifest import manifest
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from domain.build import App
 from domain.notifications.rule import NotificationRule
 from domain.polling import BuildSource

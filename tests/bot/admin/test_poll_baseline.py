@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.admin.poll_baseline import read_baseline
+from bot.admin.commands import read_baseline
 from bot.settings import Settings
 from domain.build import App
 from domain.provider_errors import ProviderError

@@ -9,8 +9,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.slack import http_session as limits
-from bot.slack.http_session import create_slack_session
+from bot.slack import setup as limits
+from bot.slack.setup import create_slack_session
 from services.slack.errors import NO_ANSWER, SlackCallFailed
 from services.slack.web_client import SlackClient
 from tests.support.stub_server import in_sequence, stub_server

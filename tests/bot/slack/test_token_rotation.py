@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from slack_sdk.oauth.installation_store.models.bot import Bot
 
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from bot.slack.token_rotation import REFRESH_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.models import TEAM

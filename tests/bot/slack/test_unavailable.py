@@ -15,10 +15,10 @@ from aiohttp import web
 
 from bot.app import Application
 from bot.settings import Settings
-from bot.slack.http_session import create_slack_session
+from bot.slack.connection import answer_unavailable
 from bot.slack.payload_validation import parse_payload
+from bot.slack.setup import create_slack_session
 from bot.slack.tenancy import SingleWorkspace
-from bot.slack.unavailable import answer_unavailable
 from bot.timings import Timings
 from services.slack.web_client import web_client
 from storage.repositories import Repositories

@@ -11,7 +11,7 @@ from datetime import time, timedelta
 import pytest
 
 from bot.manifest import manifest
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from domain.audit_chain import ERASED
 from domain.build import Build, BuildState, PipelineRef
 from domain.log.failure import Failure

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from domain.message import Message, Recipient
 from services.outbox.channels import DirectMessages
 from services.outbox.delivery import Destination, OutcomeUnknown, RetryLater, post

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.manifest import manifest
-from bot.slack.http_session import create_slack_session
+from bot.slack.setup import create_slack_session
 from sandbox.slack.models import TEAM
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
