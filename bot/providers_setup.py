@@ -24,8 +24,7 @@ from domain.provider import Provider
 from providers.bitrise import spec as bitrise_spec
 from providers.buildio import spec as buildio_spec
 from providers.http.environment import ProviderEnvironment
-from providers.http.provider_clock import ProviderClock
-from providers.http.transport import HttpTransport
+from providers.http.transport import HttpTransport, ProviderClock
 from services.accounts.provider_clients import Clients, ProviderClients
 from services.actions.action import ActionRegistry
 from services.events import EventBus

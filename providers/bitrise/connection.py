@@ -15,8 +15,7 @@ from domain.build import App
 from domain.credentials import Credentials, ProviderUser
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected
-from providers.bitrise.api.build_client import BitriseBuilds
-from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.api.client import BitriseBuilds, BitriseClient
 from providers.bitrise.api.requests import BuildListParams
 from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.restored_baseline import read_restored_baseline

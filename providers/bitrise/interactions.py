@@ -7,13 +7,13 @@ from providers.bitrise import action_ids
 from providers.bitrise.artifacts import buttons as artifact_buttons
 from providers.bitrise.build_requests import buttons as build_request_buttons
 from providers.bitrise.builds import buttons as build_buttons
-from providers.bitrise.builds import options, trigger_form
+from providers.bitrise.builds import trigger_form
 from providers.bitrise.builds.abort_form import AbortForm
 from providers.bitrise.builds.find_form import FindForm
 from providers.bitrise.builds.trigger_form import TriggerForm
 from providers.bitrise.link_previews import preview_link
 from providers.bitrise.logs import buttons as log_buttons
-from providers.bitrise.logs.search_form import LogSearchForm
+from providers.bitrise.logs.buttons import LogSearchForm
 from providers.bitrise.pipelines import buttons as pipeline_buttons
 from providers.bitrise.shortcuts import ABOUT, SHORTCUTS
 from providers.bitrise.workflow_functions import FUNCTIONS
@@ -31,7 +31,7 @@ INTERACTIONS = Interactions(
     form_buttons={**build_buttons.FORM_BUTTONS, **log_buttons.FORM_BUTTONS},
     view_actions=trigger_form.VIEW_ACTIONS,
     forms=handlers_of(AbortForm, TriggerForm, FindForm, LogSearchForm),
-    options=options.OPTIONS,
+    options=build_buttons.OPTIONS,
     app_selections={action_ids.START_MODAL: trigger_form.select_app},
     selections=frozenset({action_ids.PICK_BUILDABLE, action_ids.ARTIFACTS_PICK}),
     shortcuts=SHORTCUTS,

@@ -1,4 +1,4 @@
-"""Parsing of links to Bitrise's pages."""
+"""Parsing of links to Bitrise's pages, and of the arguments that name a build."""
 
 from __future__ import annotations
 
@@ -63,3 +63,23 @@ def read_link(url: str) -> Link | None:
         return PipelineLink(app=match["app"], pipeline=match["pipeline"])
     match = _APP.fullmatch(parts.path)
     return AppLink(app=match["app"]) if match else None
+
+
+_BUILD_NUMBER = re.compile(r"#?(\d{1,9})$")
+# 16 hex digits, or a UUID for newer builds (Bitrise's API of 2026)
+_BUILD_SLUG = re.compile(r"(?:[0-9a-f]{16}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE)
+_LINK = re.compile(
+    r"(?:https?://)?(?:app|www)\.bitrise\.io/(?:app/(?P<app>[\w-]+)/)?build/(?P<build>[\w-]+)(?:[/?#].*)?$",
+    re.IGNORECASE,
+)
+
+
+def parse_build_ref(text: str) -> BuildRef | None:
+    """Return the build that the text names by number, slug or link; None if it names none."""
+    if match := _BUILD_NUMBER.match(text):
+        return BuildRef(number=int(match[1]))
+    if _BUILD_SLUG.match(text):
+        return BuildRef(slug=text.lower())
+    if match := _LINK.match(text):
+        return BuildRef(slug=match["build"], app_slug=match["app"])
+    return None

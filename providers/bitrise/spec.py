@@ -6,7 +6,6 @@ import re
 from dataclasses import replace
 
 from domain.access_policy import Permission
-from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.artifacts import commands as artifact_commands
 from providers.bitrise.artifacts.actions import SetPublicInstallPageAction
 from providers.bitrise.build_requests import commands as build_request_commands
@@ -16,6 +15,7 @@ from providers.bitrise.builds.actions import AbortBuildAction, RebuildBuildActio
 from providers.bitrise.config import commands as config_commands
 from providers.bitrise.connection import connect
 from providers.bitrise.interactions import INTERACTIONS
+from providers.bitrise.links import parse_build_ref
 from providers.bitrise.logs import commands as log_commands
 from providers.bitrise.pipelines import commands as pipeline_commands
 from providers.bitrise.pipelines.actions import AbortPipelineAction, RebuildPipelineAction

@@ -13,8 +13,8 @@ from domain.commands.shared_commands import TriggerBuild
 from domain.redaction.redactor import redact
 from providers.bitrise.action_base import BuildTarget
 from providers.bitrise.api.requests import AbortRequest
-from providers.bitrise.arguments import parse_build_ref
 from providers.bitrise.builds.actions import AbortBuildAction, TriggerBuildAction
+from providers.bitrise.links import parse_build_ref
 from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.permissions import PermissionDenied

@@ -14,7 +14,7 @@ from domain.credentials import Credentials, ProviderUser
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.api.oauth import BuildioOAuth, endpoints_beside
-from providers.buildio.pipelines.app_stage import find_stage
+from providers.buildio.pipelines.commands import find_stage
 from providers.buildio.polling.deployments import WORKFLOW
 from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
 from providers.buildio.provider import BUILDIO

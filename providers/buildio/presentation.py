@@ -1,10 +1,34 @@
-"""Build.io's texts in messages, and the buttons of its deployments and dynos."""
+"""The presentation of Build.io in messages: its texts, and the buttons of its deployments and dynos."""
 
 from __future__ import annotations
 
+from domain.build import App, Build
+from domain.message import Block
+from messages.kit.blocks import button
 from messages.provider_presentation import ProviderPresentation
-from providers.buildio.deploys import card_buttons
+from providers.buildio import action_ids
 from providers.buildio.provider import BUILDIO
+from providers.buildio.shared.button_values import BuildioButton, RedeployButton
+
+
+def card_buttons(build: Build, app: App) -> list[Block | None]:
+    """Return the buttons below the card of a deployment or dyno, and of its failure streak."""
+    value = BuildioButton.of(build, app).encode()
+    return [
+        button("Processes", action_ids.PS, value),
+        button("Restart…", action_ids.RESTART, value),
+        button("Refresh", action_ids.REFRESH, value),
+        button("Deploy again…", action_ids.DEPLOY, RedeployButton.again(build, app).encode())
+        if build.ended
+        else None,
+    ]
+
+
+def details_button(build: Build, app: App) -> Block:
+    """Return the button that shows the app of a deployment or dyno in a list."""
+    label = f"Details of {app.title} {build.label}"
+    return button("Details", action_ids.APP, BuildioButton.of(build, app).encode(), label=label)
+
 
 PRESENTATION = ProviderPresentation(
     BUILDIO,
@@ -26,7 +50,7 @@ PRESENTATION = ProviderPresentation(
     ),
     has_pipeline_stages=True,
     first_command="`/buildio app` to see how an app stands",
-    card_buttons=card_buttons.card_buttons,
-    streak_buttons=card_buttons.card_buttons,
-    details_button=card_buttons.details_button,
+    card_buttons=card_buttons,
+    streak_buttons=card_buttons,
+    details_button=details_button,
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from domain.access_policy import Permission
-from providers.buildio import action_ids
+from providers.buildio import action_ids, login, teams
 from providers.buildio.apps import create as create_app
 from providers.buildio.apps.actions import CreateAppAction
 from providers.buildio.apps.commands import LIST_APPS, SHOW_APP, card
@@ -31,8 +31,7 @@ from providers.buildio.domains.actions import (
     UpdateCertificateAction,
 )
 from providers.buildio.interactions import INTERACTIONS
-from providers.buildio.login import commands as login_commands
-from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.login import ClusterLoginAction
 from providers.buildio.namespaces import commands as namespace_commands
 from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.pipelines import commands as pipeline_commands
@@ -44,7 +43,6 @@ from providers.buildio.processes import run_commands
 from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.arguments import parse_build_ref
-from providers.buildio.teams import commands as team_commands
 from services.features.shared_commands import RESULTS, STYLES, shared_commands, why_command
 from services.provider_spec import ProviderSpec
 
@@ -127,7 +125,7 @@ SPEC = ProviderSpec(
         *pipeline_commands.COMMANDS,
         *environment_commands.COMMANDS,
         *namespace_commands.COMMANDS,
-        *team_commands.COMMANDS,
+        *teams.COMMANDS,
         replace(
             _SHARED["subscribe"],
             options=("branch", "-branch", "workflow", "-workflow", "by", "-by"),
@@ -156,7 +154,7 @@ SPEC = ProviderSpec(
         _SHARED["connect"],
         _SHARED["disconnect"],
         _SHARED["whoami"],
-        *login_commands.COMMANDS,
+        *login.COMMANDS,
         _SHARED["policy"],
         _SHARED["audit"],
     ),

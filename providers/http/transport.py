@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Self
@@ -17,7 +18,37 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from domain.fair_limiter import NOBODY, FairLimiter, LimitReached, Quota, Requester
-from providers.http.provider_clock import ProviderClock
+
+# A Date header has whole seconds and takes time to arrive: clocks closer than this are treated as equal.
+SAME_TIME = timedelta(seconds=5)
+# No real clock differs by more than this; such a header is ignored.
+FURTHEST_TIME = timedelta(days=30)
+
+
+class ProviderClock:
+    """Our clock, adjusted to the provider's: every response has its time (RFC 9110, 6.6.1, "Date").
+
+    Durations of running builds and of downtime compare the provider's times with the provider's clock.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._ahead = timedelta(0)
+
+    def __call__(self) -> datetime:
+        """Return the time at the provider."""
+        return self._clock() + self._ahead
+
+    def observe(self, date: str | None) -> None:
+        """Adjust to a response's Date header; a missing or invalid one changes nothing."""
+        try:
+            at = parsedate_to_datetime(date or "")
+            ahead = at - self._clock()
+        except (ValueError, TypeError, OverflowError):
+            return
+        if abs(ahead) <= FURTHEST_TIME:
+            self._ahead = ahead if abs(ahead) > SAME_TIME else timedelta(0)
+
 
 # Connecting is quick or fails; reading may be slow when the provider is busy.
 TIMEOUT = httpx.Timeout(15, connect=5)

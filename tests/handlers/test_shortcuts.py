@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from domain.commands.arguments import BuildRef
-from providers.bitrise.mentioned_builds import mentioned_builds
+from providers.bitrise.shortcuts import mentioned_builds
 from tests.support.bot_harness import BotHarness
 
 

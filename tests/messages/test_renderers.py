@@ -67,19 +67,20 @@ from messages.provider_presentation import ProviderPresentation
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
 from providers.bitrise import interactions as bitrise_interactions
+from providers.bitrise.api.config import YmlValidation
 from providers.bitrise.api.models import ArtifactLinks
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
-from providers.bitrise.builds import action_messages, diff_messages, trigger_form
+from providers.bitrise.builds import messages as build_messages
+from providers.bitrise.builds import trigger_form
 from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
 from providers.bitrise.builds.find_form import BuildSearch, FindForm
 from providers.bitrise.builds.trigger_form import StartForm, StartOrigin, TriggerForm
 from providers.bitrise.config import messages as config_messages
-from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.buttons import LogSearchForm
 from providers.bitrise.logs.messages import LogView
-from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
 from providers.buildio import interactions as buildio_interactions
 from providers.buildio.deploy_links import messages as deploy_link_messages
@@ -178,7 +179,7 @@ TRIGGERED_BUILD = st.builds(
 )
 TRIGGERED_BUILDS = st.lists(TRIGGERED_BUILD, min_size=1, max_size=3)
 NOTES = st.builds(
-    action_messages.start_note, APPS, TRIGGERED_BUILD, by=BY, like=st.none() | st.tuples(BUILDS, APPS)
+    build_messages.start_note, APPS, TRIGGERED_BUILD, by=BY, like=st.none() | st.tuples(BUILDS, APPS)
 )
 
 
@@ -354,7 +355,7 @@ def _with_fields(fields: list[message.Block]) -> message.Block:
 RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "account_title": st.builds(accounts.account_title, PROVIDER),
     "build_aborted": st.builds(
-        action_messages.build_aborted,
+        build_messages.build_aborted,
         BUILDS,
         APPS,
         by=BY,
@@ -439,7 +440,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         PROVIDER,
     ).map(_with_fields),
     "build_comparison": st.builds(
-        lambda app, build, success, now, then: diff_messages.build_comparison(
+        lambda app, build, success, now, then: build_messages.build_comparison(
             app, compare_builds(app, build, success, steps=now, success_steps=then)
         ),
         APPS,
@@ -509,7 +510,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         now=NOW,
     ),
     "no_log": st.builds(log_messages.no_log, BUILDS, APPS, now=NOW),
-    "no_successful_build": st.builds(diff_messages.no_successful_build, BUILDS, APPS),
+    "no_successful_build": st.builds(build_messages.no_successful_build, BUILDS, APPS),
     "notice_modal": st.builds(
         notices.notice_modal, st.just("Buildbell"), UNTRUSTED_TEXT.map("It is {}.".format)
     ),
@@ -618,10 +619,10 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "run_started": NOTES.map(_run_started),
     "run_no_longer_updated": st.builds(started_run.run_no_longer_updated, NOTES, st.just("{by} has left")),
-    "run_row": st.builds(action_messages.run_row, APPS, SLUG, TRIGGERED_BUILD).map(_with_row),
-    "builds_not_started": st.builds(action_messages.builds_not_started, APPS, TRIGGERED_BUILDS),
+    "run_row": st.builds(build_messages.run_row, APPS, SLUG, TRIGGERED_BUILD).map(_with_row),
+    "builds_not_started": st.builds(build_messages.builds_not_started, APPS, TRIGGERED_BUILDS),
     "combine_messages": st.lists(NOTES.map(_run_started), min_size=1, max_size=3).map(
-        action_messages.combine_messages
+        build_messages.combine_messages
     ),
     "start_note": NOTES.map(_run_started),
     "add_starter": st.builds(
@@ -748,7 +749,9 @@ PIECES = {
 }
 
 
-RENDERING = re.compile(r"messages\.\w+|providers\.\w+\..*(messages|forms?|error_texts|type_to_confirm)")
+RENDERING = re.compile(
+    r"messages\.\w+|providers\.\w+\..*(messages|forms?|create|login|lookup|teams|type_to_confirm)"
+)
 
 
 def renderers() -> dict[str, Callable[..., Any]]:
@@ -761,6 +764,7 @@ def renderers() -> dict[str, Callable[..., Any]]:
             for name, function in vars(importlib.import_module(module.name)).items():
                 if (
                     inspect.isfunction(function)
+                    and not inspect.iscoroutinefunction(function)
                     and function.__module__ == module.name
                     and not name.startswith("_")
                 ):

@@ -42,19 +42,19 @@ from messages.notifications import NotificationContent
 from messages.profile_form import ProfileForm
 from messages.subscription_form import FilterTooLong, SubscriptionForm, SubscriptionOrigin
 from messages.subscriptions import ProviderUnavailable, SubscriptionRow
+from providers.bitrise.api.config import YmlValidation
 from providers.bitrise.api.models import Artifact, ArtifactLinks
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.build_requests import messages as build_request_messages
-from providers.bitrise.builds import action_messages, diff_messages, trigger_form
+from providers.bitrise.builds import messages, trigger_form
 from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
 from providers.bitrise.builds.find_form import BuildSearch, FindForm
 from providers.bitrise.builds.trigger_form import StartForm, StartOrigin, TriggerForm
 from providers.bitrise.config import messages as config_messages
-from providers.bitrise.config.bitrise_yml import YmlValidation
 from providers.bitrise.logs import messages as log_messages
+from providers.bitrise.logs.buttons import LogSearchForm
 from providers.bitrise.logs.messages import LogView
-from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from services.features.apps import ChooseAppForm
@@ -188,19 +188,17 @@ def test_the_messages_about_aborted_and_started_builds(
     build: Build, app: App, words: str | None, started: list[TriggeredBuild]
 ) -> None:
     assert_message(
-        action_messages.build_aborted(
-            build, app, by="U0ASKER", order=AbortRequest(reason=words, with_success=True)
-        )
+        messages.build_aborted(build, app, by="U0ASKER", order=AbortRequest(reason=words, with_success=True))
     )
     for build_started in started:
-        note = action_messages.start_note(app, build_started, by="U0ASKER", like=(build, app))
-        message = started_run.run_started(note, action_messages.run_row(app, "a-build", build_started))
+        note = messages.start_note(app, build_started, by="U0ASKER", like=(build, app))
+        message = started_run.run_started(note, messages.run_row(app, "a-build", build_started))
         assert_message(message)
         assert_message(started_run.add_starter(message, note))
         command = TriggerBuild(branch="main", commit="0d5b3c")
-        sentence = action_messages.start_note(app, build_started, by="U0ASKER", command=command).said
+        sentence = messages.start_note(app, build_started, by="U0ASKER", command=command).said
         assert "on branch `main` at commit `0d5b3c`" in sentence
-    assert_message(action_messages.builds_not_started(app, started))
+    assert_message(messages.builds_not_started(app, started))
 
 
 @large
@@ -372,8 +370,8 @@ def test_a_comparison(app: App, build: Build, success: Build, text: str) -> None
     ]
     now = [step.model_copy(update={"result": StepResult.FAILED, "error": text}) for step in then[:20]]
     comparison = compare_builds(app, build, success, steps=now, success_steps=then)
-    assert_message(diff_messages.build_comparison(app, comparison))
-    assert_message(diff_messages.no_successful_build(build, app))
+    assert_message(messages.build_comparison(app, comparison))
+    assert_message(messages.no_successful_build(build, app))
     verdict = YmlValidation(errors=(text,) * 20, warnings=(text,))
     assert_message(config_messages.yml_message(app, build, verdict))
     assert_message(Message(config_messages.yml_comment(app, None, None)))

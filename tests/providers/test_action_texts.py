@@ -33,7 +33,7 @@ from providers.buildio.domains.actions import (
     RemoveDomainAction,
     UpdateCertificateAction,
 )
-from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.login import ClusterLoginAction
 from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.processes.actions import RestartAction, RunCommandAction
 from providers.buildio.provider import BUILDIO

@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from providers.buildio.config_vars.actions import SetConfigAction
-from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.login import ClusterLoginAction
 from providers.buildio.processes.actions import RunCommandAction
 from tests.bot.test_oauth_pages import code_in, start_sign_in
 from tests.providers.buildio.config_var_harness import (

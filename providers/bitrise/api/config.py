@@ -1,17 +1,71 @@
-"""Endpoints for an app's build configuration."""
+"""Endpoints for an app's build configuration, and what its bitrise.yml defines."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
 from urllib.parse import quote
 
+import yaml
+from pydantic import BaseModel, BeforeValidator, ValidationError
+
+from domain.build import FrozenModel
 from domain.provider_errors import ProviderError, RequestRejected, UnexpectedResponse
 from providers.bitrise.api.connection import Connection, path_of
-from providers.bitrise.config.bitrise_yml import YmlValidation, parse_validation
-from providers.bitrise.config.build_targets import BuildTargets, parse_build_targets
 from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiResponse
 from providers.http.field_parsing import parse_json
 from services.worker_processes.pool import WorkFailed
+
+# The C loader is ten times as fast, but not available on every machine.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class BuildTargets(FrozenModel):
+    """Names of workflows and pipelines that a build can be started with."""
+
+    workflows: tuple[str, ...] = ()
+    pipelines: tuple[str, ...] = ()
+
+
+def parse_build_targets(text: str) -> BuildTargets | None:
+    """Parse the workflows and pipelines of a bitrise.yml; None if it is not YAML.
+
+    Workflows whose name begins with an underscore can only be used by other workflows (Bitrise's documents, "Utility
+    workflows"), so they are left out.
+    """
+    try:
+        content = yaml.load(text, Loader=_LOADER)  # noqa: S506 - both are safe loaders
+    except (yaml.YAMLError, ValueError, RecursionError):
+        return None
+    sections = content if isinstance(content, dict) else {}
+    return BuildTargets(
+        workflows=tuple(name for name in _names(sections.get("workflows")) if not name.startswith("_")),
+        pipelines=tuple(_names(sections.get("pipelines"))),
+    )
+
+
+def _names(value: Any) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, dict) else []
+
+
+def _empty_if_null(value: object) -> object:
+    return () if value is None else value
+
+
+class YmlValidation(BaseModel):
+    """The errors and warnings that Bitrise reports about a bitrise.yml."""
+
+    errors: Annotated[tuple[str, ...], BeforeValidator(_empty_if_null)] = ()
+    warnings: Annotated[tuple[str, ...], BeforeValidator(_empty_if_null)] = ()
+
+
+def parse_validation(body: bytes) -> YmlValidation | None:
+    """Parse the validation in a response; None if the response cannot be parsed."""
+    try:
+        return YmlValidation.model_validate_json(body)
+    except ValidationError:
+        return None
+
 
 MAX_YML_BYTES = 1024 * 1024
 

@@ -10,12 +10,28 @@ from typing import Any
 
 from domain.abort_kind import AbortReasonRule
 from domain.credentials import Credentials, FixedToken
+from domain.provider_errors import NotFound, RequestRejected
 from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
 from providers.http.downloads import Downloads
 from providers.http.transport import HttpTransport
 from services.worker_processes.pool import InProcessRunner, Runner
+
+
+class BuildAlreadyFinished(RequestRejected):
+    """The build has already ended, so it can't be aborted."""
+
+    sentence = "{provider} refuses"
+    default_provider = BITRISE
+
+
+class NoLog(NotFound):
+    """The build has no log: it has not started yet, or was aborted before it started."""
+
+    sentence = "This build has no log: it has not begun yet, or it was aborted before it began"
+    default_provider = BITRISE
+
 
 path_of = partial(any_path_of, provider=BITRISE)
 

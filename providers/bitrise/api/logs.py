@@ -1,9 +1,13 @@
-"""Endpoints for build logs."""
+"""Endpoints for build logs, and the order of a log's chunks."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
+from itertools import pairwise
+
+from pydantic import BaseModel, ValidationError
 
 from domain.build import FrozenModel
 from domain.log.log_parser import ParsedLog, Step
@@ -17,13 +21,12 @@ from domain.provider_errors import (
     ProviderError,
     RequestRejected,
     TooLarge,
+    UnexpectedResponse,
 )
 from providers.bitrise.api.build_summary import parse_ai_summary, parse_steps
-from providers.bitrise.api.connection import Connection, path_of
-from providers.bitrise.api.errors import NoLog
-from providers.bitrise.api.log_text import Log, parse_log
+from providers.bitrise.api.connection import Connection, NoLog, path_of
 from providers.bitrise.provider import BITRISE
-from providers.http.field_parsing import parse_json
+from providers.http.field_parsing import Flag, Maybe, Number, Text, Time, parse_json
 from services.worker_processes.log_tasks import (
     parse_log_chunks,
     redact_end,
@@ -31,6 +34,67 @@ from services.worker_processes.log_tasks import (
     single_chunk,
     step_log_end,
 )
+
+
+class ChunkItem(BaseModel):
+    """A chunk of a log."""
+
+    chunk: Text = None
+    position: Number = None
+
+
+class LogItem(BaseModel):
+    """The log response: the last chunks, and the link to the archive once there is one."""
+
+    log_chunks: Maybe[list[ChunkItem]] = None
+    is_archived: Flag = None
+    expiring_raw_log_url: Text = None
+    generated_log_chunks_num: Number = None
+    next_before_timestamp: Time = None
+
+
+class Log(FrozenModel):
+    """The part of a log that the API itself returns.
+
+    `raw_url` is a link to the whole log, valid for some minutes, once it is archived. `gaps`: chunks are missing
+    between those that are here.
+    """
+
+    text: str
+    archived: bool
+    raw_url: str | None = None
+    gaps: bool = False
+    from_the_start: bool = False
+    before: datetime | None = None
+
+
+def parse_log(body: bytes) -> Log:
+    """Parse a log response; chunks may be unordered and have gaps. Raises UnexpectedResponse."""
+    try:
+        item = LogItem.model_validate_json(body)
+    except ValidationError as error:
+        raise UnexpectedResponse("there is no log in it", provider=BITRISE) from error
+    chunks = sorted(item.log_chunks or [], key=lambda chunk: chunk.position or 0)
+    positions = [chunk.position for chunk in chunks if chunk.position is not None]
+    return Log(
+        text="".join(chunk.chunk or "" for chunk in chunks),
+        archived=bool(item.is_archived),
+        raw_url=item.expiring_raw_log_url,
+        gaps=any(after - before > 1 for before, after in pairwise(positions)),
+        from_the_start=_has_first_chunk(positions, of=item.generated_log_chunks_num),
+        before=item.next_before_timestamp,
+    )
+
+
+def _has_first_chunk(positions: Sequence[int], *, of: int | None) -> bool:
+    """Return whether the first chunk is here.
+
+    The documents number it 0, the current command line assumes 1: in that case the number of chunks decides.
+    """
+    if not positions or positions[0] > 1:
+        return False
+    return positions[0] == 0 or of is None or len(positions) >= of
+
 
 MAX_LOG_BYTES = 64 * 1024
 MAX_STEP_LOG_BYTES = 8 * 1024 * 1024

@@ -6,6 +6,7 @@ empty strings instead of null (forum thread: "undefined parameters are now retur
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Generic, TypeVar
@@ -13,7 +14,7 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from domain.abort_kind import AbortReasonRule, classify_reason
-from domain.build import App, Build, BuildState, FrozenModel
+from domain.build import App, Build, BuildRequest, BuildState, FrozenModel
 from domain.provider_errors import UnexpectedResponse
 from domain.redaction.redactor import truncate_at_word
 from providers.bitrise.provider import BITRISE
@@ -29,6 +30,7 @@ from providers.http.field_parsing import (
     Time,
     parse_items,
     parse_json,
+    parse_number,
 )
 
 BUILD_PAGE = "https://app.bitrise.io/build/"
@@ -263,3 +265,41 @@ def _read_valid_items(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Pag
         return items, Paging.model_validate(content.get("paging") or {})
     except ValidationError:
         return items, Paging()
+
+
+_PULL_REQUEST_NUMBER = re.compile(r"/(?:pull|pulls|merge_requests|pull-requests)/(\d{1,9})(?:\D|$)")
+
+
+class BuildRequestItem(BaseModel):
+    """A build request; `build_params` are the parameters that the build would be started with."""
+
+    slug: Slug
+    build_params: Object = None
+    pull_request_url: Text = None
+    created_at: Time = None
+
+    def as_request(self, app_slug: str) -> BuildRequest:
+        """Convert it to a BuildRequest."""
+        params = self.build_params or {}
+        url_match = _PULL_REQUEST_NUMBER.search(self.pull_request_url or "")
+        pull_id = params.get("pull_request_id")
+        number = _text_or_none(pull_id) or (
+            f"{pull_id:d}" if isinstance(pull_id, int) and abs(pull_id) < 10**9 else ""
+        )
+        return BuildRequest(
+            provider=BITRISE,
+            app_slug=app_slug,
+            slug=self.slug,
+            pull_request=parse_number(number) or (int(url_match[1]) if url_match else None),
+            pull_request_url=self.pull_request_url,
+            branch=_text_or_none(params.get("branch")),
+            target_branch=_text_or_none(params.get("branch_dest")),
+            commit_hash=_text_or_none(params.get("commit_hash")),
+            commit_message=_text_or_none(params.get("commit_message")),
+            author=_text_or_none(params.get("pull_request_author")),
+            created_at=self.created_at,
+        )
+
+
+def _text_or_none(value: object) -> str | None:
+    return value if isinstance(value, str) and value else None

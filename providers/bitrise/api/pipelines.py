@@ -7,9 +7,8 @@ from typing import Any
 from domain.build import BuildRequest
 from domain.pipeline import Pipeline
 from domain.provider_errors import ResponseLost
-from providers.bitrise.api.build_request_models import BuildRequestItem
 from providers.bitrise.api.connection import Connection, path_of
-from providers.bitrise.api.models import read_many, read_one
+from providers.bitrise.api.models import BuildRequestItem, read_many, read_one
 from providers.bitrise.api.pipeline_models import PipelineItem, PipelineShow
 from providers.bitrise.api.requests import AbortRequest
 

@@ -9,7 +9,7 @@ from messages.kit.button_values import ArtifactButton
 from providers.bitrise import action_ids
 from providers.bitrise.artifacts import commands
 from providers.bitrise.artifacts.messages import artifacts_of_block
-from providers.bitrise.builds.build_button import on_build
+from providers.bitrise.builds.buttons import on_build
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 

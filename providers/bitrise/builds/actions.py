@@ -19,7 +19,7 @@ from messages import pipeline_card
 from providers.bitrise.action_base import BitriseAction, BuildAction, BuildTarget
 from providers.bitrise.api.access import own_client
 from providers.bitrise.api.requests import AbortRequest, TriggeredBuild, TriggerRequest
-from providers.bitrise.builds import action_messages
+from providers.bitrise.builds import messages as build_messages
 from providers.bitrise.builds.build_params import (
     audited_params,
     find_branch_and_workflow,
@@ -61,7 +61,7 @@ class AbortBuildAction(BuildAction):
         """Abort the build. Raises BuildAlreadyFinished or another ProviderError."""
         build = await own_client(context).build(self.app.slug, self.build.slug)
         await own_client(context).abort(self.app.slug, build.slug, await sign_order(self.order, context))
-        message = action_messages.build_aborted(build, self.app, by=context.person, order=self.order)
+        message = build_messages.build_aborted(build, self.app, by=context.person, order=self.order)
         outputs = _outputs(self.app, build.slug, build.number, build.url)
         return ActionResult(Reply(message, Visibility.CHANNEL), outputs)
 
@@ -264,7 +264,7 @@ async def _follow_started(
     answers = []
     begun = [run for run in started if run.ok]
     for run in begun:
-        note = action_messages.start_note(app, run, by=context.person, command=command, like=like)
+        note = build_messages.start_note(app, run, by=context.person, command=command, like=like)
         if run.is_pipeline and run.build_slug:
             ref = PipelineRef(id=run.build_slug)
             buttons = pipeline_card.pipeline_run_row(
@@ -272,13 +272,13 @@ async def _follow_started(
             )
             answers.append(await follow_pipeline(app, ref, note, context, buttons=buttons))
         else:
-            buttons = action_messages.run_row(app, run.build_slug, run) if run.build_slug else []
+            buttons = build_messages.run_row(app, run.build_slug, run) if run.build_slug else []
             answers.append(await follow_build(app, run.build_slug, note, context, buttons=buttons))
     messages = [answer.message for answer in answers if answer is not None]
     if (refused := [run for run in started if not run.ok]) and context.person:
-        messages.append(action_messages.builds_not_started(app, refused))
+        messages.append(build_messages.builds_not_started(app, refused))
     return ActionResult(
-        Reply(action_messages.combine_messages(messages), Visibility.CHANNEL) if messages else None,
+        Reply(build_messages.combine_messages(messages), Visibility.CHANNEL) if messages else None,
         _outputs(app, begun[0].build_slug, begun[0].number, begun[0].url),
         "started " + ", ".join(str(run.build_slug or run.number) for run in begun),
     )

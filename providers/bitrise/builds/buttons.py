@@ -1,22 +1,43 @@
-"""Handlers of the buttons about builds: cards, lists, abort, rebuild."""
+"""Handlers of the buttons and select menus about builds: cards, lists, abort, rebuild."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
+from domain.build import App, Build
 from domain.commands.shared_commands import ListApps, ListBuilds
 from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import AppsButton, BuildButton, InvalidButtonValue, ListButton
+from messages.kit.views import ViewMetadata
 from providers.bitrise import action_ids
 from providers.bitrise.builds import abort_form, commands, diff, find_form, trigger_form
-from providers.bitrise.builds.build_button import find_pressed_build, on_build
 from providers.bitrise.provider import BITRISE
 from services.features import apps
 from services.features.builds import commands as build_commands
+from services.features.option_lists import can_see, reader_key
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress, read_app
-from services.request.context import Reply
+from services.request.context import Reply, RequestContext
+from services.request.finder import build_by_slugs
+from services.request.interactions import OptionsHandler
+
+
+async def find_pressed_build(press: ButtonPress) -> tuple[App, Build]:
+    """Return the build that a pressed button names, and its app. Raises InvalidButtonValue, ProviderError."""
+    button = BuildButton.decode(press.value)
+    return await build_by_slugs(press.context, button.app, button.build, BITRISE)
+
+
+def on_build(handle: Callable[[App, Build, RequestContext], Awaitable[Reply | None]]) -> ButtonHandler:
+    """Return the handler of a button that does something with its build."""
+
+    async def handle_press(press: ButtonPress) -> Reply | None:
+        return await handle(*await find_pressed_build(press), press.context)
+
+    return handle_press
 
 
 async def _show(press: ButtonPress) -> Reply:
@@ -73,3 +94,19 @@ FORM_BUTTONS: Mapping[str, ButtonHandler] = {
     shared_action_ids.START_BUILD: _open_start_form,
     shared_action_ids.FIND_BUILD: _open_find_form,
 }
+
+
+async def offer_build_targets(typed: str, origin: ViewMetadata, context: RequestContext) -> dict[str, Any]:
+    """Return the app's workflows and pipelines as option groups."""
+    if not await can_see(origin, context):
+        return {"options": []}
+    cache, clients = context.services.lookups.options, context.services.clients.at(origin.provider)
+    workflows, pipelines = await asyncio.gather(
+        cache.read("workflows", clients, origin.app, whose=reader_key(context)),
+        cache.read("pipelines", clients, origin.app, whose=reader_key(context)),
+    )
+    groups = trigger_form.buildable_options(typed, workflows, pipelines)
+    return {"option_groups": groups} if groups else {"options": []}
+
+
+OPTIONS: Mapping[str, OptionsHandler] = {action_ids.PICK_BUILDABLE: offer_build_targets}

@@ -11,9 +11,8 @@ from domain.log.log_parser import Step
 from domain.provider_errors import ProviderError
 from providers.bitrise.api.access import own_client, reading_client
 from providers.bitrise.api.requests import BuildListParams
-from providers.bitrise.builds import diff_messages
-from providers.bitrise.logs.concurrency_limits import TooManyLogs
-from providers.bitrise.state import state_of
+from providers.bitrise.builds import messages
+from providers.bitrise.state import TooManyLogs, state_of
 from services.request.context import Reply, RequestContext
 from services.worker_processes.pool import WorkFailed
 
@@ -25,12 +24,12 @@ async def compare(app: App, build: Build, context: RequestContext) -> Reply:
     """Compare this build with the last success before it."""
     success = await _find_last_success(build, context)
     if success is None:
-        return Reply(diff_messages.no_successful_build(build, app), title=TITLE)
+        return Reply(messages.no_successful_build(build, app), title=TITLE)
     steps, success_steps = await asyncio.gather(
         _fetch_steps(app, build, context), _fetch_steps(app, success, context)
     )
     diff = compare_builds(app, build, success, steps=steps, success_steps=success_steps)
-    return Reply(diff_messages.build_comparison(app, diff), title=TITLE)
+    return Reply(messages.build_comparison(app, diff), title=TITLE)
 
 
 async def _find_last_success(build: Build, context: RequestContext) -> Build | None:

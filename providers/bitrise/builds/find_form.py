@@ -19,7 +19,7 @@ from messages.kit.views import (
     text_element,
 )
 from providers.bitrise import action_ids
-from providers.bitrise.arguments import parse_build_ref
+from providers.bitrise.links import parse_build_ref
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands as build_commands
 from services.request.context import RequestContext

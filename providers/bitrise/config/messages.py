@@ -7,7 +7,7 @@ from domain.message import Message
 from messages import build_text
 from messages.kit.blocks import context, paragraphs, section
 from messages.kit.mrkdwn import escape
-from providers.bitrise.config.bitrise_yml import YmlValidation
+from providers.bitrise.api.config import YmlValidation
 
 MAX_PROBLEMS = 10
 

@@ -1,24 +1,65 @@
-"""Handlers of the buttons about logs."""
+"""Handlers of the buttons about logs, and the form that searches one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
+from domain.message import Block, Message
+from messages.kit import views
 from messages.kit.button_values import InvalidButtonValue, LogButton
 from messages.notices import sent_as_direct_message
 from providers.bitrise import action_ids
 from providers.bitrise.api.access import own_client
-from providers.bitrise.builds.build_button import find_pressed_build
-from providers.bitrise.logs import commands
+from providers.bitrise.builds.buttons import find_pressed_build
+from providers.bitrise.logs import commands, messages
 from providers.bitrise.logs.follower import LogFollower
 from providers.bitrise.logs.messages import log_of_block
-from providers.bitrise.logs.search_form import LogSearchForm
 from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import state_of
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, Visibility
 from services.request.finder import build_by_slugs
+from services.request.forms import FollowUp, Form
+
+LONGEST_WORD = 200
+
+
+@dataclass
+class LogSearchForm(Form[LogButton, str, Message]):
+    """Shows the lines of the log that contain the word."""
+
+    callback_id = action_ids.LOG_SEARCH_MODAL
+    title = "Search the log"
+    error_field = messages.WORD
+    progress = "Reading the whole log…"
+    follow_up = FollowUp.COVERED
+    is_refused_for_good = True
+    read_origin = LogButton.decode
+    read_input = staticmethod(messages.read_word)
+
+    def render(self, problem: str | None = None) -> Block:
+        """Draw the form with the word."""
+        return self.draw(
+            views.field(
+                messages.WORD,
+                "Word or part of a line",
+                views.text_element(self.filled, most=LONGEST_WORD, placeholder="error:"),
+                optional=False,
+                hint="Large and small letters are the same. The log is searched as far as it is written.",
+            ),
+            submit="Search",
+            problem=problem,
+        )
+
+    async def submit(self) -> Message:
+        """Render the lines. Raises UserError, ProviderError."""
+        return await commands.search(self.origin, self.filled, self.context)
+
+    def render_result(self, result: Message) -> Block:
+        """Draw the lines."""
+        return views.shown_in_modal(self.title, result)
 
 
 async def _show(press: ButtonPress) -> Reply:

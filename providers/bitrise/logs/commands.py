@@ -15,7 +15,7 @@ from domain.message import Message
 from messages import notices
 from messages.kit.button_values import LogButton
 from providers.bitrise.api.access import own_client
-from providers.bitrise.api.errors import NoLog
+from providers.bitrise.api.connection import NoLog
 from providers.bitrise.api.logs import ReadLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LogView

@@ -13,7 +13,7 @@ from domain.build import App, Build
 from domain.commands.errors import UserError
 from domain.provider_errors import ProviderError
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.errors import NoLog
+from providers.bitrise.api.connection import NoLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
 from services.jobs.background_job import BackgroundJob

@@ -8,17 +8,44 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from domain.build import Build
 from domain.poll_state import Baseline
 from domain.polling import PollInput, PollResult
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.polling.baseline import read_baseline
-from providers.bitrise.polling.build_lists import ListRead, ListUnreliable, read_all_apps, read_one_app
+from providers.bitrise.api.requests import BuildListParams
+from providers.bitrise.polling.build_lists import (
+    ListRead,
+    ListUnreliable,
+    newest_trigger_time,
+    read_all_apps,
+    read_one_app,
+)
 from providers.bitrise.polling.open_builds import refresh_open_builds
 from providers.bitrise.polling.pipeline_resolver import PipelineResolver
 from providers.bitrise.provider import BITRISE
 
 log = structlog.get_logger()
+
+
+async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
+    """Read the app's newest builds and all open ones. None of them is notified now; the open ones are followed.
+
+    Raises ProviderError.
+    """
+    # Open builds are read last: a build that starts between the two requests is newer than the baseline, and one
+    # that ends between them is open in the first response, so its end is still noticed.
+    builds: dict[str, Build] = {}
+    async for page in bitrise.builds(app_slug).pages():
+        builds.update((build.slug, build) for build in page.items)
+        break
+    newest = newest_trigger_time(builds.values())
+    async for page in bitrise.builds(app_slug, BuildListParams(status=0)).pages():
+        if any(build.ended for build in page.items):
+            break  # a server that ignores the filter would otherwise be read to its first build
+        builds.update((build.slug, build) for build in page.items if build.slug not in builds)
+    return Baseline(builds=tuple(builds.values()), at=newest)
+
 
 # If a token or server refuses the list of all apps' builds, retry after this.
 RETRY_AFTER = timedelta(days=1)

@@ -8,16 +8,16 @@ from domain.commands.shared_commands import ListApps
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio import action_ids
 from providers.buildio.apps import commands
-from providers.buildio.apps.create_form import CreateAppForm, CreateForm
+from providers.buildio.apps.create import CreateAppForm, CreateForm
 from providers.buildio.deploys import commands as deploy_commands
-from providers.buildio.deploys.deploy_syntax import Deploy
+from providers.buildio.deploys.form import Deploy
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import (
     BuildioAppListButton,
     OptionalAppButton,
     RedeployButton,
 )
-from providers.buildio.shared.named_buttons import find_button_app, on_app
+from providers.buildio.shared.lookup import find_button_app, on_app
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply

@@ -12,7 +12,7 @@ from providers.buildio.api.access import own_client, reading_client
 from providers.buildio.api.models import Team
 from providers.buildio.apps import messages
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from services.features.apps import PAGE, explain_limit
 from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
@@ -70,7 +70,7 @@ async def find_team(name: str, context: RequestContext) -> Team:
     for team in teams:
         if name.casefold() in (team.id.casefold(), team.name.casefold()):
             return team
-    raise UserError(error_texts.unknown_thing("team", name, [other.name for other in teams], lists="teams"))
+    raise UserError(lookup.unknown_thing("team", name, [other.name for other in teams], lists="teams"))
 
 
 LIST_APPS = CommandSpec(

@@ -1,11 +1,13 @@
 """Actions on config vars of apps and of pipelines' environments: set, unset, reveal.
 
-Only names are shown. Values are stored encrypted and sent only to Build.io.
+Only names are shown. Values are stored encrypted and sent only to Build.io. After an approval, the requester may reveal
+a value within ten minutes, by pressing a button with a signed grant.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from datetime import timedelta
 from functools import partial
 from typing import ClassVar, Literal
 
@@ -16,13 +18,51 @@ from domain.provider_errors import ProviderError
 from providers.buildio.action_base import AppAction, BuildioAction, Name, channel_result
 from providers.buildio.api.access import own_client
 from providers.buildio.config_vars import messages as config_var_messages
-from providers.buildio.config_vars.config_diff import ConfigDiff
-from providers.buildio.config_vars.messages import ConfigVarOwner
-from providers.buildio.config_vars.reveal_grant import sign_grant
+from providers.buildio.config_vars.messages import ConfigDiff, ConfigVarOwner
 from providers.buildio.processes.actions import record_restart
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
+from providers.buildio.shared.button_values import RevealButton
 from services.actions.action import ActionResult
 from services.request.context import Reply, RequestContext, Visibility
+
+GRANT_LASTS = timedelta(minutes=10)
+
+
+def sign_grant(owner: ConfigVarOwner, key: str, context: RequestContext) -> str | None:
+    """Return the value of the button that reveals; None if it doesn't fit, or without an encryption key.
+
+    It grants access, so it is signed, for this person, this config var and a limited time.
+    """
+    secret_box = context.services.storage.vault
+    if secret_box is None:
+        return None
+    until = int((context.now() + GRANT_LASTS).timestamp())
+    seal = secret_box.sign(_signed_text(owner.app, owner.environment, key, until, context))
+    return RevealButton.fitting(
+        app=owner.app,
+        environment=owner.environment,
+        title=owner.title[:100],
+        key=key,
+        until=until,
+        seal=seal,
+    )
+
+
+def is_granted(button: RevealButton, context: RequestContext) -> bool:
+    """Return whether the button was granted to this person and has not expired."""
+    secret_box = context.services.storage.vault
+    if secret_box is None or button.key is None or button.until <= context.now().timestamp():
+        return False
+    text = _signed_text(button.app, button.environment, button.key, button.until, context)
+    return secret_box.is_signed(text, button.seal)
+
+
+def _signed_text(
+    app: str | None, environment: str | None, key: str, until: int, context: RequestContext
+) -> str:
+    # No part contains a space.
+    return f"reveal {context.team} {context.person} {app or '-'} {environment or '-'} {key} {until}"
+
 
 NAMES_SAID = 5
 # How a change of a config var is described; its value is never shown.
@@ -224,7 +264,7 @@ def _grant_reveal(
     """Build the reply that lets the person reveal the value; it never contains the value itself. Raises UserError."""
     if key not in existing_keys:
         list_command = f"config {owner.title}" if owner.environment is None else f"envs {owner.environment}"
-        raise UserError(error_texts.unknown_key(key, existing_keys, lists=list_command))
+        raise UserError(lookup.unknown_key(key, existing_keys, lists=list_command))
     message = config_var_messages.vars_granted(
         owner, key, by=context.person, value=sign_grant(owner, key, context)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import takewhile
@@ -12,10 +13,53 @@ from messages.kit.blocks import SECTION_TEXT, button_row, context, paragraphs, s
 from messages.kit.mrkdwn import beginning_of_code, code, escape, mention, plain, visible_text, when
 from providers.buildio import action_ids
 from providers.buildio.api.models import Environment
-from providers.buildio.config_vars.config_diff import ConfigDiff
-from providers.buildio.config_vars.mask import describe_length, mask_value
 from providers.buildio.shared.blocks import optional_button
 from providers.buildio.shared.button_values import LONGEST_TITLE, ConfigVarsButton, RemoveVarsButton
+
+# An unknown scheme could be the secret itself.
+_SCHEMES = frozenset(
+    """
+    http https ws wss postgres postgresql mysql mysql2 mariadb sqlserver redis rediss valkey memcached mongodb
+    mongodb+srv amqp amqps kafka kafka+ssl nats smtp smtps ldap ldaps s3 gs ftp sftp ssh file elasticsearch opensearch
+    clickhouse cassandra neo4j bolt influxdb mqtt mqtts tcp udp unix
+    """.split()  # noqa: SIM905 - forty quotes would hide the names
+)
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+]{0,19})://")
+
+
+def mask_value(value: str) -> str:
+    """Mask the value: `postgres://…`, or only a sign that it is not empty."""
+    match = _SCHEME.match(value)
+    if match is not None and match[1].lower() in _SCHEMES:
+        return f"{match[1].lower()}://…"
+    return "…" if value else "empty"
+
+
+def describe_length(value: str) -> str:
+    """Return the length as text."""
+    return f"{len(value)} character{'s' if len(value) != 1 else ''}"
+
+
+class ConfigDiff(FrozenModel):
+    """The keys that are added, those whose value changes, and those that are removed."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+    @classmethod
+    def between(cls, before: Mapping[str, str], wanted: Mapping[str, str | None]) -> ConfigDiff:
+        """Return the difference that setting `wanted` makes; None removes a config var."""
+        new = {key: value for key, value in wanted.items() if value is not None}
+        return cls(
+            added=tuple(sorted(new.keys() - before.keys())),
+            changed=tuple(sorted(key for key, value in new.items() if before.get(key, value) != value)),
+            removed=tuple(sorted(key for key, value in wanted.items() if value is None and key in before)),
+        )
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.changed or self.removed)
+
 
 ROWS_WITH_BUTTONS = 25
 LONGEST_VALUE = 2900

@@ -13,9 +13,9 @@ from domain.message import Message
 from messages.kit import views
 from messages.kit.button_values import InvalidButtonValue
 from providers.buildio.config_vars import messages as config_var_messages
-from providers.buildio.config_vars.reveal_grant import is_granted
+from providers.buildio.config_vars.actions import is_granted
 from providers.buildio.config_vars.scope import ConfigVarScope, check_access, check_keys_exist
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from providers.buildio.shared.button_values import ConfigVarsButton, RevealButton
 from services.actions import run
 from services.actions.action import ExecutableAction
@@ -96,7 +96,7 @@ async def _load_value(
         return pending
     values = await scope.read(context)
     if key not in values:
-        raise UserError(error_texts.unknown_key(key, values, lists=scope.command))
+        raise UserError(lookup.unknown_key(key, values, lists=scope.command))
     return config_var_messages.vars_revealed(scope.owner, key, values[key])
 
 

@@ -29,7 +29,7 @@ from providers.buildio.config_vars.actions import (
 )
 from providers.buildio.config_vars.messages import ConfigVarOwner
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from services.actions import run
 from services.actions.action import ExecutableAction
 from services.actions.audit import audit_refusal
@@ -141,7 +141,7 @@ async def check_keys_exist(scope: ConfigVarScope, keys: Sequence[str], context: 
     existing = await scope.read(context)
     for key in keys:
         if key not in existing:
-            raise UserError(error_texts.unknown_key(key, existing, lists=scope.command))
+            raise UserError(lookup.unknown_key(key, existing, lists=scope.command))
 
 
 async def remove(scope: ConfigVarScope, keys: Sequence[str], context: RequestContext) -> Reply | None:
@@ -172,7 +172,7 @@ async def _fetch_unlisted(id_: str, names: list[str], context: RequestContext) -
             return EnvironmentScope(Environment(id=id_, name=id_))
     except NotFound:
         pass
-    raise UserError(error_texts.unknown_thing("environment", id_, names, lists="envs"))
+    raise UserError(lookup.unknown_thing("environment", id_, names, lists="envs"))
 
 
 async def list_all_environments(context: RequestContext) -> list[tuple[str, Environment]]:

@@ -1,8 +1,8 @@
-"""Commands for deploy links, which offer to deploy Bitrise builds of one app to a Build.io app, in one channel."""
+"""Commands and buttons of deploy links, which offer builds of a Bitrise app for a Build.io app in one channel."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated
 
 from domain.build import App
@@ -11,8 +11,10 @@ from domain.commands.command import AppArgument, ArgumentReader, Command, Option
 from domain.commands.errors import UserError
 from domain.notifications.deploy_link import DeployLink
 from domain.provider_errors import Forbidden, NotFound
-from messages.deploy_buttons import DeployButton
+from messages.deploy_buttons import DeployButton, read_deploy_button
+from messages.kit import action_ids as shared_action_ids
 from messages.kit.button_values import InvalidButtonValue
+from providers.buildio import action_ids
 from providers.buildio.deploy_links import messages
 from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.provider import BUILDIO
@@ -21,6 +23,7 @@ from services.actions.permissions import check_subscribe_permission, permitted_a
 from services.features.subscriptions.commands import check_app_access, current_app
 from services.lookup.app_matching import UnknownApp, match_app
 from services.provider_spec import CommandSpec
+from services.request.button_press import ButtonHandler, ButtonPress, read_numbers
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import build_by_slugs, find_app
 
@@ -215,3 +218,17 @@ COMMANDS = (
         aliases=("untie",),
     ),
 )
+
+
+async def _deploy(press: ButtonPress) -> Reply | None:
+    return await deploy(read_deploy_button(press.value, press.block), press.context)
+
+
+async def _remove(press: ButtonPress) -> Reply:
+    return await remove_links_by_number(read_numbers(press), press.context)
+
+
+BUTTONS: Mapping[str, ButtonHandler] = {
+    shared_action_ids.DEPLOY_BUILD: _deploy,
+    action_ids.DEPLOY_LINK_REMOVE: _remove,
+}

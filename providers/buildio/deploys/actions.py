@@ -14,7 +14,7 @@ from providers.buildio.api.access import own_client
 from providers.buildio.deploy_links import messages
 from providers.buildio.deploy_links.messages import SourceBuild
 from providers.buildio.deploys import form
-from providers.buildio.deploys.deploy_syntax import Deploy
+from providers.buildio.deploys.form import Deploy
 from providers.buildio.polling.deployments import deployment_slug
 from services.actions.action import ActionResult
 from services.features.builds.started_runs import follow_build

@@ -13,11 +13,10 @@ from messages.kit.mrkdwn import code, join_facts
 from messages.kit.views import ViewMetadata, app_option, field, search_select, text_element
 from providers.buildio import action_ids
 from providers.buildio.deploys.actions import DeployAction
-from providers.buildio.deploys.deploy_syntax import Deploy
-from providers.buildio.deploys.form import APP, BRANCH, COMMIT, MESSAGE, DeployForm, read_deploy
+from providers.buildio.deploys.form import APP, BRANCH, COMMIT, MESSAGE, Deploy, DeployForm, read_deploy
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import OptionalAppButton
-from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.shared.lookup import form_metadata
 from services.actions import run
 from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext

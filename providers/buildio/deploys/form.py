@@ -1,10 +1,11 @@
-"""The form for a deployment, and the message in the channel."""
+"""Deployments: what can be typed after `deploy`, the form, and the message in the channel."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from domain.build import App
+from domain.commands.command import AppArgument, ArgumentReader, Command, OptionArgument
 from domain.git_refs import InvalidBranch, branch_name
 from domain.message import Block, RunNote
 from messages.kit.blocks import button_row
@@ -12,10 +13,32 @@ from messages.kit.mrkdwn import code, escape, join_facts, link
 from messages.kit.views import FormValues
 from providers.buildio import action_ids
 from providers.buildio.api.models import StartedBuild
-from providers.buildio.deploys.deploy_syntax import Deploy
 from providers.buildio.shared.blocks import optional_button
 from providers.buildio.shared.button_values import app_button_value
 from services.request.forms import CheckedInput
+
+
+class Deploy(Command):
+    """Build an app and release it; without any argument, the form is opened."""
+
+    app: AppArgument = None
+    branch: OptionArgument = None
+    commit: OptionArgument = None
+    message: OptionArgument = None
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> Deploy:
+        """Parse the fields. Access rules check the branch; beside a commit, it would not be what is built."""
+        command = super().parse(arguments)
+        if command.branch is not None and command.commit is not None:
+            arguments.fail("Give a branch or a commit, not both.")
+        return command
+
+    @property
+    def names_something(self) -> bool:
+        """Return whether there is any argument (reference, "Builds": branch, commitish, description are optional)."""
+        return any((self.app, self.branch, self.commit, self.message))
+
 
 APP, BRANCH, COMMIT, MESSAGE = "app", "branch", "commit", "message"
 

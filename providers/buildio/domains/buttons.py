@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from providers.buildio import action_ids
 from providers.buildio.domains import commands, forms
 from providers.buildio.shared.button_values import DomainButton
-from providers.buildio.shared.named_buttons import find_button_app, on_app, refresh_with
+from providers.buildio.shared.lookup import find_button_app, on_app, refresh_with
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 

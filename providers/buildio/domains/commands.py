@@ -17,7 +17,7 @@ from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.actions import AddDomainAction, RemoveDomainAction
 from providers.buildio.domains.forms import TITLE, check_is_custom, find_custom_domain, open_add, open_clear
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from providers.buildio.shared.arguments import parse_host
 from services.actions import run
 from services.provider_spec import CommandSpec
@@ -111,7 +111,7 @@ async def remove(command: RemoveDomain, context: RequestContext) -> Reply:
             check_is_custom(domain)
             return Reply(domain_messages.domain_question(app, domain), Visibility.ONE_PERSON, title=TITLE)
     names = [other.hostname for other in domains]
-    raise UserError(error_texts.unknown_thing("domain", command.host, names, lists=f"domains {app.title}"))
+    raise UserError(lookup.unknown_thing("domain", command.host, names, lists=f"domains {app.title}"))
 
 
 async def remove_one(app: App, id: str, context: RequestContext) -> Reply | None:  # noqa: A002

@@ -26,11 +26,11 @@ from providers.buildio.api.models import Domain
 from providers.buildio.domains.actions import AddDomainAction, RemoveAllDomainsAction, UpdateCertificateAction
 from providers.buildio.domains.certificates import CertificateProblem, check_certificate
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from providers.buildio.shared.arguments import parse_host as host_in
 from providers.buildio.shared.blocks import app_name
 from providers.buildio.shared.button_values import LONGEST_TITLE, BuildioAppButton
-from providers.buildio.shared.form_defaults import form_metadata
+from providers.buildio.shared.lookup import form_metadata
 from providers.buildio.shared.type_to_confirm import (
     TYPED_NAME,
     ConfirmationName,
@@ -322,7 +322,7 @@ async def find_custom_domain(app: App, id: str, context: RequestContext) -> Doma
 def check_is_custom(domain: Domain) -> None:
     """Check that the domain can be changed. Raises UserError."""
     if domain.platform:
-        raise UserError(error_texts.platform_domain(domain.hostname))
+        raise UserError(lookup.platform_domain(domain.hostname))
 
 
 def _button_reply(prompt: str, label: str, action_id: str, app: App) -> Reply:

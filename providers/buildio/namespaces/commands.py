@@ -6,11 +6,10 @@ from typing import Annotated
 
 from domain.commands.command import Command, Word, WordArgument
 from providers.buildio.api.access import own_client
-from providers.buildio.apps.create_form import NamespaceForm
-from providers.buildio.apps.create_syntax import CreateNamespace
+from providers.buildio.apps.create import CreateNamespace, NamespaceForm
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.forms import CreateNamespaceForm, find_namespace, open_delete
-from providers.buildio.shared.name_lookup import NAMES
+from providers.buildio.shared.lookup import NAMES
 from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
 

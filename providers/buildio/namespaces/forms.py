@@ -1,7 +1,8 @@
-"""The forms that create and delete a namespace."""
+"""The forms that create and delete a namespace, and the buttons that open them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -10,28 +11,20 @@ from pydantic import Field
 from domain.message import Block
 from messages import notices
 from messages.kit.blocks import section
+from messages.kit.button_values import InvalidButtonValue
 from messages.kit.mrkdwn import code
 from messages.kit.views import FormValues, ViewMetadata, field, text_element
 from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Namespace
-from providers.buildio.apps.create_form import (
-    DESCRIPTION,
-    CreateResourceForm,
-    NamespaceForm,
-    read_namespace,
-)
+from providers.buildio.apps.create import DESCRIPTION, CreateResourceForm, NamespaceForm, read_namespace
 from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.provider import BUILDIO
 from providers.buildio.shared.button_values import ResourceButton
-from providers.buildio.shared.name_lookup import find_by_name
-from providers.buildio.shared.type_to_confirm import (
-    TYPED_NAME,
-    ConfirmationName,
-    read_typed_name,
-    typed_name,
-)
+from providers.buildio.shared.lookup import find_by_name
+from providers.buildio.shared.type_to_confirm import TYPED_NAME, ConfirmationName, read_typed_name, typed_name
 from services.actions import run
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext
 from services.request.forms import FieldError, Form, open_or_offer
 
@@ -137,3 +130,21 @@ async def find_namespace(name: str, context: RequestContext) -> Namespace:
     """Find a namespace by name or ID. Raises UserError, ProviderError."""
     client = own_client(context)
     return await find_by_name(client.namespace, client.namespaces, name, what="namespace", lists="namespaces")
+
+
+async def _create(press: ButtonPress) -> Reply | None:
+    return await CreateNamespaceForm.create(NamespaceForm(), press.context)
+
+
+async def _delete(press: ButtonPress) -> Reply | None:
+    try:
+        name: str | None = ResourceButton.decode(press.value).name
+    except InvalidButtonValue:
+        name = None  # the form asks for it
+    return await open_delete(name, press.context)
+
+
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {
+    action_ids.NAMESPACE_CREATE: _create,
+    action_ids.NAMESPACE_DELETE: _delete,
+}

@@ -1,14 +1,20 @@
-"""Commands for pipelines: list and show. People without their own account see none."""
+"""Commands and the button for pipelines: list and show. People without their own account see none."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
+from domain.build import App
 from domain.commands.command import Command, Word
+from providers.buildio import action_ids
 from providers.buildio.api.access import own_client
+from providers.buildio.api.client import BuildioClient
 from providers.buildio.pipelines import messages
-from providers.buildio.shared.name_lookup import NAMES, find_by_name
+from providers.buildio.shared.button_values import ResourceButton
+from providers.buildio.shared.lookup import NAMES, find_by_name
 from services.provider_spec import CommandSpec
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext
 
 
@@ -50,3 +56,30 @@ COMMANDS = (
         notes=(NAMES,),
     ),
 )
+
+
+async def _show(press: ButtonPress) -> Reply:
+    return await show(ShowPipeline(name=ResourceButton.decode(press.value).name), press.context)
+
+
+BUTTONS: Mapping[str, ButtonHandler] = {action_ids.PIPELINE_SHOW: _show}
+
+
+async def find_stage(app: App, service: BuildioClient, own: BuildioClient) -> str | None:
+    """Return the one stage of the app, by the bot's client and a person's; None if it is unknown or ambiguous.
+
+    The bot's token is used too: a person who can't see the relevant pipeline may have put the app into one of their
+    own. Raises ProviderError.
+    """
+    stages_seen_by_bot = await _stages(app, service)
+    stages = stages_seen_by_bot | await _stages(app, own)
+    return stages.pop() if stages_seen_by_bot and len(stages) == 1 else None
+
+
+async def _stages(app: App, buildio: BuildioClient) -> set[str | None]:
+    return {
+        pipeline_app.stage
+        for pipeline in await buildio.pipelines()
+        for pipeline_app in await buildio.pipeline_apps(pipeline.id)
+        if (app.slug == pipeline_app.id if pipeline_app.id else app.title == pipeline_app.name)
+    }

@@ -8,7 +8,7 @@ from domain.commands.command import ArgumentKind, ArgumentReader, Command, Requi
 from providers.buildio.config_vars import commands
 from providers.buildio.config_vars.forms import SetVarsForm, load_set_form
 from providers.buildio.config_vars.scope import find_environment, list_all_environments
-from providers.buildio.pipelines import environment_messages
+from providers.buildio.pipelines import messages
 from providers.buildio.shared.arguments import is_key, reject_value, require_keys
 from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
@@ -66,9 +66,7 @@ async def show(command: ShowEnvironment | ListEnvironments, context: RequestCont
     Raises PermissionDenied, UserError, ProviderError.
     """
     if isinstance(command, ListEnvironments):
-        return Reply(
-            environment_messages.environment_list(await list_all_environments(context)), title="Environments"
-        )
+        return Reply(messages.environment_list(await list_all_environments(context)), title="Environments")
     return await commands.reply_with_list(await find_environment(command.id, context), context)
 
 

@@ -8,7 +8,7 @@ from providers.buildio import action_ids
 from providers.buildio.processes import commands
 from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.shared.button_values import DynoButton, OptionalAppButton
-from providers.buildio.shared.named_buttons import find_button_app, on_app, refresh_with
+from providers.buildio.shared.lookup import find_button_app, on_app, refresh_with
 from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply
 

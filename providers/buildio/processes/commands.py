@@ -18,10 +18,10 @@ from providers.buildio.processes import messages, restart_form
 from providers.buildio.processes.actions import RestartAction
 from providers.buildio.processes.restart_form import ALL, DYNO, RestartForm
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from providers.buildio.shared.arguments import is_dyno
 from providers.buildio.shared.blocks import app_name
-from providers.buildio.shared.form_defaults import AppOrigin
+from providers.buildio.shared.lookup import AppOrigin
 from services.actions import run
 from services.provider_spec import CommandSpec
 from services.request.context import Reply, RequestContext
@@ -121,7 +121,7 @@ async def restart_one(app: App, dyno: str, context: RequestContext) -> Reply | N
     """Restart this process. Raises UserError if it does not exist, PermissionDenied, ProviderError."""
     names = [dyno_info.name for dyno_info in await reading_client(context).dynos(app.slug)]
     if dyno not in names:
-        raise UserError(error_texts.unknown_thing("process", dyno, names, lists=f"ps {app.title}"))
+        raise UserError(lookup.unknown_thing("process", dyno, names, lists=f"ps {app.title}"))
     return (await run.run_action(RestartAction(app=app, dyno=dyno), context)).answer
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from domain.build import App
@@ -19,16 +19,17 @@ from providers.buildio.api.access import own_client
 from providers.buildio.api.models import Dyno
 from providers.buildio.processes import run_form
 from providers.buildio.processes.actions import RunCommandAction
-from providers.buildio.processes.run_form import DYNO, TITLE, TYPED, RunForm, RunOrigin
-from providers.buildio.processes.run_syntax import RunCommand
+from providers.buildio.processes.run_form import DYNO, TITLE, TYPED, RunCommand, RunForm, RunOrigin
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
+from providers.buildio.shared import lookup
 from providers.buildio.shared.arguments import LONGEST_COMMAND
 from providers.buildio.shared.blocks import app_name
-from providers.buildio.shared.button_values import ShareButton
+from providers.buildio.shared.button_values import RunButton, ShareButton
+from providers.buildio.shared.lookup import find_button_app
 from services.actions import audit
 from services.actions import run as action_run
 from services.provider_spec import CommandSpec
+from services.request.button_press import ButtonHandler, ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import app_by_slug, find_app
 from services.request.forms import FollowUp, Form, open_in_time
@@ -146,7 +147,7 @@ async def _list_running(app: App, context: RequestContext) -> list[Dyno]:
         if dyno.up is not False and not dyno.crashed
     ]
     if not dynos:
-        raise UserError(error_texts.no_process())
+        raise UserError(lookup.no_process())
     return dynos
 
 
@@ -174,7 +175,7 @@ async def _review(
     names = [dyno.name for dyno in dynos]
     if command.dyno not in names:
         raise UserError(
-            error_texts.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
+            lookup.unknown_thing("running process", command.dyno or "", names, lists=f"ps {app.title}")
         )
     action = RunCommandAction(app=app, dyno=command.dyno, command=command.command)
     if (problem := action.problem()) is not None:
@@ -193,7 +194,7 @@ async def _load(app: App, command: RunCommand, context: RequestContext) -> RunCo
     typed = shlex.join(command.command)
     if len(typed) > LONGEST_COMMAND:
         # Truncated in the field, it would be another command.
-        raise UserError(error_texts.which_process(dyno.name for dyno in dynos))
+        raise UserError(lookup.which_process(dyno.name for dyno in dynos))
     origin = RunOrigin.of(app, context).model_copy(update={"dyno": command.dyno or ""})
     return RunCommandForm(context, origin, RunForm(**command.model_dump(), typed=typed), dynos)
 
@@ -227,3 +228,20 @@ COMMANDS = (
         aliases=("exec",),
     ),
 )
+
+
+async def _run(press: ButtonPress) -> None:
+    app = await find_button_app(press)
+    button = RunButton.decode(press.value)
+    command = RunCommand(dyno=button.dyno or None, command=button.command)
+    await open_form(app, command, press.context)
+
+
+async def _share(press: ButtonPress) -> Reply:
+    button = ShareButton.decode(press.value)
+    app = await app_by_slug(press.context, button.app, BUILDIO)
+    return await share(app, button, press.shown, press.context)
+
+
+BUTTONS: Mapping[str, ButtonHandler] = {action_ids.RUN_SHARE: _share}
+FORM_BUTTONS: Mapping[str, ButtonHandler] = {action_ids.RUN: _run}

@@ -1,4 +1,4 @@
-"""Commands in a process: the form, the exact array to run, and the result."""
+"""Commands in a process: what can be typed after `run`, the form, the exact array to run, and the result."""
 
 from __future__ import annotations
 
@@ -8,23 +8,47 @@ from typing import Annotated
 from pydantic import Field
 
 from domain.build import App
+from domain.commands.command import AppArgument, ArgumentKind, ArgumentReader, Command, OptionArgument
 from domain.commands.errors import CommandError
 from domain.commands.tokenizer import split_shell_words
 from domain.message import Block, Message
 from domain.redaction.redactor import redact
 from messages.kit.blocks import button_row, confirm, context, letter_by_letter, section, text_message
 from messages.kit.mrkdwn import block_of_code, code, escape, mention
-from messages.kit.views import (
-    FormValues,
-)
+from messages.kit.views import FormValues
 from providers.buildio import action_ids
 from providers.buildio.api.models import CommandResult
-from providers.buildio.processes.run_syntax import RunCommand
 from providers.buildio.shared.arguments import LONGEST_COMMAND, format_array
 from providers.buildio.shared.blocks import app_name, optional_button
 from providers.buildio.shared.button_values import RunButton, ShareButton
-from providers.buildio.shared.form_defaults import AppOrigin
+from providers.buildio.shared.lookup import AppOrigin
 from services.request.forms import CheckedInput
+
+
+class RunCommand(Command):
+    """Run a command in a running process, as an array of words (reference, "Dynos"); without one, open the form."""
+
+    app: AppArgument = None
+    dyno: OptionArgument = None
+    command: Annotated[tuple[str, ...], ArgumentKind.SHELL] = ()
+
+    @classmethod
+    def parse(cls, arguments: ArgumentReader) -> RunCommand:
+        """Parse the app, the process, and the command behind two dashes."""
+        command_text = arguments.take_after_dashes()
+        if command_text is None and sum(token.key is None for token in arguments.tokens) > 1:
+            arguments.fail("Which command? Write it behind two dashes.")
+        command = split_shell_words(command_text or "")
+        if command_text is not None and not command:
+            arguments.fail("Which command? There is nothing behind the two dashes.")
+        if len(format_array(command)) > LONGEST_COMMAND:
+            arguments.fail(
+                f"The command is longer than {LONGEST_COMMAND} characters."
+                " Put it into a script of the app, and run that."
+            )
+        app = arguments.take_positional()
+        return cls(app=app, command=command, **arguments.take_single_options("dyno"))
+
 
 DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"

@@ -21,7 +21,7 @@ from domain.commands.command import (
 )
 from domain.commands.errors import CommandError
 from domain.commands.parser import CommandParser
-from providers.bitrise.arguments import parse_build_ref
+from providers.bitrise.links import parse_build_ref
 from providers.bitrise.provider import BITRISE
 
 

@@ -12,6 +12,7 @@ from domain.message import Message, RunNote
 from domain.notifications.deploy_link import DeployLink
 from messages import notices, started_run
 from messages.kit.mrkdwn import replace_surrogates
+from providers.buildio import login, teams
 from providers.buildio.api.models import (
     BuildioApp,
     CommandResult,
@@ -26,11 +27,10 @@ from providers.buildio.api.models import (
     StartedBuild,
     Team,
 )
-from providers.buildio.apps import create_form
+from providers.buildio.apps import create
 from providers.buildio.apps import messages as app_messages
-from providers.buildio.apps.create_form import CreateAppForm, CreateForm, NamespaceForm
+from providers.buildio.apps.create import CreateAppForm, CreateForm, NamespaceForm
 from providers.buildio.config_vars import messages as config_var_messages
-from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.forms import (
     SetConfigVarsForm,
     SetVarsForm,
@@ -38,13 +38,12 @@ from providers.buildio.config_vars.forms import (
     UnsetVarsForm,
     VarsOrigin,
 )
-from providers.buildio.config_vars.messages import ConfigVarOwner
+from providers.buildio.config_vars.messages import ConfigDiff, ConfigVarOwner
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploy_links.messages import SourceBuild
 from providers.buildio.deploys import form
 from providers.buildio.deploys.commands import DeployAppForm
-from providers.buildio.deploys.deploy_syntax import Deploy
-from providers.buildio.deploys.form import DeployForm
+from providers.buildio.deploys.form import Deploy, DeployForm
 from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.forms import (
     AddDomainForm,
@@ -55,7 +54,6 @@ from providers.buildio.domains.forms import (
     RemoveDomainsForm,
     ReplaceCertificateForm,
 )
-from providers.buildio.login import messages as login_messages
 from providers.buildio.namespaces import messages as namespace_messages
 from providers.buildio.namespaces.forms import (
     CreateNamespaceForm,
@@ -63,20 +61,17 @@ from providers.buildio.namespaces.forms import (
     DeleteNamespaceForm,
     NamespaceOrigin,
 )
-from providers.buildio.pipelines import environment_messages
 from providers.buildio.pipelines import messages as pipeline_messages
 from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import restart_form, run_form
 from providers.buildio.processes.commands import RestartProcessesForm
 from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.processes.run_commands import ReviewCommandForm, RunCommandForm
-from providers.buildio.processes.run_form import RunForm, RunOrigin
-from providers.buildio.processes.run_syntax import RunCommand
+from providers.buildio.processes.run_form import RunCommand, RunForm, RunOrigin
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts
-from providers.buildio.shared.form_defaults import AppOrigin
+from providers.buildio.shared import lookup
+from providers.buildio.shared.lookup import AppOrigin
 from providers.buildio.shared.type_to_confirm import ConfirmationName
-from providers.buildio.teams import messages as team_messages
 from services.request.forms import Form
 from tests.support.drawn_forms import draw
 from tests.support.factories import NOON
@@ -253,7 +248,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "dyno_list": st.builds(process_messages.dyno_list, APPS, DYNOS, now=st.just(NOON)),
     "environment_list": st.builds(
-        environment_messages.environment_list, st.lists(st.tuples(UNTRUSTED_TEXT, ENVIRONMENTS), max_size=4)
+        pipeline_messages.environment_list, st.lists(st.tuples(UNTRUSTED_TEXT, ENVIRONMENTS), max_size=4)
     ),
     "command_result": st.builds(
         run_form.command_result,
@@ -264,27 +259,27 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         channel=st.none() | st.just("C1"),
     ),
     "login_comment": st.builds(
-        login_messages.login_comment, UNTRUSTED_TEXT, expires_at=TIME, deleted_at=st.just(NOON)
+        login.login_comment, UNTRUSTED_TEXT, expires_at=TIME, deleted_at=st.just(NOON)
     ),
-    "login_sent": st.builds(login_messages.login_sent, UNTRUSTED_TEXT, by=BY, deleted_at=st.just(NOON)),
+    "login_sent": st.builds(login.login_sent, UNTRUSTED_TEXT, by=BY, deleted_at=st.just(NOON)),
     "namespace_card": st.builds(namespace_messages.namespace_card, NAMESPACES),
     "namespace_created": st.builds(namespace_messages.namespace_created, NAMESPACES, by=BY),
     "namespace_deleted": st.builds(namespace_messages.namespace_deleted, UNTRUSTED_TEXT, by=BY),
     "namespace_list": st.builds(namespace_messages.namespace_list, st.lists(NAMESPACES, max_size=4)),
     # They are sentences like errors, escaped where they are shown.
-    "no_process": st.builds(error_texts.no_process).map(notices.error_message),
-    "platform_domain": st.builds(error_texts.platform_domain, UNTRUSTED_TEXT).map(notices.error_message),
+    "no_process": st.builds(lookup.no_process).map(notices.error_message),
+    "platform_domain": st.builds(lookup.platform_domain, UNTRUSTED_TEXT).map(notices.error_message),
     "unknown_key": st.builds(
-        error_texts.unknown_key, UNTRUSTED_TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
+        lookup.unknown_key, UNTRUSTED_TEXT, st.lists(KEYS, max_size=4), lists=st.just("config")
     ).map(notices.error_message),
     "unknown_thing": st.builds(
-        error_texts.unknown_thing,
+        lookup.unknown_thing,
         st.just("pipeline"),
         UNTRUSTED_TEXT,
         st.lists(UNTRUSTED_TEXT, max_size=4),
         lists=st.just("pipelines"),
     ).map(notices.error_message),
-    "which_process": st.builds(error_texts.which_process, st.lists(UNTRUSTED_TEXT, max_size=4)).map(
+    "which_process": st.builds(lookup.which_process, st.lists(UNTRUSTED_TEXT, max_size=4)).map(
         notices.error_message
     ),
     "pipeline_card": st.builds(pipeline_messages.pipeline_card, PIPELINES, PIPELINE_APPS),
@@ -309,9 +304,9 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         by=BY,
     ),
     "result_shared_notice": st.builds(run_form.result_shared_notice, st.just("C1")),
-    "team_card": st.builds(team_messages.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
-    "team_list": st.builds(team_messages.team_list, TEAMS),
-    "team_options": st.builds(create_form.team_options, UNTRUSTED_TEXT | st.just(""), TEAMS),
+    "team_card": st.builds(teams.team_card, TEAMS.filter(bool).map(lambda teams: teams[0])),
+    "team_list": st.builds(teams.team_list, TEAMS),
+    "team_options": st.builds(create.team_options, UNTRUSTED_TEXT | st.just(""), TEAMS),
     "deploy_link_list": st.builds(deploy_link_messages.deploy_link_list, st.lists(TIES, max_size=30)),
     "deploy_link_added": st.builds(deploy_link_messages.deploy_link_added, TIES, by=BY),
     "deploy_links_removed": st.builds(

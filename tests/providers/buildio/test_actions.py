@@ -19,7 +19,7 @@ from providers.buildio.config_vars.actions import (
 )
 from providers.buildio.deploys.actions import DeployAction
 from providers.buildio.domains.actions import AddDomainAction, RemoveAllDomainsAction, RemoveDomainAction
-from providers.buildio.login.actions import ClusterLoginAction
+from providers.buildio.login import ClusterLoginAction
 from providers.buildio.namespaces.actions import CreateNamespaceAction, DeleteNamespaceAction
 from providers.buildio.processes import actions as process_actions
 from providers.buildio.processes.actions import RestartAction, RunCommandAction

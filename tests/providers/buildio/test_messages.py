@@ -18,6 +18,7 @@ from domain.notifications.deploy_link import DeployLink
 from messages.kit import mrkdwn
 from messages.kit.button_values import InvalidButtonValue
 from messages.kit.views import FormValues
+from providers.buildio import teams as team_messages
 from providers.buildio.api.models import (
     BuildioApp,
     CommandResult,
@@ -31,14 +32,12 @@ from providers.buildio.api.models import (
     ProcessFormation,
     Team,
 )
-from providers.buildio.apps import create_form
+from providers.buildio.apps import create
 from providers.buildio.apps import messages as app_messages
 from providers.buildio.config_vars import forms
 from providers.buildio.config_vars import messages as config_var_messages
-from providers.buildio.config_vars.config_diff import ConfigDiff
 from providers.buildio.config_vars.forms import UnsetConfigVarsForm, VarsOrigin
-from providers.buildio.config_vars.mask import mask_value
-from providers.buildio.config_vars.messages import ConfigVarOwner, count_keys_that_fit
+from providers.buildio.config_vars.messages import ConfigDiff, ConfigVarOwner, count_keys_that_fit, mask_value
 from providers.buildio.deploy_links import messages as deploy_link_messages
 from providers.buildio.deploys import form as deploy_form
 from providers.buildio.deploys.form import DeployForm
@@ -47,18 +46,16 @@ from providers.buildio.domains import messages as domain_messages
 from providers.buildio.domains.forms import ClearOrigin, RemoveDomainsForm
 from providers.buildio.namespaces import forms as namespace_forms
 from providers.buildio.namespaces import messages as namespace_messages
-from providers.buildio.pipelines import environment_messages
 from providers.buildio.pipelines import messages as pipeline_messages
 from providers.buildio.processes import messages as process_messages
 from providers.buildio.processes import run_form
 from providers.buildio.processes.run_commands import ReviewCommandForm, RunCommandForm
 from providers.buildio.processes.run_form import RunForm, RunOrigin
 from providers.buildio.provider import BUILDIO
-from providers.buildio.shared import error_texts, type_to_confirm
+from providers.buildio.shared import lookup, type_to_confirm
 from providers.buildio.shared.arguments import format_array
 from providers.buildio.shared.button_values import ConfigVarsButton, DynoButton, RemoveVarsButton
 from providers.buildio.shared.type_to_confirm import ConfirmationName
-from providers.buildio.teams import messages as team_messages
 from services.request.forms import FieldError
 from tests.providers.buildio.renderer_cases import (
     APPS,
@@ -170,7 +167,7 @@ def test_messages_about_a_workspace_fit_whatever_it_has(
     crowded = one.model_copy(update={"environments": tuple(environments) * 20})
     assert_message(pipeline_messages.pipeline_card(crowded, [*staged, *[*apps] * 40]))
     assert_message(pipeline_messages.pipeline_list([crowded] * 60))
-    assert_message(environment_messages.environment_list([(one.name, each) for each in environments] * 60))
+    assert_message(pipeline_messages.environment_list([(one.name, each) for each in environments] * 60))
     assert_message(namespace_messages.namespace_list([namespace] * 60))
     assert_message(team_messages.team_list([*teams] * 60))
     assert_message(deploy_link_messages.deploy_link_list([*ties] * 60))
@@ -498,13 +495,13 @@ def test_a_deployment_needs_an_app_and_not_both_branch_and_commit() -> None:
 
 
 def test_an_app_and_a_namespace_need_a_name() -> None:
-    form = create_form.read_create(state({"team": picked("t1")}, name="shop", region=""))
+    form = create.read_create(state({"team": picked("t1")}, name="shop", region=""))
     assert (form.name, form.team, form.region, form.problems) == ("shop", "t1", None, {})
-    assert create_form.read_create(state()).problems == {"name": "It needs a name."}
-    assert create_form.read_namespace(state(name="a b")).problems == {
+    assert create.read_create(state()).problems == {"name": "It needs a name."}
+    assert create.read_namespace(state(name="a b")).problems == {
         "name": "A name has no spaces and no slashes."
     }
-    assert create_form.read_namespace(state(name="a", description="x")).description == "x"
+    assert create.read_namespace(state(name="a", description="x")).description == "x"
 
 
 CERTIFICATE = "-----BEGIN CERTIFICATE-----\nx\n-----END CERTIFICATE-----"
@@ -567,11 +564,11 @@ def test_a_command_in_a_form_is_parsed_as_in_a_line() -> None:
 
 
 def test_an_unknown_name_gets_similar_ones_and_the_command_that_lists_all() -> None:
-    text = error_texts.unknown_thing("pipeline", "shpo", ["shop", "api"], lists="pipelines")
+    text = lookup.unknown_thing("pipeline", "shpo", ["shop", "api"], lists="pipelines")
     assert text == (
         "I don't know a pipeline called shpo. Did you mean shop? `/buildio pipelines` lists all 2."
     )
-    text = error_texts.unknown_thing("environment", "x", ["review"], lists="envs")
+    text = lookup.unknown_thing("environment", "x", ["review"], lists="envs")
     assert text == "I don't know an environment called x. `/buildio envs` lists the only one."
 
 

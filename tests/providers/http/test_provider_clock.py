@@ -7,7 +7,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from providers.http.provider_clock import ProviderClock
+from providers.http.transport import ProviderClock
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
 

@@ -15,8 +15,8 @@ from providers.bitrise.api.requests import AbortRequest
 from providers.bitrise.builds.abort_form import AbortForm, AbortOrigin
 from providers.bitrise.builds.find_form import BuildSearch, FindForm
 from providers.bitrise.builds.trigger_form import StartForm, StartOrigin, TriggerForm
-from providers.bitrise.logs.search_form import LogSearchForm
-from providers.buildio.apps.create_form import CreateAppForm, CreateForm, NamespaceForm
+from providers.bitrise.logs.buttons import LogSearchForm
+from providers.buildio.apps.create import CreateAppForm, CreateForm, NamespaceForm
 from providers.buildio.config_vars.forms import UnsetConfigVarsForm, UnsetVarsForm, VarsOrigin
 from providers.buildio.deploys.commands import DeployAppForm
 from providers.buildio.deploys.form import DeployForm
@@ -25,7 +25,7 @@ from providers.buildio.processes.commands import RestartProcessesForm
 from providers.buildio.processes.restart_form import RestartForm
 from providers.buildio.processes.run_commands import RunCommandForm
 from providers.buildio.processes.run_form import RunForm, RunOrigin
-from providers.buildio.shared.form_defaults import AppOrigin
+from providers.buildio.shared.lookup import AppOrigin
 from sandbox.slack.input_values import view_state
 from sandbox.slack.validation import validate_view
 from services.features.apps import ChooseAppForm

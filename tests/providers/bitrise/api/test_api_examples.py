@@ -18,7 +18,7 @@ from domain.message import Message
 from messages import build_card
 from messages.kit.button_values import ArtifactButton
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.errors import BuildAlreadyFinished
+from providers.bitrise.api.connection import BuildAlreadyFinished
 from providers.bitrise.api.requests import AbortRequest, BuildListParams
 from providers.bitrise.artifacts import messages as artifact_messages
 from providers.bitrise.logs import messages as log_messages

@@ -15,7 +15,7 @@ from domain.credentials import FixedToken
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ResponseLost, TooLarge
 from providers.bitrise.api import pagination
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.api.errors import BuildAlreadyFinished, NoLog
+from providers.bitrise.api.connection import BuildAlreadyFinished, NoLog
 from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggerRequest
 from providers.http import downloads
 from providers.http.transport import HttpTransport

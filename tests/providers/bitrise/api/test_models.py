@@ -14,11 +14,10 @@ from hypothesis import strategies as st
 from domain.build import BuildState
 from domain.log.log_text import strip_control_codes
 from domain.provider_errors import RequestRejected, UnexpectedResponse
-from providers.bitrise.api.log_text import parse_log
+from providers.bitrise.api.logs import parse_log
 from providers.bitrise.api.models import BuildItem, read_many, read_one, state_of
 from providers.bitrise.api.pipeline_models import PipelineShow
-from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggerRequest
-from providers.bitrise.api.trigger_response import parse_started_builds
+from providers.bitrise.api.requests import AbortRequest, BuildListParams, TriggerRequest, parse_started_builds
 
 FIXTURES = Path(__file__).parents[3] / "fixtures"
 ANYTHING = st.recursive(

@@ -19,13 +19,12 @@ from domain.subscription import Scope
 from providers.bitrise.api import pagination
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests.poller import BuildRequestPoller
-from providers.bitrise.polling.baseline import read_baseline
 from providers.bitrise.polling.pipeline_resolver import (
     MAX_PIPELINE_LISTS,
     PIPELINE_LIST_INTERVAL,
     POLLS_UNTIL_LISTED,
 )
-from providers.bitrise.polling.source import BitriseBuildSource
+from providers.bitrise.polling.source import BitriseBuildSource, read_baseline
 from providers.bitrise.provider import BITRISE
 from providers.http.transport import HttpTransport
 from sandbox.bitrise.members import TOKEN

@@ -16,20 +16,14 @@ from structlog.testing import capture_logs
 from domain.build import BuildState
 from domain.provider_errors import TooLarge, UnexpectedResponse
 from providers.buildio.api import field_parsing
-from providers.buildio.api.app_models import parse_app
-from providers.buildio.api.config_vars import parse_config_vars
+from providers.buildio.api.apps import parse_app, parse_config_vars
+from providers.buildio.api.client import parse_cluster_login, parse_identity
 from providers.buildio.api.deployments import parse_started_build, parse_state
-from providers.buildio.api.domain_models import parse_domain
-from providers.buildio.api.dyno_models import MAX_OUTPUT, parse_command_result, parse_dyno
+from providers.buildio.api.domains import parse_domain
+from providers.buildio.api.dynos import MAX_OUTPUT, parse_command_result, parse_dyno
 from providers.buildio.api.field_parsing import Fields, parse_change_response, parse_fields, parse_list
-from providers.buildio.api.identity import parse_cluster_login, parse_identity
 from providers.buildio.api.models import BuildioApp, Deployment, Domain, Dyno
-from providers.buildio.api.pipeline_models import (
-    parse_namespace,
-    parse_pipeline,
-    parse_pipeline_app,
-    parse_team,
-)
+from providers.buildio.api.pipelines import parse_namespace, parse_pipeline, parse_pipeline_app, parse_team
 from providers.buildio.provider import BUILDIO
 
 SECRET = "ghp_16C7e42F292c6912E7710c838347Ae178B4a"

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from providers.bitrise.logs.concurrency_limits import LogLimit, TooManyLogs, log_file_limit, log_read_limit
+from providers.bitrise.state import LogLimit, TooManyLogs, log_file_limit, log_read_limit
 
 
 def test_logs_are_limited_per_person_per_workspace_and_in_total() -> None:

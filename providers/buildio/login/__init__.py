@@ -1,1 +1,0 @@
-"""Sign-in with Build.io's command line, offered by a workspace's rules."""

@@ -1,1 +1,0 @@
-"""Teams: listed and picked."""
