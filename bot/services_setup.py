@@ -65,7 +65,7 @@ def create_services(
             late_replies=LateReplies(),
         ),
         lookups=Lookups(
-            options=OptionCache(clock=clock),
+            options=OptionCache(clock=clock, patience_seconds=timings.options_seconds),
             durations=DurationEstimates(
                 lambda provider: clients.at(provider).service_builds, storage, clock=clock
             ),

@@ -9,6 +9,7 @@ from providers.bitrise.logs.follower import SECONDS_EACH
 from services.home.refresher import PROGRESS_SECONDS
 from services.jobs.access_checker import EVERY
 from services.jobs.hidden_messages import SHOWN_SECONDS
+from services.lookup.option_cache import PATIENCE_SECONDS
 from services.outbox.rate_limits import RateLimits
 
 
@@ -20,7 +21,8 @@ class Timings:
     `slack_retry_seconds`: before Slack is called again while it is unreachable. `ping_seconds`: between two pings on a
     socket. `access_check_seconds`: between two checks of a subscription. `follow_seconds`: between two updates of a
     followed log. `progress_seconds` and `home_progress_seconds`: between two updates of messages, or of Homes, that
-    show running builds. `shown_seconds`: until a message with secrets is hidden.
+    show running builds. `shown_seconds`: until a message with secrets is hidden. `options_seconds`: how long a list of
+    options is waited for.
     """
 
     recheck_seconds: float = 2.0
@@ -31,3 +33,4 @@ class Timings:
     progress_seconds: float = RateLimits.progress
     home_progress_seconds: float = PROGRESS_SECONDS
     shown_seconds: float = SHOWN_SECONDS
+    options_seconds: float = PATIENCE_SECONDS

@@ -25,10 +25,12 @@ MAX_LISTS = 500
 class OptionCache:
     """Options that are read when a person opens a list, with their own token, and cached for that person only.
 
-    Access to an app does not imply access to its configuration. `whose` is the workspace and the person.
+    Access to an app does not imply access to its configuration. `whose` is the workspace and the person. What takes
+    longer than `patience_seconds` is left out.
     """
 
-    def __init__(self, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, *, clock: Callable[[], datetime], patience_seconds: float = PATIENCE_SECONDS) -> None:
+        self._patience_seconds = patience_seconds
         self._names = Cache[tuple[str, ...], Sequence[str]](max_age=FRESH, max_size=MAX_LISTS, clock=clock)
 
     def forget(self, team: str) -> None:
@@ -50,7 +52,7 @@ class OptionCache:
     async def _read(self, key: tuple[str, ...], read: ReadNames) -> Sequence[str]:
         *_, app_slug, kind = key
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._patience_seconds):
                 return await self._names.load(key, lambda: read(app_slug))
         except (ProviderError, TimeoutError) as problem:
             log.info("choices.unknown", what=kind, app=app_slug, reason=str(problem))

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sandbox.slack.models import OpenView
 from storage.database import Database
-from tests.support.bot_harness import BotHarness
+from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.canary_secrets import CANARIES
 from tests.support.repositories import make_repositories
+
+
+@pytest.fixture
+async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
+    # The first list starts a process that reads bitrise.yml, which takes long on a busy machine.
+    async with bot_harness(tmp_path, seconds={"options_seconds": 30}) as running_harness:
+        yield running_harness
+        assert running_harness.slack.violations == []
 
 
 async def open_form(harness: BotHarness, command: str = "/bitrise trigger") -> OpenView:
