@@ -49,7 +49,7 @@ def action_entry(
         ),
         channel=channel,
         app=action.app.slug if action.app is not None else "",
-        about={name: redact(value) for name, value in action.audit_fields().items()},
+        about=_redact_values(action.audit_fields()),
         answer=redact_beginning(answer, LONGEST_ANSWER)[:LONGEST_ANSWER],
     )
 
@@ -95,5 +95,10 @@ def _change_entry(
         personal=PersonalFields(person=context.person),
         channel=context.channel,
         app=app.slug if app is not None else "",
-        about=dict(about or {}),
+        about=_redact_values(about or {}),
     )
+
+
+def _redact_values(about: Mapping[str, str]) -> dict[str, str]:
+    # Also of changes inside the bot: names come from buttons, and whoever can post a button can put a secret into it.
+    return {name: redact(value) for name, value in about.items()}

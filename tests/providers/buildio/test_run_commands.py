@@ -134,6 +134,27 @@ async def test_output_can_be_shared_in_the_channel(harness_with_rules: HarnessWi
         assert shared.only_for is None
 
 
+async def test_a_secret_that_somebody_put_into_a_button_is_redacted_in_the_audit_log(
+    harness_with_rules: HarnessWithRules,
+) -> None:
+    async with harness_with_rules(ON) as harness:
+        await open_review(harness, "/buildio run shop dyno:web.1 -- echo hello there")
+        await harness.users.submit("anna")
+        post = await wait_for_private_message(harness, "hello there")
+        [button] = [
+            element
+            for block in post.blocks
+            for element in block.get("elements", ())
+            if element.get("type") == "button" and element["text"]["text"] == "Show it in the channel…"
+        ]
+        button["value"] = button["value"].replace("web.1", CANARIES["Slack app token"])
+        await harness.users.click("anna", post, "Show it in the channel…")
+        await harness.wait_for_message("anna shows what a command in", person=None)
+        [shared] = await harness.rows("SELECT body FROM audit WHERE body LIKE '%share_output%'")
+        assert "redacted" in str(shared)
+        assert CANARIES["Slack app token"] not in str(shared)
+
+
 async def test_without_permission_to_run_nothing_can_be_shared(harness_with_rules: HarnessWithRules) -> None:
     async with harness_with_rules(ON) as harness:
         await open_review(harness, "/buildio run shop dyno:web.1 -- echo hello there")
