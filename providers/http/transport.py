@@ -1,16 +1,19 @@
-"""HTTP connections: httpx over aiohttp's transport. The only module that knows which HTTP library is used."""
+"""HTTP connections: httpx over aiohttp's transport. The only module that knows which HTTP library is used.
+
+Requests are given to httpx's transport, without `httpx.AsyncClient`: its cookies, redirects and authentication are not
+wanted, and it uses twice the CPU of the request itself.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from functools import cache
-from http.cookiejar import CookieJar, DefaultCookiePolicy
+from functools import cache, lru_cache
 from typing import Self
 
 import aiohttp
@@ -63,6 +66,9 @@ LARGEST_ANSWER = 16 * 1024 * 1024
 LARGEST_REFUSAL = 64 * 1024
 # The total time, for a response that trickles without end.
 ANSWER_SECONDS = 60.0
+DEFAULT_HEADERS = {"User-Agent": "buildbell", "Accept-Encoding": "gzip, deflate"}
+# httpx adds Host and Content-Length to a request without a stream; aiohttp adds them anyway.
+_NO_BODY = httpx.ByteStream(b"")
 
 LOST = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, TimeoutError, OSError)
 
@@ -103,20 +109,22 @@ class StreamedResponse:
 
     async def pieces(self, most: int) -> AsyncIterator[bytes]:
         """Stream the decompressed body. Raises ResponseTooLarge as soon as it exceeds `most` bytes."""
-        self._check_compression()
+        is_compressed = self._check_compression()
         read = 0
-        async for piece in self._response.aiter_bytes():
+        async for piece in self._response.aiter_bytes() if is_compressed else self._response.aiter_raw():
             read += len(piece)
             if read > most:
                 raise ResponseTooLarge(f"more than {most} bytes")
             yield piece
 
-    def _check_compression(self) -> None:
+    def _check_compression(self) -> bool:
+        """Return whether the body is compressed. Raises ResponseTooLarge."""
         # Gzip expands one byte to at most a thousand, and is decompressed in small pieces. Compressed twice, or in
         # another way, a few kilobytes could become gigabytes before they are counted.
         encodings = self._response.headers.get_list("content-encoding", split_commas=True)
         if len(encodings) > 1 or any(encoding.strip().lower() in ("br", "zstd") for encoding in encodings):
             raise ResponseTooLarge(f"packed as {', '.join(encodings)}")
+        return bool(encodings)
 
 
 @cache
@@ -131,45 +139,35 @@ class _Pool:
     def __init__(self, quota: Quota) -> None:
         self._quota = quota
         self._limiter = FairLimiter(quota)
-        self._session: aiohttp.ClientSession | None = None
-        self._client: httpx.AsyncClient | None = None
+        self._transport: AiohttpTransport | None = None
 
     async def open(self) -> None:
         """Open the HTTP session."""
-        # Cookie jars that store nothing, httpx's own too: a cookie must never reach another host, and none is needed.
-        self._session = aiohttp.ClientSession(
+        session = aiohttp.ClientSession(
+            # It stores nothing: a cookie must never reach another host, and none is needed.
             cookie_jar=aiohttp.DummyCookieJar(),
             connector=aiohttp.TCPConnector(limit=self._quota.total, ssl=_tls_context()),
             trust_env=False,
             middlewares=(_prevent_repeats,),
         )
-        self._client = httpx.AsyncClient(
-            transport=AiohttpTransport(client=self._session, verify=_tls_context()),
-            timeout=TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,
-            headers={"User-Agent": "buildbell", "Accept-Encoding": "gzip, deflate"},
-            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=[])),
-        )
+        self._transport = AiohttpTransport(client=session, verify=_tls_context())
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._client is not None:
-            await self._client.aclose()
-        if self._session is not None:
-            await self._session.close()
+        if self._transport is not None:
+            await self._transport.aclose()
 
     @asynccontextmanager
-    async def connection(self, requester: Requester) -> AsyncIterator[httpx.AsyncClient]:
-        """Return the HTTP client while holding a connection for the requester. Raises Busy."""
-        if self._client is None:
+    async def connection(self, requester: Requester) -> AsyncIterator[AiohttpTransport]:
+        """Return the transport while holding a connection for the requester. Raises Busy."""
+        if self._transport is None:
             raise RuntimeError("Http is used before it was entered")
         try:
             await self._limiter.acquire(requester)
         except LimitReached as problem:
             raise Busy from problem
         try:
-            yield self._client
+            yield self._transport
         finally:
             self._limiter.release(requester)
 
@@ -211,19 +209,24 @@ class HttpTransport:
         Raises Busy, RequestNotSent, ConnectionLost or ResponseTooLarge.
         """
         pool = self._quick if seconds is None else self._slow
-        async with pool.connection(requester) as client:
-            request = client.stream(
-                method,
-                url,
-                headers=headers,
-                params=params,
-                json=json,
-                data=form,
-                timeout=TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect),
-            )
-            response = await _receive_response(request, ANSWER_SECONDS if seconds is None else seconds)
-            self.clock.observe(response.headers.get("Date"))
-            return response
+        async with pool.connection(requester) as transport:
+            try:
+                request = httpx.Request(
+                    method,
+                    _build_url(url, tuple(params.items()) if params else ()),
+                    headers=DEFAULT_HEADERS | (headers or {}),
+                    json=json,
+                    data=form,
+                    stream=_NO_BODY if json is None and form is None else None,
+                    extensions=_timeout(seconds),
+                )
+                async with asyncio.timeout(ANSWER_SECONDS if seconds is None else seconds):
+                    async with _open_response(transport, request) as streamed:
+                        content = await _read_body(streamed)
+            except LOST as error:
+                raise _describe_failure(error) from error
+            self.clock.observe(streamed.headers.get("Date"))
+            return Response(streamed.status_code, streamed.headers, content)
 
     @asynccontextmanager
     async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[StreamedResponse]:
@@ -231,26 +234,48 @@ class HttpTransport:
 
         Raises Busy, and ConnectionLost, also while the body is read.
         """
-        async with self._slow.connection(requester) as client:
+        async with self._slow.connection(requester) as transport:
             try:
-                async with client.stream("GET", url) as response:
-                    yield StreamedResponse(response)
+                request = httpx.Request(
+                    "GET", url, headers=DEFAULT_HEADERS, stream=_NO_BODY, extensions=_timeout(None)
+                )
+                async with _open_response(transport, request) as response:
+                    yield response
             except LOST as error:
                 raise ConnectionLost(type(error).__name__) from error
 
 
-async def _receive_response(request: AbstractAsyncContextManager[httpx.Response], seconds: float) -> Response:
+@lru_cache(maxsize=256)
+def _build_url(url: str, params: tuple[tuple[str, str], ...]) -> httpx.URL:
+    """Return the URL with its parameters. Polls and people request the same few again and again."""
+    return httpx.URL(url, params=dict(params)) if params else httpx.URL(url)
+
+
+@lru_cache(maxsize=16)
+def _timeout(seconds: float | None) -> dict[str, dict[str, float | None]]:
+    """Return the timeouts of a request as httpx's transports expect them."""
+    timeout = TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect)
+    return {"timeout": timeout.as_dict()}
+
+
+@asynccontextmanager
+async def _open_response(
+    transport: httpx.AsyncBaseTransport, request: httpx.Request
+) -> AsyncIterator[StreamedResponse]:
+    """Send a request and yield its response, which is closed afterwards."""
+    request.read()
+    response = await transport.handle_async_request(request)
     try:
-        async with asyncio.timeout(seconds), request as response:
-            return Response(
-                response.status_code, response.headers, await _read_body(StreamedResponse(response))
-            )
-    except LOST as error:
-        # httpx-aiohttp reports many broken connections as ConnectTimeout; aiohttp's own error, its cause, is exact.
-        reason = error.__cause__ or error
-        if isinstance(reason, aiohttp.ClientConnectorError):
-            raise RequestNotSent(type(reason).__name__) from error
-        raise ConnectionLost(type(reason).__name__) from error
+        yield StreamedResponse(response)
+    finally:
+        await response.aclose()
+
+
+def _describe_failure(error: Exception) -> RequestNotSent | ConnectionLost:
+    # httpx-aiohttp reports many broken connections as ConnectTimeout; aiohttp's own error, its cause, is exact.
+    reason = error.__cause__ or error
+    failure = RequestNotSent if isinstance(reason, aiohttp.ClientConnectorError) else ConnectionLost
+    return failure(type(reason).__name__)
 
 
 async def _prevent_repeats(
