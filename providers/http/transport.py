@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -111,7 +111,9 @@ class StreamedResponse:
         """Stream the decompressed body. Raises ResponseTooLarge as soon as it exceeds `most` bytes."""
         is_compressed = self._check_compression()
         read = 0
-        async for piece in self._response.aiter_bytes() if is_compressed else self._response.aiter_raw():
+        stream = self._response.aiter_bytes() if is_compressed else self._response.stream
+        assert isinstance(stream, AsyncIterable)  # noqa: S101 - the transport's streams are asynchronous
+        async for piece in stream:
             read += len(piece)
             if read > most:
                 raise ResponseTooLarge(f"more than {most} bytes")
