@@ -11,6 +11,7 @@ import shlex
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from enum import Enum
+from functools import cache
 from typing import Annotated, Any, NoReturn, Self
 
 from domain.build import FrozenModel
@@ -197,6 +198,7 @@ class Command(FrozenModel):
         )
 
     @classmethod
+    @cache
     def argument_kinds(cls) -> Mapping[str, Argument]:
         """Return how the annotated fields are typed, by the fields' names."""
         return {

@@ -37,13 +37,20 @@ class CommandParser:
     build_names: str = ""
     parse_functions: Mapping[str, Callable[[ArgumentReader], Command]] = field(init=False, repr=False)
     aliases: Mapping[str, str] = field(init=False, repr=False)
+    _subcommands: Mapping[str, list[CommandDefinition]] = field(init=False, repr=False)
     _by_name: Mapping[str, CommandDefinition] = field(init=False, repr=False)
     _by_class: Mapping[type[Command], CommandDefinition] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         by_name = {command.name: command for command in self.catalogue}
         aliases = {alias: name for name, command in by_name.items() for alias in command.aliases}
+        subcommands: dict[str, list[CommandDefinition]] = {}
+        for command in self.catalogue:
+            words = command.name.split(" ")
+            for count in range(1, len(words)):
+                subcommands.setdefault(" ".join(words[:count]), []).append(command)
         derived = {
+            "_subcommands": subcommands,
             "_by_name": by_name,
             "_by_class": {
                 of: command for command in self.catalogue for of in (command.command, command.bare) if of
@@ -71,7 +78,7 @@ class CommandParser:
 
     def subcommands_of(self, command: CommandDefinition) -> list[CommandDefinition]:
         """Return the commands whose names begin with this one's."""
-        return [other for other in self.catalogue if other.name.startswith(f"{command.name} ")]
+        return self._subcommands.get(command.name, [])
 
     def parse(self, text: str, *, surface: Surface) -> Command:
         """Parse a text as Slack sends it, after the slash command or in a message; an empty one is `help`.
