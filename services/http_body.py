@@ -17,6 +17,10 @@ async def read_body(request: web.Request, most: int) -> bytes | None:
     """
     if (request.content_length or 0) > most:
         return None
+    if request.content.is_eof():
+        # It arrived with the head.
+        whole = request.content.read_nowait(-1)
+        return whole if len(whole) <= most else None
     body = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
