@@ -47,6 +47,8 @@ def create_slack_session() -> aiohttp.ClientSession:
     """Create the session to share: with one session per call, each call would open a connection."""
     return aiohttp.ClientSession(
         timeout=REQUEST_TIMEOUT,
+        # It stores nothing: Slack's APIs need no cookies.
+        cookie_jar=aiohttp.DummyCookieJar(),
         connector=aiohttp.TCPConnector(limit=100),
         response_class=BoundedResponse,
         middlewares=(_reject_redirect,),
