@@ -185,7 +185,8 @@ class PipelineResolver:
         return polls < POLLS_UNTIL_LISTED
 
     def _ref_of(self, build: Build) -> PipelineRef | None:
-        return self._refs.get(build.slug) or self._by_workflow.get(build.pipeline_id or "")
+        ref = self._refs.get(build.slug)
+        return ref or (self._by_workflow.get(build.pipeline_id) if build.pipeline_id else None)
 
     async def _read_pipeline(self, app: str, identity: str, assignment: PipelineAssignment) -> bool:
         """Read one pipeline, once per poll; return whether it could be read or certainly does not exist."""
