@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+import yarl
 from aiohttp import web
 
 from bot.slack import setup as limits
@@ -45,6 +46,12 @@ async def test_redirects_on_the_same_host_are_not_followed(session: aiohttp.Clie
         with pytest.raises(aiohttp.ClientResponseError):
             await session.post(f"{slack.url}/response/x", data=b"hello")
         assert [asked.path for asked in slack.requests] == ["/response/x"]
+
+
+async def test_no_cookie_is_stored(session: aiohttp.ClientSession) -> None:
+    url = yarl.URL("https://hooks.slack.com/")
+    session.cookie_jar.update_cookies({"session": "secret"}, url)
+    assert not session.cookie_jar.filter_cookies(url)
 
 
 async def test_a_response_is_read_up_to_a_size_limit(
