@@ -24,8 +24,8 @@ run: $(READY)  ## run the bot with the settings from .env
 bench: $(READY)  ## run the benchmarks; each is compared with a minimal baseline in the same run
 	$(BIN)/python -m bench
 
-torture: $(READY)  ## kill the bot hundreds of times, and count the notifications of each channel
-	$(BIN)/python -m tests.crash_recovery --rounds $(or $(ROUNDS),300)
+torture: $(READY)  ## kill the bot hundreds of times, and count the notifications of each channel; ENGINE=postgres: the server too
+	$(BIN)/python -m tests.crash_recovery --rounds $(or $(ROUNDS),300) --engine $(or $(ENGINE),sqlite)
 
 fuzz: $(READY)  ## run the fuzz tests for an hour with a random seed; `make test` runs them for 20 seconds
 	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) $(BIN)/python -m pytest tests/fuzz -x -s
@@ -64,8 +64,8 @@ format: $(READY)
 
 # The lock contains versions and hashes but no index: pip uses the index that the machine is configured for.
 lock:
-	uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
-	uv pip compile pyproject.toml --extra sandbox --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
+	uv pip compile pyproject.toml --extra postgres --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements.lock
+	uv pip compile pyproject.toml --extra postgres --extra sandbox --extra dev --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet -o requirements-dev.lock
 
 $(READY): requirements-dev.lock pyproject.toml
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Buildbell needs Python 3.11 or newer; set PYTHON=/path/to/python3.11")'

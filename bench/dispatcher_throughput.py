@@ -24,11 +24,12 @@ from domain.poll_state import Baseline, PollSnapshot, find_changes
 from messages.started_run import RunMessageRenderer
 from providers.bitrise.provider import BITRISE
 from sandbox.slack.server import BOT_TOKEN
+from services.jobs.engine import LocalEngine
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import BURST, RateLimits
 from services.slack.web_client import SlackClient
-from storage.database import Database
+from storage.database_url import open_database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 
@@ -41,8 +42,10 @@ BEGAN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
     channels, seconds = scale_count(CHANNELS, scale, minimum=2), scale_count(SECONDS, scale, minimum=1)
     first_messages = scale_count(FIRST_MESSAGES, scale, minimum=BURST + 1)
-    async with _slack(channels) as (url, count_posts):
-        duration = await _deliver(url, channels, first_messages, seconds)
+    async with slack_process(channels) as (url, count_posts):
+        with tempfile.TemporaryDirectory() as folder:
+            database_url = f"sqlite:///{Path(folder) / 'b.db'}"
+            duration = await deliver(database_url, url, channels, first_messages, seconds)
         delivered = await count_posts()
     messages = first_messages + seconds
     # One per second and channel after the burst (Slack, "Rate limits").
@@ -67,48 +70,48 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     ]
 
 
-async def _deliver(url: str, channels: int, first_messages: int, seconds: int) -> float:
+async def deliver(database_url: str, url: str, channels: int, first_messages: int, seconds: int) -> float:
     """Return the seconds until everything is delivered."""
-    with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
-        recorder = PollRecorder(
-            database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+    database = await open_database(database_url)
+    engine = LocalEngine(clock=lambda: datetime.now(UTC))
+    database.use_engine(engine.wake)
+    storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
+    recorder = PollRecorder(
+        database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+    )
+    for number in range(channels):
+        await storage.of("T1").subscriptions.add(
+            channel=f"C0LOAD{number}",
+            app=_app(number),
+            terms=NotificationRule(),
+            by="U",
+            at=BEGAN,
+            baseline=Baseline(),
         )
-        for number in range(channels):
-            await storage.of("T1").subscriptions.add(
-                channel=f"C0LOAD{number}",
-                app=_app(number),
-                terms=NotificationRule(),
-                by="U",
-                at=BEGAN,
-                baseline=Baseline(),
-            )
-        async with create_slack_session() as session:
-            client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
-            dispatcher = Dispatcher(
-                lambda _team: client,
-                storage,
-                counts=Metrics(),
-                clock=lambda: datetime.now(UTC),
-                new_key=lambda: secrets.token_hex(8),
-                presentation_of=SPECS.presentation_of,
-                limits=RateLimits(flood=10**6),
-            )
-            for number in range(first_messages):
-                await recorder.record(_poll_snapshot(number, channels), at=datetime.now(UTC))
-            dispatcher_task = asyncio.create_task(dispatcher.run())
-            started_at = time.perf_counter()
-            for second in range(seconds):
-                await asyncio.sleep(max(started_at + second - time.perf_counter(), 0))
-                await recorder.record(_poll_snapshot(first_messages + second, channels), at=datetime.now(UTC))
-                dispatcher.wake()
-            while await storage.outbox.depth():  # noqa: ASYNC110 - the dispatcher does not signal that it has delivered everything
-                await asyncio.sleep(0.02)
-            duration = time.perf_counter() - started_at
-            dispatcher.stop()
-            await dispatcher_task
-        await database.close()
+    async with create_slack_session() as session:
+        client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
+        dispatcher = Dispatcher(
+            lambda _team: client,
+            storage,
+            counts=Metrics(),
+            clock=lambda: datetime.now(UTC),
+            new_key=lambda: secrets.token_hex(8),
+            presentation_of=SPECS.presentation_of,
+            limits=RateLimits(flood=10**6),
+        )
+        for number in range(first_messages):
+            await recorder.record(_poll_snapshot(number, channels), at=datetime.now(UTC))
+        dispatcher_task = asyncio.create_task(engine.run(dispatcher))
+        started_at = time.perf_counter()
+        for second in range(seconds):
+            await asyncio.sleep(max(started_at + second - time.perf_counter(), 0))
+            await recorder.record(_poll_snapshot(first_messages + second, channels), at=datetime.now(UTC))
+        while await storage.outbox.depth():  # noqa: ASYNC110 - the dispatcher does not signal that it has delivered everything
+            await asyncio.sleep(0.02)
+        duration = time.perf_counter() - started_at
+        dispatcher.stop()
+        await dispatcher_task
+    await database.close()
     return duration
 
 
@@ -140,7 +143,8 @@ def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
 
 
 @asynccontextmanager
-async def _slack(channels: int) -> AsyncIterator[tuple[str, Any]]:
+async def slack_process(channels: int) -> AsyncIterator[tuple[str, Any]]:
+    """Yield the URL of a simulated Slack in its own process, and a function that counts its posts."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

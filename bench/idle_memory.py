@@ -17,8 +17,8 @@ from domain.poll_state import Baseline
 from messages.started_run import RunMessageRenderer
 from providers.bitrise.provider import BITRISE
 from sandbox.environment import SandboxEnvironment
-from storage.database import Database
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 
 SUBSCRIPTIONS = 1000
 POLLING_SECONDS = 8.0
@@ -64,7 +64,7 @@ async def _subscribe(environment: SandboxEnvironment, subscriptions: int) -> Non
     apps = [
         environment.bitrise.state.add_app(f"App {number}", "acme", f"app-{number}") for number in range(100)
     ]
-    database = await Database.open(environment.folder / "buildbell.db")
+    database = await SqliteDatabase.open(environment.folder / "buildbell.db")
     storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
     for number in range(subscriptions):
         app = apps[number % len(apps)]

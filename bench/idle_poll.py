@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
 
-import sqlite_utils
 from pydantic import SecretStr
 
 from bench.build_pages import builds_page, make_bitrise_state
@@ -28,7 +28,8 @@ from providers.bitrise.polling.source import BitriseBuildSource
 from providers.bitrise.provider import BITRISE
 from providers.http.transport import HttpTransport
 from services.polling.poll import Poll
-from storage.database import Database
+from storage.connection import Connection
+from storage.database_url import open_database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 from storage.timestamps import to_text
@@ -44,9 +45,11 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     with serve_body(body) as (url, requested_paths):
         for number, full_size in enumerate(SIZES, start=1):
             size = scale_count(full_size, scale, minimum=number)
-            requests, measured, baseline = await _measure(
-                size, scale_count(TIMES, scale, minimum=1), url, requested_paths, body
-            )
+            times = scale_count(TIMES, scale, minimum=1)
+            with tempfile.TemporaryDirectory() as folder:
+                requests, measured, baseline = await _measure(
+                    f"sqlite:///{Path(folder) / 'b.db'}", size, times, url, requested_paths, body
+                )
             figures += [
                 BenchmarkResult(
                     f"requests of an idle look, {size:,} apps",
@@ -67,45 +70,52 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
 
 
 async def _measure(
-    size: int, times: int, url: str, requested_paths: list[str], body: bytes
+    database_url: str, size: int, times: int, url: str, requested_paths: list[str], body: bytes
 ) -> tuple[float, float, float]:
-    with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
-        now = datetime.now(UTC)
-        for number in range(size):
-            app = App(provider=BITRISE, slug=f"{number:016x}", title=f"App {number}")
-            await storage.of("T1").subscriptions.add(
-                channel="C", app=app, terms=NotificationRule(), by="U", at=now, baseline=Baseline(at=now)
-            )
-        # The state after the first poll of each app, which a bot with 10,000 apps reached long ago.
-        await database.write(lambda db: _warm_up(db, now))
-        async with HttpTransport() as http:
-            bitrise = BitriseClient(
-                http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
-            )
-            recorder = PollRecorder(
-                database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
-            )
-            clock = partial(datetime.now, UTC)
-            poll = Poll(BitriseBuildSource(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
-            for _ in range(5):
-                await poll()
-            before = len(requested_paths)
-            for _ in range(20):
-                await poll()
-            requests = (len(requested_paths) - before) / 20
+    """Return the requests and the CPU seconds of a poll, and the CPU seconds of the bare request."""
+    async with prepared_poll(database_url, size, url) as (poll, http):
+        before = len(requested_paths)
+        for _ in range(20):
+            await poll()
+        requests = (len(requested_paths) - before) / 20
 
-            async def send_bare_request() -> None:
-                response = await http.send("GET", f"{url}/builds", params={"limit": "50"})
-                assert response.content == body
+        async def send_bare_request() -> None:
+            response = await http.send("GET", f"{url}/builds", params={"limit": "50"})
+            assert response.content == body
 
-            pairs = [(await _cpu(poll), await _cpu(send_bare_request)) for _ in range(times)]
-        await database.close()
+        pairs = [(await _cpu(poll), await _cpu(send_bare_request)) for _ in range(times)]
     return requests, median(ours for ours, _ in pairs), median(bare for _, bare in pairs)
 
 
-def _warm_up(db: sqlite_utils.Database, now: datetime) -> None:
+@asynccontextmanager
+async def prepared_poll(database_url: str, size: int, url: str) -> AsyncIterator[tuple[Poll, HttpTransport]]:
+    """Yield a poll of as many apps, whose caches are warm, and its HTTP client."""
+    database = await open_database(database_url)
+    storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
+    now = datetime.now(UTC)
+    for number in range(size):
+        app = App(provider=BITRISE, slug=f"{number:016x}", title=f"App {number}")
+        await storage.of("T1").subscriptions.add(
+            channel="C", app=app, terms=NotificationRule(), by="U", at=now, baseline=Baseline(at=now)
+        )
+    # The state after the first poll of each app, which a bot with 10,000 apps reached long ago.
+    await database.write(lambda db: _warm_up(db, now))
+    async with HttpTransport() as http:
+        bitrise = BitriseClient(
+            http, credentials=FixedToken(SecretStr("t")), base_url=url, clock=lambda: datetime.now(UTC)
+        )
+        recorder = PollRecorder(
+            database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+        )
+        clock = partial(datetime.now, UTC)
+        poll = Poll(BitriseBuildSource(bitrise, clock=clock), storage, recorder, token="t", clock=clock)
+        for _ in range(5):
+            await poll()
+        yield poll, http
+    await database.close()
+
+
+def _warm_up(db: Connection, now: datetime) -> None:
     db.execute("UPDATE watched_apps SET joined = 1")
     db.execute("INSERT INTO looks (token, seen_until) VALUES ('t', ?)", [to_text(now)])
 

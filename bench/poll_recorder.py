@@ -10,14 +10,15 @@ import os
 import sqlite3
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 from bench.build_pages import BEGAN, add_build, builds_page, make_bitrise_state
-from bench.result import BenchmarkResult, scale_count
+from bench.result import BenchmarkResult, measure_seconds, scale_count
 from bot.providers_setup import ACTIONS
 from domain.build import App
 from domain.notifications.matching import match_changes
@@ -26,7 +27,7 @@ from domain.poll_state import Baseline, PollSnapshot, find_changes
 from messages.started_run import RunMessageRenderer
 from providers.bitrise.api.models import BuildItem, read_many
 from providers.bitrise.provider import BITRISE
-from storage.database import Database
+from storage.database_url import open_database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 
@@ -35,17 +36,9 @@ CHANGES = 10
 
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
-    state, apps = make_bitrise_state(50)
-    bodies = []
-    for number in range(scale_count(ROUNDS, scale, minimum=2)):
-        for change in range(CHANGES):
-            add_build(
-                state, apps[change % len(apps)], BEGAN + timedelta(hours=2, minutes=number, seconds=change)
-            )
-        bodies.append(builds_page(state))
-    watched = [App(provider=BITRISE, slug=app.slug, title=app.title) for app in apps]
-    with _pin_to_one_core():
-        measured = await _measure_recorder(bodies, watched)
+    bodies, watched = make_pages(scale_count(ROUNDS, scale, minimum=2))
+    with _pin_to_one_core(), tempfile.TemporaryDirectory() as folder:
+        measured = await _measure_recorder(f"sqlite:///{Path(folder) / 'b.db'}", bodies, watched)
         baseline = _measure_baseline(bodies)
     return [
         BenchmarkResult(
@@ -56,6 +49,19 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
             CHANGES / measured > 2000,
         )
     ]
+
+
+def make_pages(count: int) -> tuple[list[bytes], list[App]]:
+    """Return pages of builds, each with some changes since the one before, and their apps."""
+    state, apps = make_bitrise_state(50)
+    bodies = []
+    for number in range(count):
+        for change in range(CHANGES):
+            add_build(
+                state, apps[change % len(apps)], BEGAN + timedelta(hours=2, minutes=number, seconds=change)
+            )
+        bodies.append(builds_page(state))
+    return bodies, [App(provider=BITRISE, slug=app.slug, title=app.title) for app in apps]
 
 
 @contextmanager
@@ -72,37 +78,43 @@ def _pin_to_one_core() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-async def _measure_recorder(bodies: list[bytes], apps: list[App]) -> float:
+async def _measure_recorder(url: str, bodies: list[bytes], apps: list[App]) -> float:
     """Return the median seconds per page."""
-    durations = []
-    with tempfile.TemporaryDirectory() as folder:
-        database = await Database.open(Path(folder) / "b.db")
-        storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
-        for app in apps:
-            await storage.of("T1").subscriptions.add(
-                channel="C",
-                app=app,
-                terms=NotificationRule(),
-                by="U",
-                at=BEGAN,
-                baseline=Baseline(at=BEGAN + timedelta(hours=1)),
-            )
-        recorder = PollRecorder(
-            database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+    async with prepared_recorder(url, apps) as record_page:
+        return median([await measure_seconds(partial(record_page, body)) for body in bodies])
+
+
+@asynccontextmanager
+async def prepared_recorder(url: str, apps: list[App]) -> AsyncIterator[Callable[[bytes], Awaitable[None]]]:
+    """Yield a function that parses and records a page; the apps have one subscription each."""
+    database = await open_database(url)
+    storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
+    for app in apps:
+        await storage.of("T1").subscriptions.add(
+            channel="C",
+            app=app,
+            terms=NotificationRule(),
+            by="U",
+            at=BEGAN,
+            baseline=Baseline(at=BEGAN + timedelta(hours=1)),
         )
-        for body in bodies:
-            started_at = time.perf_counter()
-            items, _ = read_many(BuildItem, body)
-            builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
-            snapshot = PollSnapshot(
-                token="t", provider=BITRISE, builds=builds, seen_until=builds[0].triggered_at
-            )
-            changes = await recorder.record(snapshot, at=datetime.now(UTC))
-            durations.append(time.perf_counter() - started_at)
-            assert len(changes) == CHANGES
-        assert await storage.outbox.depth() == CHANGES * len(bodies)
-        await database.close()
-    return median(durations)
+    recorder = PollRecorder(
+        database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
+    )
+    pages = 0
+
+    async def record_page(body: bytes) -> None:
+        nonlocal pages
+        pages += 1
+        items, _ = read_many(BuildItem, body)
+        builds = tuple(item.as_build(item.repository.slug) for item in items if item.repository)
+        snapshot = PollSnapshot(token="t", provider=BITRISE, builds=builds, seen_until=builds[0].triggered_at)
+        changes = await recorder.record(snapshot, at=datetime.now(UTC))
+        assert len(changes) == CHANGES
+
+    yield record_page
+    assert await storage.outbox.depth() == CHANGES * pages
+    await database.close()
 
 
 def _measure_baseline(bodies: list[bytes]) -> float:

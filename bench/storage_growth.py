@@ -6,6 +6,8 @@ import tempfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import sqlite_utils
+
 from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS
 from domain.build import App, Build, BuildState
@@ -14,10 +16,10 @@ from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot, find_changes
 from messages.started_run import RunMessageRenderer
 from providers.bitrise.provider import BITRISE
-from storage.database import Database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 from storage.retention import prune
+from storage.sqlite_database import SqliteDatabase
 
 BUILDS = 100_000
 PAGE = 50
@@ -29,7 +31,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     builds = scale_count(BUILDS // PAGE // 10, scale, minimum=1) * PAGE * 10
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "b.db"
-        database = await Database.open(path)
+        database = await SqliteDatabase.open(path)
         storage = Repositories(database, read_action=ACTIONS.read, run_messages=RunMessageRenderer())
         recorder = PollRecorder(
             database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
@@ -83,18 +85,16 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     ]
 
 
-async def _data_size(database: Database) -> float:
+async def _data_size(database: SqliteDatabase) -> float:
     """Return the megabytes of data, without space that pruning has freed."""
 
-    def used_megabytes(db: object) -> float:
-        connection = db.conn  # type: ignore[attr-defined]
+    def used_megabytes(db: sqlite_utils.Database) -> float:
         [[pages]], [[free]], [[size]] = (
-            list(connection.execute(f"PRAGMA {name}"))
-            for name in ("page_count", "freelist_count", "page_size")
+            list(db.execute(f"PRAGMA {name}")) for name in ("page_count", "freelist_count", "page_size")
         )
         return float((pages - free) * size) / 1e6
 
-    return await database.read(used_megabytes)
+    return await database.run_sqlite(used_megabytes)
 
 
 def _app(number: int) -> App:

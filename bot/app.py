@@ -29,6 +29,7 @@ from services.actions.action import ActionRegistry
 from services.events import EventBus
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
 from services.jobs.background_job import WorkspaceCache
+from services.jobs.engine import LocalEngine, sweep
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
 from services.provider_description import ProviderRegistry
@@ -37,6 +38,7 @@ from services.request.request_tracker import RequestTracker
 from services.slack.workspace_clients import Uninstallation
 from services.worker_processes.pool import WorkerPool
 from storage.database import Database
+from storage.database_url import open_database
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -67,7 +69,9 @@ class Application:
         self._clock = clock
         self._timings = timings
         self._events = EventBus()
-        self._supervisor = Supervisor(self._events)
+        self._engine = LocalEngine(clock=clock)
+        sweep(self._engine)
+        self._supervisor = Supervisor(self._engine)
         self.metrics = Metrics()
         self.workers = WorkerPool()
         self.ready = asyncio.Event()
@@ -195,15 +199,25 @@ class Application:
 
     async def _open_storage(self, exit_stack: AsyncExitStack) -> Repositories:
         """Open the database. Raises DatabaseProblem."""
-        database = await Database.open(self._settings.database_path)
+        database = await open_database(
+            self._settings.database_url, wait_seconds=self._timings.database_wait_seconds
+        )
+        database.use_engine(self._engine.wake)
         exit_stack.push_async_callback(database.close)
         actions = ActionRegistry(action for spec in self._registry for action in spec.actions)
-        return Repositories(
+        storage = Repositories(
             database,
             self._settings.secret_box(),
             read_action=actions.read,
             run_messages=RunMessageRenderer(),
         )
+
+        def look_for_changes() -> None:
+            storage.subscriptions.mark_changed()
+            self._supervisor.wake_all()
+
+        database.when_unconfirmed(look_for_changes)
+        return storage
 
     async def _open_anchor(self, exit_stack: AsyncExitStack, database: Database) -> AnchorWriter | None:
         """Return the writer of audit log lines to AUDIT_ANCHOR; None if it is not set. Raises AnchorNotWritable."""
@@ -213,7 +227,7 @@ class Application:
             writer = AnchorWriter(database, address, clock=self._clock)
             await writer.check()
             # At the end, write the entries that were recorded while the bot was stopping.
-            exit_stack.push_async_callback(writer.write_waiting)
+            exit_stack.push_async_callback(writer.finish)
         await use_anchor(database, self._settings.secret_box(), address, self._clock)
         return writer
 

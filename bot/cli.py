@@ -28,7 +28,7 @@ from bot.http_server import CannotServe
 from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
 from bot.providers_setup import SPECS
 from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
-from bot.settings import EnvFileUnreadable, Settings
+from bot.settings import DataSettings, EnvFileUnreadable, Settings
 from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.redaction.redactor import redact
@@ -106,7 +106,10 @@ def sandbox(
         int, typer.Option(help="Port of the simulated Slack; 0 picks a free one.", metavar="PORT")
     ] = 0,
 ) -> None:
-    """Try the bot with simulated Slack, Bitrise and Build.io on this machine; no account needed."""
+    """Try the bot with simulated Slack, Bitrise and Build.io on this machine; no account needed.
+
+    The bot's data is deleted at the end, unless the environment has DATABASE_URL: an empty database for the sandbox.
+    """
     if not 0 <= port <= MAX_PORT:
         stop(f"--port: {port} is not a port; use 1 to {MAX_PORT}, or 0 for a free port.", USAGE_ERROR)
     if not 0 < speed <= MAX_SPEED:
@@ -118,6 +121,7 @@ def sandbox(
             "--story uses its own speed and a free port: remove --port and --speed.",
             USAGE_ERROR,
         )
+    database_url = _sandbox_database()
     # Import the simulators only here: `buildbell run` never loads them.
     try:
         from sandbox.environment import PortInUse  # noqa: PLC0415
@@ -130,7 +134,9 @@ def sandbox(
     try:
         code = asyncio.run(
             _until_sigterm(
-                play_story(manifest()) if story else run_sandbox(manifest(), speed=speed, port=port)
+                play_story(manifest(), database_url=database_url)
+                if story
+                else run_sandbox(manifest(), speed=speed, port=port, database_url=database_url)
             )
         )
     except PortInUse as problem:
@@ -138,6 +144,18 @@ def sandbox(
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0
     sys.exit(code)
+
+
+def _sandbox_database() -> str | None:
+    """Return DATABASE_URL from the environment, not from .env, whose database is the real bot's."""
+    if not (url := os.environ.get("DATABASE_URL")):
+        return None
+    try:
+        settings = DataSettings(_env_file=None, database_url=url)  # type: ignore[call-arg, unused-ignore]
+    except ValidationError as problem:
+        stop(describe_errors(problem), USAGE_ERROR)
+    # The bot has another working directory.
+    return url if settings.database_path is None else f"sqlite:///{settings.database_path.resolve()}"
 
 
 @cli.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.jobs.audit_anchor import AnchorWriter
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
 from services.polling.poller import Pollers
+from storage.database import DatabaseUnavailable
 from storage.repositories import Repositories
 
 
@@ -30,24 +32,32 @@ class Health:
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """Return whether the bot is ready, and the details."""
         reached = await self.connection.is_open()
-        details: dict[str, Any] = {"slack": reached, "sockets": await self.connection.count_sockets()}
+        database = self.storage.database.is_available
+        details: dict[str, Any] = {
+            "slack": reached,
+            "sockets": await self.connection.count_sockets(),
+            "database": database,
+        }
         for provider, poller in self.pollers.pollers.items():
             details[f"{provider}_failures"] = poller.failures
         if self.anchor is not None:
-            details |= {
-                "audit_anchor": self.anchor.state,
-                "audit_anchor_waiting": await self.anchor.waiting(),
-            }
+            details["audit_anchor"] = self.anchor.state
+            with suppress(DatabaseUnavailable):
+                details["audit_anchor_waiting"] = await self.anchor.waiting()
         last = self.pollers.last_success
         details["last_look"] = last.isoformat() if last else None
-        return reached and self.token_check.has_passed and not self.supervisor.is_stopping, details
+        return (
+            reached and database and self.token_check.has_passed and not self.supervisor.is_stopping,
+            details,
+        )
 
     async def render_metrics(self) -> bytes:
-        """Return the metrics in Prometheus' text format."""
+        """Return the metrics in Prometheus' text format; while the database is away, its last known numbers."""
         metrics = self.metrics
-        metrics.outbox_depth.set(await self.storage.outbox.depth())
-        metrics.audit_anchor_waiting.set(await self.anchor.waiting() if self.anchor is not None else 0)
-        metrics.subscriptions.set(await self.storage.subscriptions.count())
+        with suppress(DatabaseUnavailable):
+            metrics.outbox_depth.set(await self.storage.outbox.depth())
+            metrics.audit_anchor_waiting.set(await self.anchor.waiting() if self.anchor is not None else 0)
+            metrics.subscriptions.set(await self.storage.subscriptions.count())
         for provider, poller in self.pollers.pollers.items():
             last = poller.last_success.timestamp() if poller.last_success else 0
             metrics.record_poll_state(

@@ -130,7 +130,6 @@ async def create_provider_parts(
                 connection.config,
                 storage,
                 members=members,
-                events=events,
                 clock=clock,
                 provider_clock=http.clock,
             )
@@ -141,7 +140,7 @@ async def create_provider_parts(
         registry,
         clients,
         make_pollers(settings, clients, storage, events=events, clock=clock),
-        failure_analyzers(clients, storage, runner=runner, events=events, clock=clock),
+        failure_analyzers(clients, storage, runner=runner, clock=clock),
     )
 
 
@@ -177,11 +176,11 @@ def make_pollers(
             randomness=random.Random(),  # noqa: S311 - only spreads the polls out
         )
         pollers.append((source, poller))
-    return Pollers(pollers)
+    return Pollers(pollers, wake=storage.database.wake)
 
 
 def failure_analyzers(
-    clients: Clients, storage: Repositories, *, runner: Runner, events: EventBus, clock: Clock
+    clients: Clients, storage: Repositories, *, runner: Runner, clock: Clock
 ) -> Mapping[Provider, FailureAnalyzer]:
     """Create the failure analyzer of each provider whose logs can be read."""
     return {
@@ -190,7 +189,6 @@ def failure_analyzers(
             provider_clients.service_logs,
             storage,
             runner=runner,
-            events=events,
             clock=clock,
         )
         for provider_clients in clients.all

@@ -125,19 +125,18 @@ def create_jobs(
     settings: Settings, services: Services, anchor: AnchorWriter | None, timings: Timings
 ) -> Iterator[BackgroundJob]:
     """Yield the jobs."""
-    storage, events, clock = services.storage, services.events, services.clock
+    storage, clock = services.storage, services.clock
     yield services.slack.message_expiry
     yield services.slack.late_replies
     for clients in services.clients.all:
         if clients.state is not None:
             yield from clients.state.jobs
-    yield PendingActionExpiry(storage, events, clock=clock)
+    yield PendingActionExpiry(storage, clock=clock)
     yield TemporaryFileCleanup(storage, services.slack.client, clock=clock)
     yield AccessChecker(
         services.clients,
         storage,
         services.pollers,
-        events,
         registry=services.registry,
         context_for=partial(context_outside, services),
         clock=clock,
@@ -146,7 +145,6 @@ def create_jobs(
     yield DataCleanup(
         storage,
         settings.secret_box(),
-        events,
         history=timedelta(days=settings.history_days),
         audit=timedelta(days=settings.audit_days),
         clock=clock,

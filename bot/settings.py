@@ -18,6 +18,7 @@ from domain.access_policy import AllowRule, ApprovalRule, InvalidAccessRule, rea
 from domain.redaction.redactor import redact
 from domain.slack_ids import is_slack_id
 from storage.audit_anchor_lines import AnchorAddress
+from storage.database_url import find_url_problem, is_postgres, sqlite_path
 from storage.encryption import SecretBox
 
 _HEADER_VALUE = re.compile(r"[!-~]+")  # what an HTTP header can carry (RFC 9110, 5.5)
@@ -67,7 +68,9 @@ class DataSettings(BaseSettings):
     )
 
     database_url: str = Field(
-        default="sqlite:///buildbell.db", description="Database of the bot: an SQLite file."
+        default="sqlite:///buildbell.db",
+        repr=False,  # it may contain a password
+        description="Database of the bot: an SQLite file, or `postgresql://user:password@host/database`.",
     )
     buildbell_secret_key: SecretStr | None = Field(
         default=None,
@@ -110,7 +113,8 @@ class DataSettings(BaseSettings):
             conflicts_found.append(Conflict(message))
         if (
             self.audit_anchor.kind == "file"
-            and self.audit_anchor.path.resolve().parent == Path(self.database_path).resolve().parent
+            and self.database_path is not None
+            and self.audit_anchor.path.resolve().parent == self.database_path.resolve().parent
         ):
             message = "AUDIT_ANCHOR: must be in another folder than the database, out of reach of whatever writes there"
             conflicts_found.append(Conflict(message, "audit_anchor"))
@@ -118,10 +122,17 @@ class DataSettings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _check_sqlite_file(cls, value: str) -> str:
+    def _check_database_url(cls, value: str) -> str:
+        if is_postgres(value):
+            if problem := find_url_problem(value):
+                raise ValueError(problem)
+            return value
         if "://" in value and not value.startswith("sqlite:///"):
-            raise ValueError("must be an SQLite file: sqlite:///buildbell.db or a path")
-        path = value.removeprefix("sqlite:///")
+            raise ValueError(
+                "must be an SQLite file (sqlite:///buildbell.db or a path) or a PostgreSQL database"
+                " (postgresql://user:password@host/database)"
+            )
+        path = sqlite_path(value)
         if not path or path.endswith("/") or path.startswith((":memory:", "file:")) or "\0" in path:
             raise ValueError(
                 "must name a file, such as sqlite:///buildbell.db: notifications must survive a restart"
@@ -144,9 +155,9 @@ class DataSettings(BaseSettings):
         )
 
     @property
-    def database_path(self) -> str:
-        """Path of the SQLite file."""
-        return self.database_url.removeprefix("sqlite:///")
+    def database_path(self) -> Path | None:
+        """Path of the SQLite file; None if the database is PostgreSQL."""
+        return None if is_postgres(self.database_url) else Path(sqlite_path(self.database_url))
 
 
 class Settings(DataSettings):

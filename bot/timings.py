@@ -22,7 +22,7 @@ class Timings:
     socket. `access_check_seconds`: between two checks of a subscription. `follow_seconds`: between two updates of a
     followed log. `progress_seconds` and `home_progress_seconds`: between two updates of messages, or of Homes, that
     show running builds. `shown_seconds`: until a message with secrets is hidden. `options_seconds`: how long a list of
-    options is waited for.
+    options is waited for. `database_wait_seconds`: how long a transaction waits for a database server that is away.
     """
 
     recheck_seconds: float = 2.0
@@ -34,3 +34,4 @@ class Timings:
     home_progress_seconds: float = PROGRESS_SECONDS
     shown_seconds: float = SHOWN_SECONDS
     options_seconds: float = PATIENCE_SECONDS
+    database_wait_seconds: float = 10.0

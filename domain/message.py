@@ -38,6 +38,17 @@ class Recipient(FrozenModel):
     team: str
     channel: str
 
+    @property
+    def key(self) -> str:
+        """The recipient as the key of a unit of work."""
+        return f"{self.team}/{self.channel}"
+
+    @classmethod
+    def of_key(cls, key: str) -> Self:
+        """Read a key."""
+        team, _, channel = key.partition("/")
+        return cls(team=team, channel=channel)
+
 
 class MessageState(FrozenModel):
     """State stored with a message, as JSON.

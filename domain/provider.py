@@ -57,6 +57,11 @@ class Provider(str):
         return cls._known[name]
 
     @classmethod
+    def all(cls) -> list[Provider]:
+        """Return all registered providers, sorted by name."""
+        return [cls._known[name] for name in sorted(cls._known)]
+
+    @classmethod
     def legacy_default(cls) -> Provider:
         """Return the provider of buttons and modals that name none. Raises LookupError if it is not registered."""
         if cls._legacy_default is None:

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
@@ -17,12 +18,24 @@ from handlers.request_middleware import NextCall, RequestMiddleware
 from messages import notices
 from services.container import Services
 from services.request.context import sign_view, signed_state_of
-from services.request.error_messages import USER_ERRORS, slack_error_code
+from services.request.error_messages import DATABASE_AWAY, USER_ERRORS, slack_error_code
 from services.slack.interaction_payloads import Interaction, SubmissionPayload, SubmittedView
+from services.slack.payloads import CommandPayload
+from storage.database import DatabaseUnavailable
 
 log = structlog.get_logger()
 
 OLD_FORM = "This form is from another version of me, so nothing was done. Copy what you typed, and open the form again."
+
+
+def _answer_without_database(payload: object) -> BoltResponse:
+    """Return the answer to a request whose workspace can't be looked up; Slack shows a text only in two places."""
+    if isinstance(payload, CommandPayload):
+        return BoltResponse(status=200, body={"response_type": "ephemeral", "text": DATABASE_AWAY})
+    if isinstance(payload, SubmissionPayload) and payload.view.first_input is not None:
+        errors = {payload.view.first_input: DATABASE_AWAY}
+        return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
+    return BoltResponse(status=503, body="")
 
 
 class PermanentAck(AsyncAck):
@@ -88,8 +101,13 @@ def register(app: AsyncApp, services: Services) -> None:
         return BoltResponse(status=200, body=answer)
 
     @app.error
-    async def handle_error(error: Exception, response: BoltResponse | None) -> BoltResponse | None:
+    async def handle_error(
+        error: Exception, response: BoltResponse | None, context: AsyncBoltContext
+    ) -> BoltResponse | None:
         status = 400
+        if isinstance(error, DatabaseUnavailable):  # what is wrong with it is logged once
+            log.info("answer.without_database")
+            return _answer_without_database(context.get("slack_payload")) if response is not None else None
         if isinstance(error, USER_ERRORS):
             log.info("slack.not_understood", reason=type(error).__name__)
         elif (refusal := slack_error_code(error)) is not None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
-from services.events import WorkflowStepsChanged
 from services.request.context import RequestContext
 from services.request.forms import plain_error_text
 from services.request.interactions import FunctionHandler, Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
 from services.slack.event_payloads import EventPayload, FunctionExecuted, Inputs
+from storage.database import DatabaseUnavailable, store_surely
 from storage.workflow_steps import Outcome
 
 
@@ -28,9 +28,17 @@ def _listen(
         event, team = slack_payload.event, slack_payload.workspace_id
         execution, inputs = event.function_execution_id, event.inputs or Inputs()
         async with tracker.answering(callback_id):
-            if not await services.storage.workflow_steps.begin(
-                team, execution, callback_id, services.clock()
-            ):
+            try:
+                is_new = await services.storage.workflow_steps.begin(
+                    team, execution, callback_id, services.clock()
+                )
+            except DatabaseUnavailable as problem:
+                # Slack does not send it again, and the workflow must not wait for ever.
+                await services.slack.client(team).functions_completeError(
+                    function_execution_id=execution, error=plain_error_text(problem)
+                )
+                return
+            if not is_new:
                 return  # Slack resends what was not acknowledged; a build must not be started twice
             person = inputs.person or ""
             context = RequestContext(
@@ -49,5 +57,7 @@ def _listen(
             except Exception as problem:  # noqa: BLE001 - the workflow's author is shown every error
                 outcome = Outcome(error=plain_error_text(problem))
             if outcome is not None:
-                await services.storage.workflow_steps.conclude(team, execution, outcome)
-            services.events.publish(WorkflowStepsChanged())
+                concluded = outcome
+                await store_surely(
+                    lambda: services.storage.workflow_steps.conclude(team, execution, concluded)
+                )

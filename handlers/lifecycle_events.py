@@ -15,6 +15,7 @@ from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker
 from services.slack.event_payloads import Departure, EventPayload, TokensRevoked, UserChange
 from services.slack.workspace_clients import Uninstallation
+from storage.database import store_surely
 
 log = structlog.get_logger()
 
@@ -35,7 +36,8 @@ def register(
         if not user.deleted:
             return
         async with tracker.answering("user_change"):
-            if await commands.remove_departed_user(context_outside(services, team, user.id)):
+            context = context_outside(services, team, user.id)
+            if await store_surely(lambda: commands.remove_departed_user(context)):
                 log.info("account.left", team=team, person=user.id)
 
     @app.event("tokens_revoked")
@@ -43,12 +45,14 @@ def register(
         tokens = slack_payload.event.tokens
         if tokens is not None and tokens.bot:
             async with tracker.answering("tokens_revoked"):
-                await handle_uninstallation(_uninstallation(slack_payload, certain=False))
+                uninstallation = _uninstallation(slack_payload, certain=False)
+                await store_surely(lambda: handle_uninstallation(uninstallation))
 
     @app.event("app_uninstalled")
     async def handle_uninstalled(slack_payload: EventPayload[Departure]) -> None:
         async with tracker.answering("app_uninstalled"):
-            await handle_uninstallation(_uninstallation(slack_payload, certain=True))
+            uninstallation = _uninstallation(slack_payload, certain=True)
+            await store_surely(lambda: handle_uninstallation(uninstallation))
 
 
 def _uninstallation(payload: EventPayload[Any], *, certain: bool) -> Uninstallation:

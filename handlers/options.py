@@ -11,6 +11,7 @@ from services.request.context import RequestContext
 from services.request.interactions import Interactions, OptionsHandler
 from services.slack.interaction_payloads import OptionsPayload
 from services.slack.workspace_members import NotAMember
+from storage.database import DatabaseUnavailable
 
 log = structlog.get_logger()
 
@@ -31,7 +32,7 @@ def _listen(
         view_handler = interactions.options_in.get((callback_id or "", action_id), handler)
         try:
             options = await view_handler(slack_payload.value or "", slack_payload.metadata, context)
-        except NotAMember as problem:
+        except (NotAMember, DatabaseUnavailable) as problem:
             # A list can't show an error, and the selection is checked when the form is submitted.
             log.info("list.not_offered", reason=type(problem).__name__)
             options = {"options": []}

@@ -24,6 +24,7 @@ from sandbox.slack.server import APP_TOKEN, BOT_TOKEN, SIGNING_SECRET, SlackSimu
 # Slack users and their tokens at Bitrise and at Build.io.
 BITRISE_TOKENS = {"anna": ANNA_TOKEN, "ben": BEN_TOKEN, "carla": CARLA_TOKEN}
 BUILDIO_TOKENS = {"anna": members.ANNA_TOKEN, "ben": members.BEN_TOKEN, "carla": members.CARLA_TOKEN}
+LASTING_KEY = "a-key-of-the-sandbox-that-everybody-knows"
 
 
 class PortInUse(Exception):
@@ -73,8 +74,12 @@ class SandboxEnvironment:
         add_routes: Callable[[web.Application], None] | None = None,
         http: bool = False,
         settings: Mapping[str, str] | None = None,
+        database_url: str | None = None,
     ) -> Self:
-        """Start the simulators and the bot; with `http` over HTTP instead of Socket Mode."""
+        """Start the simulators and the bot; with `http` over HTTP instead of Socket Mode.
+
+        `database_url`: an empty database that stays; without it, the bot gets a file that is deleted by `close`.
+        """
         await self.start_simulators(port, add_routes=add_routes)
         self.settings |= {
             "SLACK_BOT_TOKEN": BOT_TOKEN,
@@ -83,9 +88,10 @@ class SandboxEnvironment:
             "BITRISE_API_URL": self.bitrise.api_url,
             "BUILDIO_TOKEN": members.TOKEN,
             "BUILDIO_API_URL": self.buildio.api_url,
-            "DATABASE_URL": f"sqlite:///{self.folder / 'buildbell.db'}",
+            "DATABASE_URL": database_url or f"sqlite:///{self.folder / 'buildbell.db'}",
             "DOWNLOAD_HOSTS": urlsplit(self.bitrise.file_store.url).hostname or "",
-            "BUILDBELL_SECRET_KEY": secrets.token_urlsafe(32),
+            # What stays must be readable at the next start.
+            "BUILDBELL_SECRET_KEY": LASTING_KEY if database_url else secrets.token_urlsafe(32),
             "HOST": "127.0.0.1",
             "PORT": "0",
             "POLL_INTERVAL": "1",

@@ -16,7 +16,9 @@ from sandbox.example_data import enable_log_summaries, seed_builds, seed_example
 from sandbox.page.routes import add_page
 
 
-async def run_sandbox(manifest: Mapping[str, Any], *, speed: float, port: int) -> int:
+async def run_sandbox(
+    manifest: Mapping[str, Any], *, speed: float, port: int, database_url: str | None = None
+) -> int:
     """Run until the user quits; builds run `speed` times as fast as real ones."""
     async with SandboxEnvironment(manifest) as environment:
 
@@ -24,7 +26,7 @@ async def run_sandbox(manifest: Mapping[str, Any], *, speed: float, port: int) -
             ControlApi(environment).add_routes(app)
             add_page(app, environment)
 
-        await environment.start(port=port, add_routes=add_routes)
+        await environment.start(port=port, add_routes=add_routes, database_url=database_url)
         await environment.connect_accounts("anna", "ben")
         seed_builds(environment)
         seed_examples(environment)

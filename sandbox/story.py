@@ -65,10 +65,10 @@ class Story:
             raise StoryFailed(what)
 
 
-async def play_story(manifest: Mapping[str, Any]) -> int:
+async def play_story(manifest: Mapping[str, Any], *, database_url: str | None = None) -> int:
     """Run all steps and print the channel as a user sees it; returns the exit code."""
     async with SandboxEnvironment(manifest) as environment:
-        await environment.start()
+        await environment.start(database_url=database_url)
         await environment.connect_accounts("anna", "ben")
         story = Story(environment)
         try:

@@ -1,4 +1,8 @@
-"""The event bus: parts publish what has changed, and others react without knowing each other."""
+"""The event bus: what has changed, for what this process shows: the Homes that are open.
+
+Nothing depends on an event. Work that must be done is woken in the transaction that makes it necessary, and another
+process may do it (`services/jobs/engine.py`).
+"""
 
 from __future__ import annotations
 
@@ -14,36 +18,11 @@ class BuildsChanged:
 
 
 @dataclass(frozen=True)
-class OutboxChanged:
-    """A message was queued."""
-
-
-@dataclass(frozen=True)
 class UserActed:
     """A user has changed something that their own Home shows."""
 
     team: str
     person: str
-
-
-@dataclass(frozen=True)
-class WorkflowStepsChanged:
-    """A step of a workflow has begun or has an outcome."""
-
-
-@dataclass(frozen=True)
-class PendingActionsChanged:
-    """A pending action was added or has ended."""
-
-
-@dataclass(frozen=True)
-class AccessChanged:
-    """An account or a membership has changed, on which subscriptions may depend."""
-
-
-@dataclass(frozen=True)
-class TemporaryFilesChanged:
-    """A file was uploaded that is deleted later."""
 
 
 EventT = TypeVar("EventT")

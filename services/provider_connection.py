@@ -15,7 +15,6 @@ from domain.credentials import Credentials, ProviderUser, Tokens
 from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient
-from services.events import EventBus
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from storage.watch_reset import WatchBaseline
 
@@ -73,9 +72,9 @@ class ProviderState(WorkspaceCache, Protocol):
 
 
 # Adds the provider's own routes to the HTTP server; the first argument polls the provider now.
-AddRoutes = Callable[[Callable[[], None], web.Application], None]
+AddRoutes = Callable[[Callable[[], Awaitable[None]], web.Application], None]
 # Makes a provider's own background jobs from the bot's client.
-JobFactory = Callable[[Client, EventBus], Sequence[BackgroundJob]]
+JobFactory = Callable[[Client], Sequence[BackgroundJob]]
 
 
 @dataclass(frozen=True)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-import sqlite_utils
 from pydantic import SecretStr
 
 from domain.build import FrozenModel
 from domain.credentials import Tokens
 from domain.message import Recipient
 from domain.provider import Provider
+from storage.connection import Connection
 from storage.database import WorkspaceDatabase
 from storage.encryption import DecryptionError, SecretBox
 from storage.slack_messages import enqueue_message
@@ -62,7 +62,7 @@ class Accounts:
         """Return the user's account, or None if none is connected."""
         query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
 
-        def work(db: sqlite_utils.Database) -> Account | None:
+        def work(db: Connection) -> Account | None:
             row = db.execute(query, [self._team, user, provider]).fetchone()
             return account_of(row) if row is not None else None
 
@@ -92,14 +92,19 @@ class Accounts:
         renewable = int(account.renewable)
         row = [self._team, user, provider, provider_user, name, account.sealed, to_text(at), renewable]
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            db.lock("account", self._team, user)
             query = "SELECT provider_user FROM accounts WHERE team_id = ? AND user_id = ? AND provider = ?"
             before = db.execute(query, [self._team, user, provider]).fetchone()
             if before is not None and before[0] != provider_user:
                 # Access was confirmed for another user of the provider, so it must be checked again.
                 end_access(db, self._team, user, at, provider=provider)
             db.execute(
-                f"INSERT OR REPLACE INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)", row
+                f"INSERT INTO accounts ({_FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)"
+                " ON CONFLICT (team_id, user_id, provider) DO UPDATE SET provider_user = excluded.provider_user,"
+                " name = excluded.name, sealed = excluded.sealed, connected_at = excluded.connected_at,"
+                " renewable = excluded.renewable, broken_at = NULL, checked_at = NULL",
+                row,
             )
             check_soon(db, self._team, user, provider)
 
@@ -146,7 +151,8 @@ class Accounts:
         Subscriptions that rely on the user's access show nothing from then on.
         """
 
-        def work(db: sqlite_utils.Database) -> list[Account]:
+        def work(db: Connection) -> list[Account]:
+            db.lock("account", self._team, user)
             where, arguments = "team_id = ? AND user_id = ?", [self._team, user]
             if provider is not None:
                 where, arguments = f"{where} AND provider = ?", [*arguments, provider]
@@ -165,7 +171,7 @@ class Accounts:
         Returns False if that was known already, or the token was replaced.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
             changed = db.execute(
                 "UPDATE accounts SET broken_at = ? WHERE team_id = ? AND user_id = ? AND provider = ?"
                 " AND sealed = ? AND broken_at IS NULL",
@@ -185,7 +191,8 @@ class Accounts:
         The access of the user's subscriptions is then checked at once.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            db.lock("account", self._team, account.user)
             changed = db.execute(
                 "UPDATE accounts SET broken_at = NULL WHERE team_id = ? AND user_id = ? AND provider = ?"
                 " AND sealed = ? AND broken_at IS NOT NULL",

@@ -5,25 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-import sqlite_utils
-
 from domain.build import App
 from domain.poll_state import RequestedRestart, Snapshot
 from domain.provider import Provider
+from storage.connection import Connection
 from storage.timestamps import from_text, to_text
 
 # Older restart requests can't explain a process that goes down now.
 RESTART_RETENTION = timedelta(minutes=30)
 
 
-def snapshots(db: sqlite_utils.Database, provider: Provider) -> dict[str, str]:
+def snapshots(db: Connection, provider: Provider) -> dict[str, str]:
     """Return the provider's snapshots by app slug."""
     query = "SELECT app_slug, body FROM snapshots WHERE provider = ?"
     return dict(db.execute(query, [provider]))
 
 
 def split_outdated(
-    db: sqlite_utils.Database, provider: Provider, new: Iterable[Snapshot]
+    db: Connection, provider: Provider, new: Iterable[Snapshot]
 ) -> tuple[list[Snapshot], set[str]]:
     """Return the snapshots that were compared with the stored ones, and the slugs of apps where that is not so.
 
@@ -43,25 +42,31 @@ def split_outdated(
     return current, outdated
 
 
-def store_snapshot(db: sqlite_utils.Database, provider: Provider, app_slug: str, body: str) -> None:
+def store_snapshot(db: Connection, provider: Provider, app_slug: str, body: str) -> None:
     """Store the current snapshot of an app."""
-    db.execute("INSERT OR REPLACE INTO snapshots VALUES (?, ?, ?)", [provider, app_slug, body])
+    db.execute(
+        "INSERT INTO snapshots VALUES (?, ?, ?)"
+        " ON CONFLICT (provider, app_slug) DO UPDATE SET body = excluded.body",
+        [provider, app_slug, body],
+    )
 
 
-def forget_snapshot(db: sqlite_utils.Database, app: App) -> None:
+def forget_snapshot(db: Connection, app: App) -> None:
     """Delete an app's snapshot: the next poll starts from scratch."""
     db.execute("DELETE FROM snapshots WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
 
 
-def record_restart(
-    db: sqlite_utils.Database, provider: Provider, app_slug: str, dyno: str, at: datetime
-) -> None:
+def record_restart(db: Connection, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
     """Store a restart request and delete old ones."""
     db.execute("DELETE FROM restarts WHERE asked_at < ?", [to_text(at - RESTART_RETENTION)])
-    db.execute("INSERT OR REPLACE INTO restarts VALUES (?, ?, ?, ?)", [provider, app_slug, dyno, to_text(at)])
+    db.execute(
+        "INSERT INTO restarts VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (provider, app_slug, dyno) DO UPDATE SET asked_at = excluded.asked_at",
+        [provider, app_slug, dyno, to_text(at)],
+    )
 
 
-def restarts(db: sqlite_utils.Database, provider: Provider) -> list[RequestedRestart]:
+def restarts(db: Connection, provider: Provider) -> list[RequestedRestart]:
     """Return the restarts that were requested recently."""
     query = "SELECT app_slug, dyno, asked_at FROM restarts WHERE provider = ?"
     return [

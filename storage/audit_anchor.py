@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite_utils
-
 from domain.audit_chain import ChainBroken
 from storage.audit_anchor_lines import Anchored, Remark, digest_of, read_line
 from storage.audit_register import Register, ends_of, read_register, waiting_lines
+from storage.connection import Connection
 
 
-def compare_with_anchor(db: sqlite_utils.Database, anchored: Anchored) -> tuple[list[Remark], list[Remark]]:
+def compare_with_anchor(db: Connection, anchored: Anchored) -> tuple[list[Remark], list[Remark]]:
     """Return problems and notes. Lines that still wait to be sent are not a gap."""
     try:
         register = read_register(db)
@@ -68,9 +67,7 @@ def _check_lines(register: Register, anchored: Anchored, waiting: int) -> list[R
     return []
 
 
-def _check_chain(
-    db: sqlite_utils.Database, team: str, anchored: Anchored, pending: int | None
-) -> list[Remark]:
+def _check_chain(db: Connection, team: str, anchored: Anchored, pending: int | None) -> list[Remark]:
     known = anchored.chains.get(team, {})
     last_known = max(known, default=0)
     ends = ends_of(db, team)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
-
-import sqlite_utils
 
 from domain.audit_chain import AuditEntry, AuditRecord, ChainBroken, Event, PersonalFields, link, verify
 from domain.build import FrozenModel
@@ -24,6 +24,7 @@ from storage.audit_register import (
     start_chain,
     write_ends,
 )
+from storage.connection import Connection, escape_like
 from storage.database import WorkspaceDatabase
 from storage.encryption import SecretBox
 from storage.timestamps import from_text, to_text
@@ -38,6 +39,10 @@ class Verdict(FrozenModel):
     last_seq: int
     last_hash: str
     sealed: bool
+
+
+# Higher than any number of an entry.
+_AFTER_ALL = 2**62
 
 
 class AuditLog:
@@ -56,17 +61,11 @@ class AuditLog:
         self, most: int, *, channel: str | None = None, app: str | None = None, acts: Sequence[str] = ()
     ) -> list[AuditRecord]:
         """Return the newest entries, newest first: all, or those of a channel, an app or some actions."""
-        where, arguments = "team_id = ?", [self._team]
-        if acts:
-            where = f"{where} AND json_extract(body, '$.act') IN ({', '.join('?' * len(acts))})"
-            arguments = [*arguments, *acts]
-        for name, value in (("channel", channel), ("app", app)):
-            if value is not None:
-                where, arguments = f"{where} AND json_extract(body, '$.{name}') = ?", [*arguments, value]
-        query = f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq DESC LIMIT ?"
-        return await self._database.read(
-            lambda db: [_read_record(row) for row in db.execute(query, [*arguments, most])]
-        )
+        wanted: dict[str, Sequence[str]] = {"act": acts}
+        wanted |= {"channel": [channel]} if channel is not None else {}
+        wanted |= {"app": [app]} if app is not None else {}
+        wanted = {name: values for name, values in wanted.items() if values}
+        return await self._database.read(lambda db: _latest(db, self._team, wanted, most))
 
     async def verify(self, expected: str | None = None) -> Verdict:
         """Verify that the chain is unchanged. Raises ChainBroken.
@@ -76,13 +75,46 @@ class AuditLog:
         return await self._database.read(lambda db: verify_chain(db, self._team, self._vault, expected))
 
 
+def _latest(db: Connection, team: str, wanted: Mapping[str, Sequence[str]], most: int) -> list[AuditRecord]:
+    """Return the newest entries with one of the wanted values in each of these fields."""
+    # The entry's JSON is searched as text first, which finds a few entries too many: another field may have its words.
+    patterns = {
+        name: [
+            f"%{json.dumps(name)}: {escape_like(json.dumps(value, ensure_ascii=False))}%" for value in values
+        ]
+        for name, values in wanted.items()
+    }
+    like = [" OR ".join(["body LIKE ? ESCAPE '\\'"] * len(values)) for values in patterns.values()]
+    query = (
+        f"SELECT {_FIELDS} FROM audit WHERE team_id = ? AND seq < ?{''.join(f' AND ({each})' for each in like)}"
+        " ORDER BY seq DESC LIMIT ?"
+    )
+    found: list[AuditRecord] = []
+    before = _AFTER_ALL
+    while len(found) < most:
+        arguments = [team, before, *chain.from_iterable(patterns.values()), most]
+        records = [_read_record(row) for row in db.execute(query, arguments).fetchall()]
+        found += [
+            record
+            for record in records
+            if all(json.loads(record.body).get(name) in values for name, values in wanted.items())
+        ]
+        if len(records) < most:
+            break
+        before = records[-1].seq
+    return found[:most]
+
+
 def append(
-    db: sqlite_utils.Database, team: str, vault: SecretBox | None, entry: AuditEntry, at: datetime
+    db: Connection, team: str, vault: SecretBox | None, entry: AuditEntry, at: datetime
 ) -> AuditRecord:
     """Append an entry to a workspace's chain; for use inside a transaction.
 
-    Raises ChainBroken if the chain or the register of all chains is missing: then nothing can be logged.
+    The transaction should end soon after: until then, no other workspace can append an entry, because all chains are
+    in one register. Raises ChainBroken if the chain or the register of all chains is missing: then nothing can be
+    logged.
     """
+    db.lock("audit")
     end = ends_of(db, team) or start_chain(db, vault, team, at)
     new = link(
         entry, seq=end.last_seq + 1, at=at.astimezone(UTC), previous=end.last_hash, salt=secrets.token_hex(16)
@@ -101,28 +133,26 @@ def append(
     return new
 
 
-def start_chain_if_missing(
-    db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime
-) -> bool:
-    """Start the chain of a workspace that stores data for the first time; for use inside a transaction.
+def start_chain_if_missing(db: Connection, vault: SecretBox | None, team: str, at: datetime) -> None:
+    """Start the chain of a workspace before it stores data for the first time; for use inside a transaction.
 
-    So every workspace with data has a chain, and a missing chain is noticed. Returns whether it existed before.
+    So every workspace with data has a chain, and a missing chain is noticed.
     """
     if ends_of(db, team) is not None:
-        return True
+        return
+    db.lock("audit")
     # A workspace that must have had a chain gets no new one; the next append says why.
-    with suppress(ChainBroken):
-        start_chain(db, vault, team, at)
-    return False
+    if ends_of(db, team) is None:
+        with suppress(ChainBroken):
+            start_chain(db, vault, team, at)
 
 
-def erase_person(
-    db: sqlite_utils.Database, team: str, vault: SecretBox | None, person: str, at: datetime
-) -> int:
+def erase_person(db: Connection, team: str, vault: SecretBox | None, person: str, at: datetime) -> int:
     """Erase a user and their texts from all entries, and log that; for use inside a transaction.
 
     Returns the number of entries. Raises ChainBroken if the chain's end is sealed and this vault can't continue it.
     """
+    db.lock("audit")
     seqs = [record.seq for record in records_about(db, team, person)]
     for seq in seqs:
         db.execute("UPDATE audit SET personal = NULL, salt = NULL WHERE team_id = ? AND seq = ?", [team, seq])
@@ -142,19 +172,21 @@ def erase_person(
     return len(seqs)
 
 
-def records_about(db: sqlite_utils.Database, team: str, person: str) -> Iterator[AuditRecord]:
+def records_about(db: Connection, team: str, person: str) -> Iterator[AuditRecord]:
     """Yield the entries by or about a user; for use on the database's thread."""
-    where = "team_id = ? AND personal LIKE ?"
-    for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq", [team, f"%{person}%"]):
+    where = "team_id = ? AND LOWER(personal) LIKE ?"
+    arguments = [team, f"%{person.lower()}%"]
+    for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE {where} ORDER BY seq", arguments):
         if (record := _read_record(row)).names(person):
             yield record
 
 
-def prune_audit(db: sqlite_utils.Database, before: datetime, vault: SecretBox | None = None) -> int:
+def prune_audit(db: Connection, before: datetime, vault: SecretBox | None = None) -> int:
     """Delete older entries from the start of each chain; for use inside a transaction.
 
     A sealed chain is cut only with the key that can seal it again. One with a wrong seal is kept, so that it shows.
     """
+    db.lock("audit")
     deleted = 0
     for team in teams_with_chains(db):
         query = "SELECT seq, hash FROM audit WHERE team_id = ? AND at < ? ORDER BY seq DESC LIMIT 1"
@@ -177,8 +209,9 @@ def prune_audit(db: sqlite_utils.Database, before: datetime, vault: SecretBox | 
     return deleted
 
 
-def wipe_audit(db: sqlite_utils.Database, team: str, vault: SecretBox | None, at: datetime) -> None:
+def wipe_audit(db: Connection, team: str, vault: SecretBox | None, at: datetime) -> None:
     """Delete a workspace's whole chain; for use inside a transaction."""
+    db.lock("audit")
     if (end := ends_of(db, team)) is not None:
         line = AnchorRecord(AnchorEvent.LEFT, team, end.last_seq, end.last_hash)
         with suppress(ChainBroken):  # a missing register must not prevent a workspace from being removed
@@ -188,12 +221,13 @@ def wipe_audit(db: sqlite_utils.Database, team: str, vault: SecretBox | None, at
     db.execute("DELETE FROM audit_chains WHERE team_id = ?", [team])
 
 
-def seal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
+def seal_chains(db: Connection, vault: SecretBox) -> int:
     """Seal the ends that have no seal because they were written before there was a key; for use inside a transaction.
 
     Every chain and every existing seal, including the register's, must be valid. Returns how many were sealed. Raises
     ChainBroken.
     """
+    db.lock("audit")
     sealed = 0
     for team in teams_with_chains(db):
         end = ends_of(db, team) or ChainEnds()
@@ -205,7 +239,7 @@ def seal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
     return sealed
 
 
-def reseal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
+def reseal_chains(db: Connection, vault: SecretBox) -> int:
     """Seal the ends that are sealed with an older key with the current one; for use inside a transaction.
 
     Returns how many there were. Raises ChainBroken for an end that does not match its seal.
@@ -225,15 +259,13 @@ def reseal_chains(db: sqlite_utils.Database, vault: SecretBox) -> int:
     return sealed
 
 
-def teams_with_chains(db: sqlite_utils.Database) -> list[str]:
+def teams_with_chains(db: Connection) -> list[str]:
     """Return the workspaces that have an audit log; for use on the database's thread."""
     query = "SELECT team_id FROM audit_chains UNION SELECT team_id FROM audit ORDER BY 1"
     return [team for (team,) in db.execute(query)]
 
 
-def verify_chain(
-    db: sqlite_utils.Database, team: str, vault: SecretBox | None, expected: str | None
-) -> Verdict:
+def verify_chain(db: Connection, team: str, vault: SecretBox | None, expected: str | None) -> Verdict:
     """Verify that a workspace's chain is unchanged; for use on the database's thread. Raises ChainBroken."""
     end = ends_of(db, team) or ChainEnds()
     progress = {"count": 0, "expected": expected in (None, end.before_first)}
@@ -262,14 +294,14 @@ def verify_chain(
     )
 
 
-def records_of(db: sqlite_utils.Database, team: str) -> Iterator[AuditRecord]:
+def records_of(db: Connection, team: str) -> Iterator[AuditRecord]:
     """Yield all entries of a workspace in order; for use on the database's thread. Raises ChainBroken."""
     for row in db.execute(f"SELECT {_FIELDS} FROM audit WHERE team_id = ? ORDER BY seq", [team]):
         yield _read_record(row)
 
 
 def _update_register(
-    db: sqlite_utils.Database,
+    db: Connection,
     vault: SecretBox | None,
     team: str,
     before: ChainEnds,

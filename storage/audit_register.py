@@ -12,14 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-import sqlite_utils
-
 from domain.audit_chain import ChainBroken
 from storage.audit_anchor_lines import AnchorEvent, AnchorLine, digest_of, make_line
+from storage.connection import Connection
 from storage.encryption import DecryptionError, SecretBox
 from storage.migrations import audit_triggers
 from storage.timestamps import to_text
 
+# More rows than a table has: not every database takes a negative limit for none.
+MAX_ROWS = 2**62
 # Prefix of the sealed text of a chain since there is a register. With such chains, a register needs a seal.
 _REGISTERED = "registered"
 # A workspace with rows in one of these tables has a chain, which was started before its first row.
@@ -77,7 +78,7 @@ class ChainEnds:
         return True
 
 
-def ends_of(db: sqlite_utils.Database, team: str) -> ChainEnds | None:
+def ends_of(db: Connection, team: str) -> ChainEnds | None:
     """Return the ends of a workspace's chain, or None."""
     query = "SELECT first_seq, before_first, last_seq, last_hash, seal FROM audit_chains WHERE team_id = ?"
     row = db.execute(query, [team]).fetchone()
@@ -120,7 +121,7 @@ class Register:
             raise ChainBroken("the register of all chains is not the one that was sealed")
 
 
-def read_register(db: sqlite_utils.Database) -> Register:
+def read_register(db: Connection) -> Register:
     """Read the register. Raises ChainBroken if it is missing or can't be read."""
     query = "SELECT chains, anchor, line_number, line_hash, seal FROM audit_register WHERE id = 1"
     row = db.execute(query).fetchone()
@@ -165,9 +166,7 @@ class RegisterChange:
     anchor: str | None = None
 
 
-def change_register(
-    db: sqlite_utils.Database, vault: SecretBox | None, change: RegisterChange, at: datetime
-) -> None:
+def change_register(db: Connection, vault: SecretBox | None, change: RegisterChange, at: datetime) -> None:
     """Change and seal the register, and write the lines for the anchor; called before the chains are changed.
 
     A register with a wrong seal is not sealed again, so that the forgery stays visible. Raises ChainBroken if it is
@@ -189,7 +188,7 @@ def change_register(
     _write_register(db, after, vault if may_seal else None)
 
 
-def reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
+def reseal_register(db: Connection, vault: SecretBox) -> bool:
     """Seal the register with the first key if it has no seal or one of an older key. Returns whether it was needed.
 
     Raises ChainBroken if the register does not match its seal or the chains.
@@ -205,13 +204,14 @@ def reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
     return True
 
 
-def record_key_change(db: sqlite_utils.Database, vault: SecretBox, at: datetime) -> None:
+def record_key_change(db: Connection, vault: SecretBox, at: datetime) -> None:
     """Add a line to the anchor that is signed with the new key and so covers the lines under older keys."""
     change_register(db, vault, RegisterChange(anchor_records=[AnchorRecord(AnchorEvent.KEY)]), at)
 
 
-def set_anchor(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str, at: datetime) -> None:
+def set_anchor(db: Connection, vault: SecretBox | None, anchor: str, at: datetime) -> None:
     """Switch to the anchor of this name, or to none (""). A new anchor starts with a statement."""
+    db.lock("audit")
     register = read_register(db)
     if register.anchor == anchor:
         return
@@ -229,7 +229,7 @@ def statement(event: AnchorEvent, register: Register, over: str | None = None) -
     return [AnchorRecord(event, chains=len(states), over=over), *states]
 
 
-def waiting_lines(db: sqlite_utils.Database, most: int = -1) -> list[tuple[int, str]]:
+def waiting_lines(db: Connection, most: int = MAX_ROWS) -> list[tuple[int, str]]:
     """Return the lines that wait to be sent with their row IDs, in order."""
     return [
         (number, line)
@@ -237,24 +237,24 @@ def waiting_lines(db: sqlite_utils.Database, most: int = -1) -> list[tuple[int, 
     ]
 
 
-def count_waiting(db: sqlite_utils.Database) -> int:
+def count_waiting(db: Connection) -> int:
     """Return how many lines wait to be sent."""
     return int(db.execute("SELECT COUNT(*) FROM audit_anchor_lines").fetchone()[0])
 
 
-def delete_sent_lines(db: sqlite_utils.Database, number: int) -> None:
+def delete_sent_lines(db: Connection, number: int) -> None:
     """Delete the waiting lines up to this row ID: they were sent."""
     db.execute("DELETE FROM audit_anchor_lines WHERE id <= ?", [number])
 
 
-def replace_waiting_lines(db: sqlite_utils.Database, lines: Sequence[str]) -> None:
+def replace_waiting_lines(db: Connection, lines: Sequence[str]) -> None:
     """Replace the waiting lines."""
     db.execute("DELETE FROM audit_anchor_lines")
     for line in lines:
         db.execute("INSERT INTO audit_anchor_lines (line) VALUES (?)", [line])
 
 
-def start_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, at: datetime) -> ChainEnds:
+def start_chain(db: Connection, vault: SecretBox | None, team: str, at: datetime) -> ChainEnds:
     """Start a workspace's chain. Raises ChainBroken if there must have been one already."""
     known = read_register(db).chains.get(team)
     if known is not None:
@@ -271,14 +271,14 @@ def start_chain(db: sqlite_utils.Database, vault: SecretBox | None, team: str, a
     return ends
 
 
-def start_missing_chains(db: sqlite_utils.Database) -> None:
+def start_missing_chains(db: Connection) -> None:
     """Start a chain for each workspace with data but no chain; only for operator commands."""
     for team in sorted(_teams_with_data(db)):
         if ends_of(db, team) is None:
             write_ends(db, team, ChainEnds())
 
 
-def has_data(db: sqlite_utils.Database, team: str) -> bool:
+def has_data(db: Connection, team: str) -> bool:
     """Return whether the workspace has data, which means that it must have a chain."""
     query = " UNION ALL ".join(
         f"SELECT 1 FROM {table} WHERE team_id = :team" for table in _TABLES_REQUIRING_CHAIN
@@ -286,7 +286,7 @@ def has_data(db: sqlite_utils.Database, team: str) -> bool:
     return bool(db.execute(f"SELECT EXISTS ({query})", {"team": team}).fetchone()[0])
 
 
-def write_ends(db: sqlite_utils.Database, team: str, ends: ChainEnds) -> None:
+def write_ends(db: Connection, team: str, ends: ChainEnds) -> None:
     """Store the ends of a chain."""
     db.execute(
         "INSERT INTO audit_chains (team_id, first_seq, before_first, last_seq, last_hash, seal)"
@@ -297,7 +297,7 @@ def write_ends(db: sqlite_utils.Database, team: str, ends: ChainEnds) -> None:
     )
 
 
-def rebuild_register(db: sqlite_utils.Database, vault: SecretBox | None, anchor: str) -> Register:
+def rebuild_register(db: Connection, vault: SecretBox | None, anchor: str) -> Register:
     """Rebuild the register from the current chains and return it; only for operator commands.
 
     The number of the last line is preserved if it can be read.
@@ -311,7 +311,7 @@ def rebuild_register(db: sqlite_utils.Database, vault: SecretBox | None, anchor:
     return register
 
 
-def register_problems(db: sqlite_utils.Database, vault: SecretBox | None) -> dict[str | None, list[str]]:
+def register_problems(db: Connection, vault: SecretBox | None) -> dict[str | None, list[str]]:
     """Return differences between the register and the chains by workspace; None stands for all workspaces."""
     problems: dict[str | None, list[str]] = {}
     if changed := changed_triggers(db):
@@ -345,11 +345,9 @@ def register_problems(db: sqlite_utils.Database, vault: SecretBox | None) -> dic
     return problems
 
 
-def changed_triggers(db: sqlite_utils.Database) -> dict[str, str]:
+def changed_triggers(db: Connection) -> dict[str, str]:
     """Return the audit log's triggers that were removed, changed or added, and which of these."""
-    query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name LIKE 'audit%'"
-    actual = {name: " ".join(sql.split()) for name, sql in db.execute(query)}
-    expected = {name: " ".join(sql.split()) for name, sql in audit_triggers().items()}
+    actual, expected = db.audit_triggers()
     return {
         **{name: "taken away" for name in expected if name not in actual},
         **{name: "changed" for name, sql in expected.items() if name in actual and actual[name] != sql},
@@ -357,8 +355,8 @@ def changed_triggers(db: sqlite_utils.Database) -> dict[str, str]:
     }
 
 
-def restore_triggers(db: sqlite_utils.Database) -> None:
-    """Restore the audit log's triggers; only for operator commands."""
+def restore_triggers(db: Connection) -> None:
+    """Restore the audit log's triggers in a restored SQLite file; pg_restore creates PostgreSQL's itself."""
     expected = audit_triggers()
     for name in changed_triggers(db):
         db.execute(f'DROP TRIGGER IF EXISTS "{name}"')
@@ -366,17 +364,17 @@ def restore_triggers(db: sqlite_utils.Database) -> None:
             db.execute(expected[name])
 
 
-def _chains_in(db: sqlite_utils.Database) -> dict[str, tuple[int, str, int, str]]:
+def _chains_in(db: Connection) -> dict[str, tuple[int, str, int, str]]:
     rows = db.execute("SELECT team_id, first_seq, before_first, last_seq, last_hash FROM audit_chains")
     return {team: (first, before, last, hash_) for team, first, before, last, hash_ in rows}
 
 
-def _teams_with_data(db: sqlite_utils.Database) -> set[str]:
+def _teams_with_data(db: Connection) -> set[str]:
     query = " UNION ".join(f"SELECT team_id FROM {table}" for table in _TABLES_REQUIRING_CHAIN)
     return {team for (team,) in db.execute(query)}
 
 
-def _is_ours(db: sqlite_utils.Database, vault: SecretBox, register: Register) -> bool:
+def _is_ours(db: Connection, vault: SecretBox, register: Register) -> bool:
     """Return whether the register is ours: its seal is valid, or it has none because an update has just created it.
 
     The second is only accepted as long as no chain was sealed since there is a register.
@@ -406,7 +404,7 @@ def _predates_register(vault: SecretBox, team: str, ends: ChainEnds) -> bool:
 
 
 def _write_lines(
-    db: sqlite_utils.Database,
+    db: Connection,
     vault: SecretBox,
     register: Register,
     anchor_records: Sequence[AnchorRecord],
@@ -429,7 +427,7 @@ def _write_lines(
     return register
 
 
-def _write_register(db: sqlite_utils.Database, register: Register, vault: SecretBox | None) -> None:
+def _write_register(db: Connection, register: Register, vault: SecretBox | None) -> None:
     seal = register.seal if vault is None else vault.encrypt(register.sealed_text, "audit register")
     db.execute(
         "INSERT INTO audit_register (id, chains, anchor, line_number, line_hash, seal) VALUES (1, ?, ?, ?, ?, ?)"

@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-import sqlite_utils
-
 from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
 from storage.audit_anchor_lines import AnchorEvent
 from storage.audit_log import append, teams_with_chains, verify_chain
@@ -35,13 +33,14 @@ from storage.audit_register import (
     statement,
     waiting_lines,
 )
-from storage.database import (
+from storage.connection import Connection
+from storage.database import DatabaseDamaged, DatabaseInUse, DatabaseMissing, DatabaseNewer, DatabaseProblem
+from storage.encryption import SecretBox
+from storage.migrations import known_migrations
+from storage.private_files import FILE_MODE, make_file, make_folder
+from storage.sqlite_database import (
     BUSY_SECONDS,
-    DatabaseDamaged,
-    DatabaseInUse,
-    DatabaseMissing,
-    DatabaseNewer,
-    DatabaseProblem,
+    SqliteConnection,
     bring_up_to_date,
     check,
     in_transaction,
@@ -49,9 +48,6 @@ from storage.database import (
     lock_exclusive,
     lock_shared,
 )
-from storage.encryption import SecretBox
-from storage.migrations import known_migrations
-from storage.private_files import FILE_MODE, make_file, make_folder
 
 # Files that SQLite keeps next to a database that is open, or was open when the power failed.
 _SQLITE_SUFFIXES = ("-wal", "-shm", "-journal")
@@ -119,7 +115,7 @@ def restore(
     at: datetime,
     vault: SecretBox | None = None,
     anchor: str = "",
-    forget: Callable[[sqlite_utils.Database], int] | None = None,
+    forget: Callable[[Connection], int] | None = None,
 ) -> RestoreResult:
     """Replace the database with a backup, and keep the old database under a name with the time.
 
@@ -230,14 +226,14 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
     if not applied:
         raise BackupCorrupt(f"{name} is no database of Buildbell's.")
     with closing(sqlite3.connect(copy)) as connection:
-        db = sqlite_utils.Database(connection, execute_plugins=False)
+        db = SqliteConnection.over(connection)
         try:
             found = str(connection.execute("PRAGMA integrity_check(1)").fetchone()[0])
             if found != "ok":
                 raise BackupCorrupt(f"{name} is damaged ({' '.join(found.split())}).")
             if violation := connection.execute("PRAGMA foreign_key_check").fetchone():
                 raise BackupCorrupt(f"{name} is damaged (a row of {violation[0]} points at nothing).")
-            for team in teams_with_chains(db) if "audit_chains" in db.table_names() else ():
+            for team in teams_with_chains(db) if "audit_chains" in db.db.table_names() else ():
                 _check_audit(db, team, name)
             return _rows(db), applied
         except sqlite3.DatabaseError as error:
@@ -261,7 +257,7 @@ def _read_old_audit(path: Path) -> _OldAudit | None:
         _checkpoint_log(path)
         address = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
         with closing(sqlite3.connect(address, uri=True)) as connection:
-            db = sqlite_utils.Database(connection, execute_plugins=False)
+            db = SqliteConnection.over(connection)
             register = read_register(db)
             waiting = [line for _, line in waiting_lines(db)]
     except (DatabaseDamaged, sqlite3.DatabaseError, ChainBroken):
@@ -271,7 +267,7 @@ def _read_old_audit(path: Path) -> _OldAudit | None:
 
 
 def _log_restore(
-    db: sqlite_utils.Database,
+    db: Connection,
     vault: SecretBox | None,
     anchor: str,
     before: _OldAudit | None,
@@ -312,14 +308,14 @@ def _log_restore(
         append(db, team, vault, entry, at)
 
 
-def _stored_anchor(db: sqlite_utils.Database) -> str:
+def _stored_anchor(db: Connection) -> str:
     try:
         return read_register(db).anchor
     except ChainBroken:
         return ""
 
 
-def _check_audit(db: sqlite_utils.Database, team: str, name: str) -> None:
+def _check_audit(db: SqliteConnection, team: str, name: str) -> None:
     try:
         verify_chain(db, team, None, None)
     except ChainBroken as problem:
@@ -328,12 +324,12 @@ def _check_audit(db: sqlite_utils.Database, team: str, name: str) -> None:
         ) from problem
 
 
-def _rows(db: sqlite_utils.Database) -> dict[str, int]:
-    names = [name for name in db.table_names() if not name.startswith(("_", "sqlite_"))]
+def _rows(db: SqliteConnection) -> dict[str, int]:
+    names = [name for name in db.db.table_names() if not name.startswith(("_", "sqlite_"))]
     return {name: db.execute(f"SELECT COUNT(*) FROM [{name}]").fetchone()[0] for name in sorted(names)}
 
 
-def _merge_log_into_file(db: sqlite_utils.Database) -> None:
+def _merge_log_into_file(db: SqliteConnection) -> None:
     db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     db.execute("PRAGMA journal_mode = DELETE")
 

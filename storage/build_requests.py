@@ -6,15 +6,15 @@ import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
-import sqlite_utils
-
 from domain.build import BuildRequest
 from domain.build_sanitizer import sanitize_request
 from domain.message import Message, Recipient
 from domain.provider import Provider
+from storage.connection import Connection
 from storage.database import Database
 from storage.slack_messages import change_messages_about, enqueue_message
 from storage.timestamps import to_text
+from storage.watched_builds import lock_watching
 
 RenderMessage = Callable[[BuildRequest], Message]
 
@@ -45,7 +45,8 @@ class BuildRequests:
     ) -> bool:
         """Store a new request and enqueue its message to the recipients. Returns whether it was new."""
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            lock_watching(db, [request.provider], shared=True)
             added = remember_request(db, request, at)
             for to in recipients if added else ():
                 if not _is_subscribed(db, to):
@@ -71,17 +72,14 @@ class BuildRequests:
         Messages in the workspace `team` show `within`: the user who decided is unknown to other workspaces.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
             row = db.execute(
-                "SELECT body FROM build_requests WHERE provider = ? AND slug = ? AND ended = 0",
+                "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ? AND ended = 0 RETURNING body",
                 [provider, slug],
             ).fetchone()
             if row is None:
                 return False
             request = BuildRequest.model_validate_json(row[0])
-            db.execute(
-                "UPDATE build_requests SET ended = 1 WHERE provider = ? AND slug = ?", [provider, slug]
-            )
             change_messages_about(db, subject_of_request(request.slug), message(request).encode())
             if within is not None:
                 change_messages_about(
@@ -92,16 +90,17 @@ class BuildRequests:
         return await self._database.write(work)
 
 
-def _is_subscribed(db: sqlite_utils.Database, to: Recipient) -> bool:
+def _is_subscribed(db: Connection, to: Recipient) -> bool:
     query = "SELECT 1 FROM subscriptions WHERE team_id = ? AND channel_id = ?"
     return db.execute(query, [to.team, to.channel]).fetchone() is not None
 
 
-def remember_request(db: sqlite_utils.Database, request: BuildRequest, at: datetime) -> bool:
+def remember_request(db: Connection, request: BuildRequest, at: datetime) -> bool:
     """Store an open request. Returns whether it was new. For use inside a transaction."""
     body = sanitize_request(request).model_dump_json(exclude_none=True)
     added = db.execute(
-        "INSERT OR IGNORE INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO build_requests (provider, slug, app_slug, seen_at, body) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
         [request.provider, request.slug, request.app_slug, to_text(at), body],
     )
     return bool(added.rowcount)

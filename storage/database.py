@@ -1,35 +1,20 @@
-"""The SQLite database and the single thread that accesses it."""
+"""The database: transactions that run beside the event loop, and what can be wrong with it."""
 
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import logging
-import os
-import sqlite3
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import Self, TypeVar
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import datetime
+from typing import TypeVar
 
-import sqlite_utils
-
-from storage.database_thread import DatabaseThread
-from storage.migrations import known_migrations, migrations
-from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, restrict_modes
-from storage.secure_deletion import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
+from domain.unit import Unit
+from storage.connection import Connection, Wake
 
 T = TypeVar("T")
-Work = Callable[[sqlite_utils.Database], T]
-
-BUSY_SECONDS = 60
-# While others read, the write-ahead log can't be emptied: the bot retries at this interval and logs a warning at the
-# first and every 60th retry; a command gives up after MAX_TRIES.
-EMPTY_LOG_SECONDS = 5.0
-TRIES_TO_SAY = 60
-MAX_TRIES = 10
-
-log = logging.getLogger(__name__)
+# Between two tries while the database is away.
+AGAIN_SECONDS = 1.0
+Work = Callable[[Connection], T]
 
 
 class DatabaseProblem(Exception):
@@ -60,6 +45,18 @@ class DatabaseInUse(DatabaseProblem):
     """Another Buildbell has the file open."""
 
 
+class DatabaseUnavailable(DatabaseProblem):
+    """The database server does not answer."""
+
+
+class DatabaseIncomplete(DatabaseProblem):
+    """A copy of another database into this one has not ended."""
+
+
+class CommitUnconfirmed(DatabaseUnavailable):
+    """The connection was lost during a commit, so that all of the transaction is stored, or nothing."""
+
+
 class WorkspaceGone(Exception):
     """The workspace has taken the app out, so nothing is kept of it any more."""
 
@@ -67,133 +64,95 @@ class WorkspaceGone(Exception):
         super().__init__(self.__doc__)
 
 
-class Database:
-    """An open database: WAL, `synchronous=FULL`, explicit transactions, all on a dedicated thread.
+class Database(ABC):
+    """An open database. Work runs on threads of its own, because the event loop must never wait for the disk."""
 
-    One thread, because connections that threads share lose writes silently, and because the event loop must never
-    wait for the disk.
-    """
-
-    def __init__(self, path: Path, thread: DatabaseThread, lock: FileLock, db: sqlite_utils.Database) -> None:
-        self.path = path
-        self._thread = thread
-        self._lock = lock
-        self._db = db
+    def __init__(self) -> None:
         self._removed: set[str] = set()
-        self._emptying_task: asyncio.Task[None] | None = None
-        self._prepare: Callable[[sqlite_utils.Database, str], bool] | None = None
+        self._prepare: Callable[[Connection, str], None] | None = None
         self._prepared: set[str] = set()
+        self.report_unconfirmed: Callable[[], None] = lambda: None
+        self._on_wake: Wake | None = None
 
-    @classmethod
-    async def open(cls, path: str | Path) -> Self:
-        """Open the file, create it if necessary, and migrate its schema.
+    def use_engine(self, wake: Wake) -> None:
+        """Let the engine know of each wake within a transaction; `wake` gets the transaction's connection."""
+        self._on_wake = wake
 
-        Raises DatabaseDamaged, DatabaseNewer, DatabaseInUse or DatabaseNotWritable, each with what to do. The file is
-        then unchanged, except for migrations that were applied before the disk was full.
-        """
-        database = await cls._on_own_thread(Path(path), _open)
-        # A killed process may not have emptied the log.
-        await database._empty_log()
-        return database
+    async def wake(self, unit: Unit, keys: Iterable[str] = ("",), *, at: datetime | None = None) -> None:
+        """Wake a unit of work where no transaction makes that necessary."""
 
-    @classmethod
-    async def open_shared(cls, path: str | Path) -> Self:
-        """Open the file for a short command, while a bot may have it open, too.
+        def work(db: Connection) -> None:
+            for key in keys:
+                db.wake(unit, key, at=at)
 
-        It must exist and have exactly this version's schema; nothing is migrated. Raises DatabaseMissing,
-        DatabaseDamaged, DatabaseNewer, DatabaseOlder or DatabaseInUse, each with what to do.
-        """
-        return await cls._on_own_thread(Path(path), _open_shared)
+        await self.write(work)
 
-    @classmethod
-    async def _on_own_thread(
-        cls, path: Path, open_: Callable[[Path], tuple[FileLock, sqlite_utils.Database]]
-    ) -> Self:
-        thread = DatabaseThread()
-        try:
-            lock, db = await thread.run(open_, path)
-        except BaseException:
-            thread.close()
-            raise
-        return cls(path, thread, lock, db)
+    @property
+    def is_available(self) -> bool:
+        """Whether the database answers; a file always does."""
+        return True
 
+    @abstractmethod
     def read(self, work: Work[T]) -> Awaitable[T]:
-        """Run `work` on the database's thread, without a transaction of its own."""
-        return self._thread.run(work, self._db)
+        """Run `work`, which only reads; all that it reads is from one moment."""
 
+    @abstractmethod
     def write(self, work: Work[T]) -> Awaitable[T]:
         """Run `work` in one transaction: all of it is on the disk when this is done, or none of it."""
-        return self._thread.run(in_transaction, self._db, work)
 
+    @abstractmethod
     async def erase(self, work: Work[T], *, tables: Sequence[str] = ()) -> T:
-        """Run `work` in one transaction, and erase from the files what it deleted from these tables.
+        """Run `work` in one transaction, and erase from the files what it deleted from these tables."""
 
-        While another process reads, the write-ahead log is emptied later.
-        """
-
-        def work_and_rewrite(db: sqlite_utils.Database) -> T:
-            result = work(db)
-            rewrite_tables(db, tables)
-            return result
-
-        result = await self.write(work_and_rewrite)
-        await self._empty_log()
-        return result
-
-    async def _empty_log(self) -> None:
-        if not await self.read(empty_log) and self._emptying_task is None:
-            self._emptying_task = asyncio.create_task(
-                self._empty_log_later(), name="emptying the database's log"
-            )
-
-    async def _empty_log_later(self) -> None:
-        tries = 1
-        while not await self.read(empty_log):
-            if tries % TRIES_TO_SAY == 1:
-                log.warning("database.log_not_emptied: somebody is reading the database; it is tried again")
-            tries += 1
-            await asyncio.sleep(EMPTY_LOG_SECONDS)
-        self._emptying_task = None
-
+    @abstractmethod
     async def rewrite(self) -> bool:
-        """Rewrite the whole file, so that no trace of deleted data remains.
+        """Rewrite the files, so that no trace of deleted data remains.
 
-        Returns whether the write-ahead log could be emptied as well, after up to MAX_TRIES tries. Raises
-        sqlite3.OperationalError if the disk is full.
+        Returns whether that is done completely; other programs that read the database may prevent it.
         """
-        await self.read(rewrite_file)
-        for _ in range(MAX_TRIES):
-            if await self.read(empty_log):
-                return True
-        return False
 
+    @abstractmethod
     async def rewrite_if_marked(self) -> bool:
-        """Rewrite the file if deleted data must leave no trace in it. Returns whether it was rewritten."""
-        marked = await self.read(is_marked)
-        if marked:
-            await self.rewrite()
-        return marked
+        """Rewrite the files if deleted data must leave no trace in them. Returns whether they were rewritten."""
+
+    @abstractmethod
+    async def close(self) -> None:
+        """Finish queued work and close the database."""
+
+    def when_unconfirmed(self, report: Callable[[], None]) -> None:
+        """Call `report` after each transaction of which it is not known whether it was stored."""
+        self.report_unconfirmed = report
 
     def of(self, team: str) -> WorkspaceDatabase:
         """Return the database for one workspace."""
         return WorkspaceDatabase(self, team)
 
     def mark_removed(self, team: str) -> None:
-        """Note that the workspace is being wiped; for use inside that transaction.
+        """Note that the workspace is being wiped; for use inside that transaction, which has its lock alone.
 
         Requests and jobs that are still running for it can't write any more.
         """
         self._removed.add(team)
         self._prepared.discard(team)
 
-    def before_each_write(self, prepare: Callable[[sqlite_utils.Database, str], bool]) -> None:
-        """Run `prepare` first in each transaction of a workspace, until it returns True."""
+    def before_first_write(self, prepare: Callable[[Connection, str], None]) -> None:
+        """Run `prepare` in a transaction of its own before the first one of each workspace."""
         self._prepare = prepare
 
-    def prepare(self, db: sqlite_utils.Database, team: str) -> None:
-        """Prepare the workspace before a write; for use inside a transaction."""
-        if self._prepare is not None and team not in self._prepared and self._prepare(db, team):
-            self._prepared.add(team)
+    async def prepare(self, team: str) -> None:
+        """Prepare the workspace for writes, unless that was done. Raises WorkspaceGone."""
+        prepare = self._prepare
+        if prepare is None or team in self._prepared:
+            return
+
+        def work(db: Connection) -> None:
+            db.lock("workspace", team, shared=True)
+            if self.is_removed(team):
+                raise WorkspaceGone
+            prepare(db, team)
+
+        await self.write(work)
+        self._prepared.add(team)
 
     def mark_present(self, team: str) -> None:
         """Note that the workspace has sent a request, so the app is installed again."""
@@ -203,14 +162,39 @@ class Database:
         """Return whether the workspace was wiped and has sent no request since."""
         return team in self._removed
 
-    async def close(self) -> None:
-        """Finish queued work and close the file."""
-        if self._emptying_task is not None:
-            self._emptying_task.cancel()
-            await asyncio.gather(self._emptying_task, return_exceptions=True)
-        await self._thread.run(self._db.close)
-        self._thread.close()
-        self._lock.close()
+
+def run_callbacks(loop: asyncio.AbstractEventLoop, callbacks: Sequence[Callable[[], None]]) -> None:
+    """Call what follows a commit on the event loop, before whoever waits for the transaction goes on."""
+
+    def run() -> None:
+        for callback in callbacks:
+            callback()
+
+    if callbacks:
+        loop.call_soon_threadsafe(run)
+
+
+async def store_surely(write: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a write until the database has taken it: for what has already happened elsewhere, and can't be undone.
+
+    It may be carried out twice, if a commit was not confirmed.
+    """
+    while True:
+        try:
+            return await write()
+        except DatabaseUnavailable:
+            await asyncio.sleep(AGAIN_SECONDS)
+
+
+async def confirm(write: Callable[[], Awaitable[T]]) -> T:
+    """Carry out a write that can be repeated, and repeat it if its commit was not confirmed, until it is.
+
+    Raises DatabaseUnavailable if certainly nothing was stored.
+    """
+    try:
+        return await write()
+    except CommitUnconfirmed:
+        return await store_surely(write)
 
 
 class WorkspaceDatabase:
@@ -224,197 +208,21 @@ class WorkspaceDatabase:
         """Run `work` on the database's thread, without a transaction of its own."""
         return self._database.read(work)
 
-    def write(self, work: Work[T]) -> Awaitable[T]:
+    async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction. Raises WorkspaceGone."""
-        return self._database.write(self._check_presence(work))
+        await self._database.prepare(self._team)
+        return await self._database.write(self._check_presence(work))
 
-    def erase(self, work: Work[T], *, tables: Sequence[str]) -> Awaitable[T]:
+    async def erase(self, work: Work[T], *, tables: Sequence[str]) -> T:
         """Run `work` in one transaction, and erase from the files what it deleted. Raises WorkspaceGone."""
-        return self._database.erase(self._check_presence(work), tables=tables)
+        await self._database.prepare(self._team)
+        return await self._database.erase(self._check_presence(work), tables=tables)
 
     def _check_presence(self, work: Work[T]) -> Work[T]:
-        def checked_work(db: sqlite_utils.Database) -> T:
+        def checked_work(db: Connection) -> T:
+            db.lock("workspace", self._team, shared=True)
             if self._database.is_removed(self._team):
                 raise WorkspaceGone
-            self._database.prepare(db, self._team)
             return work(db)
 
         return checked_work
-
-
-def check(path: Path) -> set[str]:
-    """Check an existing file without changing it. Returns its applied migrations.
-
-    Raises DatabaseDamaged or DatabaseNewer.
-    """
-    if not path.exists() or path.stat().st_size == 0:
-        return set()
-    try:
-        tables, applied = _read_schema(path)
-    except sqlite3.DatabaseError as error:
-        raise DatabaseDamaged(_damage_text(path, str(error))) from error
-    if "_sqlite_migrations" not in tables:
-        if tables:
-            raise DatabaseDamaged(
-                f"{path} is another program's database. Set DATABASE_URL to a file of Buildbell's own."
-            )
-        return set()
-    if newer := applied - known_migrations():
-        raise DatabaseNewer(
-            f"{path} was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
-            " Start that version again, or restore the backup made before the update."
-        )
-    return applied
-
-
-def _read_schema(path: Path) -> tuple[set[str], set[str]]:
-    """Return the file's tables and applied migrations. Raises sqlite3.DatabaseError for a damaged file."""
-    try:
-        return _read_schema_in_mode(path, "ro")
-    except sqlite3.OperationalError as error:
-        if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
-            raise
-        # A killed process has left a log that must be recovered first, which needs write access (sqlite.org,
-        # "Write-Ahead Logging", "Read-Only Databases"). Any opening does that, so it is not a change.
-        return _read_schema_in_mode(path, "rw")
-
-
-def _read_schema_in_mode(path: Path, mode: str) -> tuple[set[str], set[str]]:
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode={mode}", uri=True)
-    try:
-        verdict = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if verdict != "ok":
-            raise sqlite3.DatabaseError(verdict)
-        tables = {
-            name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-        }
-        if "_sqlite_migrations" not in tables:
-            return tables, set()
-        query = "SELECT name FROM _sqlite_migrations WHERE migration_set = ?"
-        return tables, {name for (name,) in connection.execute(query, [migrations.name])}
-    finally:
-        connection.close()
-
-
-def _damage_text(path: Path, verdict: str) -> str:
-    verdict = " ".join(verdict.split())
-    return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
-
-
-class FileLock:
-    """A lock on a file next to the database. SQLite's locks don't show which process uses the database."""
-
-    def __init__(self, path: Path, suffix: str, *, shared: bool, refusal: str) -> None:
-        """Take the lock. Raises DatabaseInUse with the text `refusal`."""
-        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
-        self._file = os.open(path.with_name(path.name + suffix), flags, FILE_MODE)
-        give_to_owner(self._file, path)
-        try:
-            fcntl.flock(self._file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            self.close()
-            raise DatabaseInUse(refusal) from error
-
-    def close(self) -> None:
-        """Release the lock."""
-        os.close(self._file)
-
-
-def lock_exclusive(path: Path) -> FileLock:
-    """Lock the database as a running bot does. Raises DatabaseInUse."""
-    # Two bots on one file would send every notification twice, and migrations take no lock themselves.
-    refusal = f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
-    return FileLock(path, ".lock", shared=False, refusal=refusal)
-
-
-def lock_shared(path: Path) -> FileLock:
-    """Prevent a restore; several processes may hold this lock. Raises DatabaseInUse."""
-    refusal = f"{path} is just being restored. Wait until that has ended."
-    return FileLock(path, ".beside", shared=True, refusal=refusal)
-
-
-def lock_commands_out(path: Path) -> FileLock:
-    """Lock out all commands that open the database next to the bot. Raises DatabaseInUse."""
-    refusal = f"{path} is in use by another command of Buildbell. Wait until that has ended."
-    return FileLock(path, ".beside", shared=False, refusal=refusal)
-
-
-def bring_up_to_date(path: Path) -> sqlite_utils.Database:
-    """Open a file that was checked and locked before, and migrate it to this version's schema."""
-    db = sqlite_utils.Database(path, execute_plugins=False)
-    db.enable_wal()
-    secure_delete = db.execute("PRAGMA secure_delete").fetchone()[0] == 1
-    _configure(db)
-    existed = bool(db.table_names())
-    pending = [step.name for step in migrations.pending(db)]
-    must_rewrite = existed and "m011_audit_register" in pending and not secure_delete
-    if must_rewrite:
-        # Data that older versions deleted is still in the file. It stays marked if the disk is full now, or the bot
-        # is killed.
-        mark_for_rewriting(db)
-    migrations.apply(db)
-    if must_rewrite:
-        with suppress(sqlite3.OperationalError):
-            rewrite_file(db)
-    return db
-
-
-def _open(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
-    try:
-        make_folder(path)
-        lock = lock_exclusive(path)
-        try:
-            make_file(path)
-            check(path)
-            restrict_modes(path)
-            return lock, bring_up_to_date(path)
-        except BaseException:
-            lock.close()
-            raise
-    except (OSError, sqlite3.OperationalError) as problem:
-        reason = (problem.strerror if isinstance(problem, OSError) else None) or problem
-        raise DatabaseNotWritable(
-            f"DATABASE_URL: {path} can't be written ({reason}). Its folder must be there, have room, and belong to"
-            " whom the bot runs as."
-        ) from problem
-
-
-def _open_shared(path: Path) -> tuple[FileLock, sqlite_utils.Database]:
-    if not path.exists() or path.stat().st_size == 0:
-        raise DatabaseMissing(f"there is no database at {path}. Set DATABASE_URL to the bot's own file.")
-    lock = lock_shared(path)
-    try:
-        if older := known_migrations() - check(path):
-            raise DatabaseOlder(
-                f"{path} was written by an older Buildbell (it lacks {', '.join(sorted(older))})."
-                " Start the bot of this version once, which brings it up to date."
-            )
-        connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=rw", uri=True)
-        db = sqlite_utils.Database(connection, execute_plugins=False)
-        _configure(db)
-    except BaseException:
-        lock.close()
-        raise
-    return lock, db
-
-
-def _configure(db: sqlite_utils.Database) -> None:
-    db.execute("PRAGMA synchronous = FULL")
-    db.execute("PRAGMA foreign_keys = ON")
-    # The default depends on how SQLite was built.
-    db.execute("PRAGMA secure_delete = ON")
-    # A command may write for a while; neither it nor the bot must fail because of the other.
-    db.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-
-
-def in_transaction(db: sqlite_utils.Database, work: Work[T]) -> T:
-    """Run `work` in one transaction: all of it is on the disk when this returns, or none of it."""
-    # sqlite-utils' atomic() starts deferred transactions; IMMEDIATE takes the write lock before anything is read.
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        result = work(db)
-    except BaseException:
-        db.rollback()
-        raise
-    db.commit()
-    return result

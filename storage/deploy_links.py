@@ -6,11 +6,10 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlite_utils
-
 from domain.build import App
 from domain.notifications.deploy_link import DeployLink
 from domain.provider import Provider
+from storage.connection import Connection
 from storage.database import WorkspaceDatabase
 from storage.timestamps import to_text
 
@@ -35,7 +34,7 @@ class DeployLinks:
         key = [self._team, channel, app.slug, bitrise.slug, branch]
         row = [*key, app.title, bitrise.title, by, to_text(at)]
 
-        def work(db: sqlite_utils.Database) -> DeployLink:
+        def work(db: Connection) -> DeployLink:
             db.execute(
                 "INSERT INTO ties (team_id, channel_id, buildio_app, bitrise_app, branch, buildio_title, bitrise_title,"
                 " set_by, set_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
@@ -66,7 +65,7 @@ class DeployLinks:
         """Remove the channel's links with these numbers and return how many there were."""
         rows = [(self._team, channel, number) for number in numbers]
         query = "DELETE FROM ties WHERE team_id = ? AND channel_id = ? AND id = ?"
-        return await self._database.write(lambda db: int(db.conn.executemany(query, rows).rowcount))
+        return await self._database.write(lambda db: db.executemany(query, rows))
 
     async def _find(self, where: str, arguments: Sequence[Any]) -> list[DeployLink]:
         return await self._database.read(
@@ -74,7 +73,7 @@ class DeployLinks:
         )
 
 
-def deploy_links_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_app: str) -> list[DeployLink]:
+def deploy_links_of(db: Connection, team: str, channel: str, bitrise_app: str) -> list[DeployLink]:
     """Return a channel's links to a Bitrise app; for use inside a transaction."""
     return _select(db, "team_id = ? AND channel_id = ? AND bitrise_app = ?", [team, channel, bitrise_app])
 
@@ -83,7 +82,7 @@ def deploy_links_of(db: sqlite_utils.Database, team: str, channel: str, bitrise_
 _TARGET, _SOURCE = "buildio", "bitrise"
 
 
-def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[DeployLink]:
+def _select(db: Connection, where: str, arguments: Sequence[Any]) -> list[DeployLink]:
     rows = db.execute(
         "SELECT id, buildio_app, buildio_title, bitrise_app, bitrise_title, branch, set_by FROM ties"
         f" WHERE {where} ORDER BY id",

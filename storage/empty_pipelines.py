@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
-import sqlite_utils
-
 from domain.message import RunMessages, RunNote
 from domain.pipeline import Pipeline
 from domain.subscription import Subscription
+from storage.connection import Connection
 from storage.outbox import run_parcel
 from storage.pipelines import pipeline_of
-from storage.subscriptions import end_subscription, subscriptions_of_apps
+from storage.subscriptions import end_subscription, subscriptions_to_attempt
 
 
 def end_runs_without_builds(
-    db: sqlite_utils.Database, pipelines: Iterable[Pipeline], at: datetime, run_messages: RunMessages
+    db: Connection, pipelines: Iterable[Pipeline], at: datetime, run_messages: RunMessages
 ) -> None:
     """Show the end of such pipelines in the messages that follow them, and stop following.
 
@@ -26,21 +25,19 @@ def end_runs_without_builds(
         if not pipeline.ended or any(workflow.build_slug for workflow in pipeline.workflows):
             continue
         stored = pipeline_of(db, pipeline.provider, pipeline.ref) or pipeline
-        for subscription in subscriptions_of_apps(db, pipeline.provider, [pipeline.app_slug]):
-            if pipeline.ref.key in subscription.terms.filter.attempts and not _was_notified_of_an_end(
-                db, subscription
-            ):
+        for subscription in subscriptions_to_attempt(db, pipeline):
+            if not _was_notified_of_an_end(db, subscription):
                 _show_end(db, stored, subscription, at, run_messages)
                 end_subscription(db, subscription)
 
 
-def _was_notified_of_an_end(db: sqlite_utils.Database, subscription: Subscription) -> bool:
+def _was_notified_of_an_end(db: Connection, subscription: Subscription) -> bool:
     query = "SELECT 1 FROM notifications WHERE subscription_id = ? AND event = 'ended'"
     return db.execute(query, [subscription.id]).fetchone() is not None
 
 
 def _show_end(
-    db: sqlite_utils.Database,
+    db: Connection,
     pipeline: Pipeline,
     subscription: Subscription,
     at: datetime,
@@ -48,12 +45,13 @@ def _show_end(
 ) -> None:
     if subscription.app is None:
         return
-    where = [subscription.team, subscription.channel, run_parcel(subscription.id, "*")]
-    query = "SELECT parcel, note FROM messages WHERE team_id = ? AND channel_id = ? AND parcel GLOB ?"
+    where = [subscription.team, subscription.channel, run_parcel(subscription.id, "%")]
+    query = "SELECT parcel, note FROM messages WHERE team_id = ? AND channel_id = ? AND parcel LIKE ?"
     for parcel, note in db.execute(query, where).fetchall():
         message = run_messages.render_ended_pipeline(pipeline, subscription.app, RunNote.read(note), now=at)
         db.execute(
-            "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told')) WHERE parcel = ?",
+            "UPDATE messages SET content = ?,"
+            " stale = stale + CASE WHEN status IN ('sending', 'told') THEN 1 ELSE 0 END WHERE parcel = ?",
             [message.encode(), parcel],
         )
     # The start of a build that has disappeared since.

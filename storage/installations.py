@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import json
 import logging
-import sqlite3
 from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
-import sqlite_utils
 from pydantic import SecretStr
 from slack_sdk.oauth.installation_store.async_installation_store import AsyncInstallationStore
 from slack_sdk.oauth.installation_store.models.bot import Bot
@@ -23,10 +20,12 @@ from slack_sdk.oauth.installation_store.models.installation import Installation
 from slack_sdk.oauth.state_store.async_state_store import AsyncOAuthStateStore
 
 from domain.build import FrozenModel
-from storage.database import Database
+from storage.connection import Connection
+from storage.database import Database, DatabaseMissing
+from storage.database_url import open_shared_database
 from storage.encryption import DecryptionError, SecretBox
 from storage.oauth_sessions import fingerprint_of, is_issued, new_state
-from storage.personal_data import WITH_TOKENS, wipe_workspace
+from storage.personal_data import WITH_TOKENS, lock_workspaces, wipe_workspaces
 from storage.timestamps import from_text, to_text
 
 # Slack's page is opened at once, so a later response is not trusted.
@@ -70,7 +69,8 @@ class Installations(AsyncInstallationStore):
         """
         key = _key(before)
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            _lock_installation(db, key)
             stored = self._read_row(db.execute(f"{_SELECT} WHERE {_AT}", key).fetchone())
             if stored is None or stored.bot_refresh_token != before.bot_refresh_token:
                 return False
@@ -122,12 +122,12 @@ class Installations(AsyncInstallationStore):
         Returns these workspaces.
         """
 
-        def work(db: sqlite_utils.Database) -> list[str]:
+        def work(db: Connection) -> list[str]:
             where, arguments = _where(enterprise, team)
-            db.execute(f"DELETE FROM installations WHERE {where}", arguments)
             teams = [team] if team else _workspaces_without_installation(db, enterprise or "")
-            for workspace in teams:
-                wipe_workspace(db, workspace, self._database, self._vault, self._clock())
+            lock_workspaces(db, teams)
+            db.execute(f"DELETE FROM installations WHERE {where}", arguments)
+            wipe_workspaces(db, teams, self._database, self._vault, self._clock())
             return teams
 
         return await self._database.erase(work, tables=WITH_TOKENS)
@@ -139,7 +139,7 @@ class Installations(AsyncInstallationStore):
             lambda db: db.execute(
                 "INSERT INTO workspaces VALUES (?, ?, ?) ON CONFLICT (team_id) DO UPDATE"
                 " SET enterprise_id = excluded.enterprise_id, seen_at = excluded.seen_at"
-                " WHERE enterprise_id <> excluded.enterprise_id",
+                " WHERE workspaces.enterprise_id <> excluded.enterprise_id",
                 row,
             )
         )
@@ -160,13 +160,16 @@ class Installations(AsyncInstallationStore):
         key = _key(bot)
         row = [*key, name, by, to_text(self._clock()), self._encrypt(bot)]
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            _lock_installation(db, key)
             if key[1]:
                 # The workspace may have joined or left an organisation since the last installation.
                 db.execute("DELETE FROM installations WHERE team_id = ?", [key[1]])
             db.execute(
-                "INSERT OR REPLACE INTO installations"
-                " (enterprise_id, team_id, name, installed_by, installed_at, sealed) VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO installations"
+                " (enterprise_id, team_id, name, installed_by, installed_at, sealed) VALUES (?, ?, ?, ?, ?, ?)"
+                " ON CONFLICT (enterprise_id, team_id) DO UPDATE SET name = excluded.name,"
+                " installed_by = excluded.installed_by, installed_at = excluded.installed_at, sealed = excluded.sealed",
                 row,
             )
 
@@ -200,17 +203,17 @@ class StoredInstallation(FrozenModel):
     ends_at: datetime | None = None
 
 
-def stored_installations(path: Path, vault: SecretBox) -> list[StoredInstallation]:
-    """Read the installations from a file that a bot may have open. Read-only. Raises sqlite3.DatabaseError."""
-    if not path.exists():
-        return []
-    connection = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+async def stored_installations(url: str, vault: SecretBox) -> list[StoredInstallation]:
+    """Read the installations from a database that a bot may have open. Changes nothing. Raises DatabaseProblem."""
     try:
-        tables = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'installations'")
-        rows = connection.execute(f"{_SELECT} ORDER BY installed_at").fetchall() if tables.fetchone() else []
+        database = await open_shared_database(url)
+    except DatabaseMissing:
+        return []
+    try:
+        query = f"{_SELECT} ORDER BY installed_at"
+        return await database.read(lambda db: [_read_stored(row, vault) for row in db.execute(query)])
     finally:
-        connection.close()
-    return [_read_stored(row, vault) for row in rows]
+        await database.close()
 
 
 def _read_stored(row: Any, vault: SecretBox) -> StoredInstallation:
@@ -268,9 +271,11 @@ class OAuthStates(AsyncOAuthStateStore):
         # Stored for as long as the state could be used again.
         row = [fingerprint_of(state), to_text(now + STATE_LIFETIME + timedelta(minutes=1))]
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
             db.execute("DELETE FROM oauth_states WHERE expires_at < ?", [to_text(now)])
-            return bool(db.execute("INSERT OR IGNORE INTO oauth_states VALUES (?, ?)", row).rowcount)
+            return bool(
+                db.execute("INSERT INTO oauth_states VALUES (?, ?) ON CONFLICT DO NOTHING", row).rowcount
+            )
 
         return await self._database.write(work)
 
@@ -284,6 +289,12 @@ def _key(bot: Bot) -> tuple[str, str]:
     return bot.enterprise_id or "", "" if bot.is_enterprise_install else bot.team_id or ""
 
 
+def _lock_installation(db: Connection, key: tuple[str, str]) -> None:
+    enterprise, team = key
+    # A workspace has one installation, whichever organisation it belongs to.
+    db.lock("installation", *(("", team) if team else (enterprise, "")))
+
+
 def _decrypt(vault: SecretBox, row: Any) -> Bot:
     """Decrypt the installation in a row. Raises DecryptionError."""
     return Bot(**json.loads(vault.decrypt(row[2], "slack", row[0], row[1])))
@@ -293,7 +304,7 @@ def _where(enterprise: str | None, team: str | None) -> tuple[str, list[str]]:
     return ("team_id = ?", [team]) if team else ("enterprise_id = ? AND team_id = ''", [enterprise or ""])
 
 
-def _workspaces_without_installation(db: sqlite_utils.Database, enterprise: str) -> list[str]:
+def _workspaces_without_installation(db: Connection, enterprise: str) -> list[str]:
     """Return the organisation's workspaces that have no installation of their own."""
     query = (
         "SELECT team_id FROM workspaces WHERE enterprise_id = ?"

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-import sqlite_utils
-
 from domain.audit_chain import ChainBroken
 from storage.audit_log import reseal_chains
 from storage.audit_register import read_register, record_key_change, reseal_register
+from storage.connection import Connection
 from storage.encryption import DecryptionError, SecretBox
 from storage.pending_actions import pending_action_subject, signed_text
 from storage.slack_messages import change_messages_about
@@ -82,13 +81,15 @@ _TABLES = {
 }
 
 
-def rotate_key(db: sqlite_utils.Database, vault: SecretBox) -> RotationResult:
+def rotate_key(db: Connection, vault: SecretBox) -> RotationResult:
     """Encrypt values of older keys with the first one. Raises UndecryptableValue; nothing is changed then.
 
     Every value is decrypted, so that afterwards the older keys are certainly not needed any more.
     """
     problems: list[str] = []
     counts = {name: _encrypt_again(db, vault, table, problems) for name, table in _TABLES.items()}
+    buttons = _sign_buttons(db, vault)
+    db.lock("audit")
     try:
         ends, register = reseal_chains(db, vault), int(_reseal_register(db, vault))
     except ChainBroken as problem:
@@ -98,19 +99,15 @@ def rotate_key(db: sqlite_utils.Database, vault: SecretBox) -> RotationResult:
         raise UndecryptableValue(problems)
     if register:
         record_key_change(db, vault, datetime.now(UTC))
-    return RotationResult(
-        **counts, audit_ends=ends, audit_register=register, buttons=_sign_buttons(db, vault)
-    )
+    return RotationResult(**counts, audit_ends=ends, audit_register=register, buttons=buttons)
 
 
-def _reseal_register(db: sqlite_utils.Database, vault: SecretBox) -> bool:
+def _reseal_register(db: Connection, vault: SecretBox) -> bool:
     # A register without a seal gets one with the next entry, or by `buildbell audit --seal`.
     return read_register(db).seal is not None and reseal_register(db, vault)
 
 
-def _encrypt_again(
-    db: sqlite_utils.Database, vault: SecretBox, table: _EncryptedColumn, problems: list[str]
-) -> int:
+def _encrypt_again(db: Connection, vault: SecretBox, table: _EncryptedColumn, problems: list[str]) -> int:
     key_columns = ", ".join(table.key)
     rows = db.execute(
         f"SELECT {key_columns}, {table.column}, {table.needed} FROM {table.table} ORDER BY {key_columns}"
@@ -124,14 +121,15 @@ def _encrypt_again(
                 problems.append(f"{table.table}: {table.description.format(*key)}: {problem}")
             continue
         if not vault.is_current(sealed):
-            where = " AND ".join(f"{column} = ?" for column in table.key)
+            where = " AND ".join(f"{column} = ?" for column in (*table.key, table.column))
             new = vault.encrypt(content, table.purpose, *key)
-            db.execute(f"UPDATE {table.table} SET {table.column} = ? WHERE {where}", [new, *key])
-            encrypted += 1
+            # A value that was stored meanwhile stays: the bot has encrypted it with the first key.
+            update = f"UPDATE {table.table} SET {table.column} = ? WHERE {where}"
+            encrypted += db.execute(update, [new, *key, sealed]).rowcount
     return encrypted
 
 
-def _sign_buttons(db: sqlite_utils.Database, vault: SecretBox) -> int:
+def _sign_buttons(db: Connection, vault: SecretBox) -> int:
     """Sign the buttons of pending actions with the first key; the bot then updates their messages."""
     signed = 0
     query = (
@@ -146,6 +144,7 @@ def _sign_buttons(db: sqlite_utils.Database, vault: SecretBox) -> int:
             return new if vault.is_signed(text, found[0]) else found[0]
 
         if (changed := _SIGNATURE.sub(replace_signature, content)) != content:
-            change_messages_about(db, pending_action_subject(identity), changed)
+            # A message that shows a decision meanwhile stays.
+            change_messages_about(db, pending_action_subject(identity), changed, was=content)
             signed += 1
     return signed

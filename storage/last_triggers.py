@@ -34,9 +34,11 @@ class LastTriggers:
             message=redact(ask.message) if ask.message else None,
         )
         row = [self._team, person, app_slug, stored.model_dump_json(exclude_defaults=True), to_text(at)]
-        await self._database.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO starts VALUES (?, ?, ?, ?, ?)", row)
+        query = (
+            "INSERT INTO starts VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (team_id, user_id, app_slug) DO UPDATE SET body = excluded.body, at = excluded.at"
         )
+        await self._database.write(lambda db: db.execute(query, row))
 
     async def last(self, person: str, app_slug: str) -> TriggerBuild | None:
         """Return the user's last trigger of the app, or None."""

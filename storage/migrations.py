@@ -7,6 +7,8 @@ import json
 import sqlite_utils
 from sqlite_utils import Migrations
 
+from storage.subscribed_apps import index_rows
+
 migrations = Migrations("buildbell")
 
 
@@ -134,6 +136,31 @@ def m013_edit_order_and_numbers(db: sqlite_utils.Database) -> None:
 def m014_threads_of_people(db: sqlite_utils.Database) -> None:
     """Store the ts of another user's message that a message replies to."""
     db.execute("ALTER TABLE messages ADD COLUMN thread_ts TEXT")
+
+
+@migrations()
+def m015_streaks_in_columns(db: sqlite_utils.Database) -> None:
+    """Add what of a failure streak is searched for as columns: not every database searches in JSON."""
+    for statement in FIFTEENTH:
+        db.execute(statement)
+    db.execute(
+        "UPDATE series SET is_red = json_extract(body, '$.red') IS NOT NULL,"
+        " green_at = substr(json_extract(body, '$.green.at'), 1, 19) || '.000000+00:00'"
+    )
+
+
+@migrations()
+def m016_subscribed_apps(db: sqlite_utils.Database) -> None:
+    """Add an index of subscriptions by app and by what they ask for, and indexes for rare kinds of them."""
+    for statement in SIXTEENTH:
+        db.execute(statement)
+    rows = db.execute(
+        "SELECT id, provider, app_slug, apps, terms FROM subscriptions WHERE stopped_reason IS NULL"
+    ).fetchall()
+    db.conn.executemany(
+        "INSERT INTO apps_of (subscription_id, provider, app_slug, search_key, rule_key) VALUES (?, ?, ?, ?, ?)",
+        [(identity, *row) for identity, *columns in rows for row in sorted(index_rows(*columns))],
+    )
 
 
 def _about_everything(body: str) -> str:
@@ -428,4 +455,26 @@ _THIRTEENTH = (
     # The number of a subscription in its channel. Older ones keep their ID as number.
     "ALTER TABLE subscriptions ADD COLUMN number INTEGER",
     "UPDATE subscriptions SET number = id",
+)
+
+FIFTEENTH = (
+    # Whether the latest build failed; when it last succeeded.
+    "ALTER TABLE series ADD COLUMN is_red INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE series ADD COLUMN green_at TEXT",
+)
+
+SIXTEENTH = (
+    # What active subscriptions ask for, a row for each app and search key (storage.subscribed_apps). `app_slug` is
+    # empty for every app of the provider.
+    """CREATE TABLE apps_of (
+        provider TEXT NOT NULL, app_slug TEXT NOT NULL, search_key TEXT NOT NULL, rule_key TEXT NOT NULL,
+        subscription_id INTEGER NOT NULL,
+        PRIMARY KEY (provider, app_slug, search_key, rule_key, subscription_id)) WITHOUT ROWID""",
+    "CREATE INDEX apps_by_subscription ON apps_of (subscription_id)",
+    # Whose build it is, in whatever workspace.
+    "CREATE INDEX people_by_any_name ON people (name) WHERE name IS NOT NULL",
+    "CREATE INDEX people_by_email ON people (email) WHERE email IS NOT NULL",
+    # Kinds of subscriptions that polls ask for, and of which there are few. The conditions are those of the queries.
+    "CREATE INDEX subscriptions_with_limits ON subscriptions (provider) WHERE terms LIKE '%_over%'",
+    """CREATE INDEX subscriptions_to_attempts ON subscriptions (provider) WHERE terms LIKE '%"attempts":%'""",
 )

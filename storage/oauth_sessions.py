@@ -15,12 +15,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import sqlite_utils
 from pydantic import SecretStr
 
 from domain.credentials import ProviderUser, Tokens
 from domain.provider import Provider
 from storage.accounts import EncryptionKeyMissing
+from storage.connection import Connection
 from storage.database import Database
 from storage.encryption import DecryptionError, SecretBox
 from storage.timestamps import to_text
@@ -153,7 +153,7 @@ class OAuthSessions:
         encrypted = self._vault.encrypt(content, "sign_in", fingerprint)
         row = [fingerprint, team, person, provider, state, encrypted, to_text(now + SESSION_LIFETIME)]
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
             db.execute("DELETE FROM sign_ins WHERE expires_at < ?", [to_text(now)])
             db.execute("INSERT INTO sign_ins VALUES (?, ?, ?, ?, ?, ?, ?)", row)
 

@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlite_utils
-
 from domain.build import MAX_SUCCESSES, App, Build, BuildState, usual_time
 from domain.build_author import people_behind
 from domain.failure_streak import StreakState
@@ -17,15 +15,16 @@ from domain.notification import NewNotification, Notification, NotificationStatu
 from domain.notifications.deploy_link import DeployLink
 from domain.notifications.rule import NotificationRule
 from domain.provider import Provider
+from storage.connection import Connection
 from storage.database import Database
 from storage.deploy_links import deploy_links_of
 from storage.pipelines import pipeline_of
-from storage.slack_messages import NewMessage
+from storage.slack_messages import NewMessage, wake_recipients
 from storage.started_runs import end_runs_in, is_followed_meanwhile, move_runs_to_starters
-from storage.subscriptions import end_one_time_subscriptions
+from storage.subscriptions import end_one_time_subscriptions, lock_one_time_subscriptions
 from storage.timestamps import from_text, to_text
 from storage.user_profiles import WorkspacePeople, workspace_people
-from storage.watched_builds import successes_like
+from storage.watched_builds import lock_watching, successes_like
 
 
 class Outbox:
@@ -55,20 +54,23 @@ class Outbox:
 
     async def due(self, to: Recipient, limit: int, now: datetime) -> list[Notification]:
         """Return the recipient's due notifications, in the order in which the builds ended."""
-        where = "team = ? AND channel = ? AND status = 'owed' AND (due_at IS NULL OR due_at <= ?)"
+        where = (
+            "notifications.team_id = ? AND notifications.channel_id = ? AND status = 'owed'"
+            " AND (due_at IS NULL OR due_at <= ?)"
+        )
         arguments = [to.team, to.channel, to_text(now)]
         return await self._database.read(lambda db: _notifications(db, where, arguments, limit))
 
     async def in_message(self, parcel: str) -> list[Notification]:
         """Return the notifications in one Slack message, in the order in which the builds ended."""
-        return await self._database.read(lambda db: _notifications(db, "parcel = ?", [parcel], -1))
+        return await self._database.read(lambda db: _notifications(db, "parcel = ?", [parcel]))
 
     async def last_reply(self, head: str) -> list[Notification]:
         """Return the notifications in the newest reply of a thread; empty if there is none."""
         newest = (
             "SELECT parcel FROM messages WHERE thread = ? AND status = 'told' ORDER BY rowid DESC LIMIT 1"
         )
-        return await self._database.read(lambda db: _notifications(db, f"parcel = ({newest})", [head], -1))
+        return await self._database.read(lambda db: _notifications(db, f"parcel = ({newest})", [head]))
 
     async def of_build(
         self, to: Recipient, provider: Provider, build_slug: str
@@ -102,7 +104,14 @@ class Outbox:
         """Defer pending notifications."""
         rows = [(to_text(until), notification.team, notification.id) for notification in notifications]
         query = "UPDATE notifications SET due_at = ? WHERE team_id = ? AND id = ?"
-        await self._database.write(lambda db: db.conn.executemany(query, rows))
+
+        def work(db: Connection) -> None:
+            db.executemany(query, rows)
+            wake_recipients(
+                db, [(notification.team, notification.channel) for notification in notifications], at=until
+            )
+
+        await self._database.write(work)
 
     async def release(self, to: Recipient, until: datetime) -> None:
         """Make the notifications due that were deferred until then."""
@@ -110,8 +119,12 @@ class Outbox:
             "UPDATE notifications SET due_at = NULL"
             " WHERE team_id = ? AND channel_id = ? AND status = 'owed' AND due_at = ?"
         )
-        row = [to.team, to.channel, to_text(until)]
-        await self._database.write(lambda db: db.execute(query, row))
+
+        def work(db: Connection) -> None:
+            db.execute(query, [to.team, to.channel, to_text(until)])
+            wake_recipients(db, [(to.team, to.channel)])
+
+        await self._database.write(work)
 
     async def begin(
         self,
@@ -123,11 +136,14 @@ class Outbox:
     ) -> bool:
         """Note that a new message with these notifications is about to be posted; called before Slack is.
 
-        Returns False and notes nothing if the message is not needed any more: it was dropped, the workspace was
-        removed, or the message of a started run shows the same.
+        Returns False and notes nothing if the message is not needed any more: it was dropped or changed, the workspace
+        was removed, or the message of a started run shows the same.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            db.lock("workspace", message.team, shared=True)
+            _lock_watching_of(db, notifications)
+            db.lock("channel", message.team, message.channel)
             if not _is_still_pending(db, notifications, message) or is_followed_meanwhile(db, message):
                 return False
             db.execute(
@@ -155,18 +171,26 @@ class Outbox:
 
     async def join(
         self, notifications: Sequence[Notification], parcel: str, at: datetime, *, note: str | None = None
-    ) -> None:
-        """Note that these notifications are about to be added to an existing message; called before Slack is."""
+    ) -> bool:
+        """Note that these notifications are about to be added to an existing message; called before Slack is.
 
-        def work(db: sqlite_utils.Database) -> None:
+        Returns False and notes nothing if one of them was dropped.
+        """
+
+        def work(db: Connection) -> bool:
+            _lock_watching_of(db, notifications)
+            to = Recipient(team=notifications[0].team, channel=notifications[0].channel)
+            if not _are_pending(db, notifications, to):
+                return False
             db.execute(
                 # From now on the message is rendered from its notifications and not from its first content.
-                "UPDATE messages SET stale = stale + 1, note = IFNULL(?, note), content = NULL WHERE parcel = ?",
+                "UPDATE messages SET stale = stale + 1, note = COALESCE(?, note), content = NULL WHERE parcel = ?",
                 [note, parcel],
             )
             _mark_sending(db, notifications, parcel, at)
+            return True
 
-        await self._database.write(work)
+        return await self._database.write(work)
 
     async def mark_delivered(self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0) -> int:
         """Mark the message as delivered with its `ts` in Slack. Returns how many notifications it has newly delivered.
@@ -175,17 +199,19 @@ class Outbox:
         to be shown.
         """
 
-        def work(db: sqlite_utils.Database) -> int:
+        def work(db: Connection) -> int:
+            has_one_time = lock_one_time_subscriptions(db, parcel)
             db.execute(
-                "UPDATE messages SET status = 'told', ts = ?, stale = MAX(stale - ?, 0),"
-                " stale_excerpts = MAX(stale_excerpts - ?, 0) WHERE parcel = ?",
-                [ts, stale, stale_excerpts, parcel],
+                "UPDATE messages SET status = 'told', ts = ?, stale = CASE WHEN stale > ? THEN stale - ? ELSE 0 END,"
+                " stale_excerpts = CASE WHEN stale_excerpts > ? THEN stale_excerpts - ? ELSE 0 END WHERE parcel = ?",
+                [ts, stale, stale, stale_excerpts, stale_excerpts, parcel],
             )
             newly = db.execute(
                 "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
                 [parcel],
             ).rowcount
-            end_one_time_subscriptions(db, parcel)
+            if has_one_time:
+                end_one_time_subscriptions(db, parcel)
             return newly
 
         return await self._database.write(work)
@@ -193,7 +219,8 @@ class Outbox:
     async def mark_not_delivered(self, parcel: str, error: str) -> None:
         """Note that Slack certainly does not have the new message, and queue its notifications again."""
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            lock_watching(db, shared=True)
             _requeue(db, parcel, error)
             db.execute(
                 "UPDATE messages SET status = 'owed' WHERE parcel = ? AND content IS NOT NULL", [parcel]
@@ -205,7 +232,8 @@ class Outbox:
     async def mark_deleted(self, parcel: str, error: str) -> None:
         """Note that the message was deleted in Slack, and queue the notifications again that were being added to it."""
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            lock_watching(db, shared=True)
             _requeue(db, parcel, error)
             db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
 
@@ -214,13 +242,15 @@ class Outbox:
     async def mark_refused(self, parcel: str, error: str) -> int:
         """Note that Slack refuses the message in any form. Returns how many notifications are dropped with it."""
 
-        def work(db: sqlite_utils.Database) -> int:
+        def work(db: Connection) -> int:
+            has_one_time = lock_one_time_subscriptions(db, parcel)
             db.execute("UPDATE messages SET status = 'gone', stale = 0 WHERE parcel = ?", [parcel])
             dropped = db.execute(
                 "UPDATE notifications SET status = 'dropped', error = ? WHERE parcel = ? AND status = 'sending'",
                 [error, parcel],
             ).rowcount
-            end_one_time_subscriptions(db, parcel)
+            if has_one_time:
+                end_one_time_subscriptions(db, parcel)
             return dropped
 
         return await self._database.write(work)
@@ -236,10 +266,10 @@ class Outbox:
             f"pipeline run {run.pipeline.ref.key}" if run.pipeline else "",
         ]
         query = (
-            "SELECT note FROM messages WHERE team_id = ? AND (parcel GLOB ? OR subject IN (?, ?))"
+            "SELECT note FROM messages WHERE team_id = ? AND (parcel LIKE ? OR subject IN (?, ?))"
             " ORDER BY rowid LIMIT 1"
         )
-        arguments = [run.team, f"run-{run.subscription_id}-*", *subjects]
+        arguments = [run.team, f"run-{run.subscription_id}-%", *subjects]
         row = await self._database.read(lambda db: db.execute(query, arguments).fetchone())
         return row[0] if row is not None else None
 
@@ -249,7 +279,8 @@ class Outbox:
         Returns whether this message was about one of them; its other notifications are queued again.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            lock_watching(db)
             query = "SELECT DISTINCT subscription_id FROM notifications WHERE parcel = ?"
             subscriptions = {run_of_parcel(parcel), *(number for (number,) in db.execute(query, [parcel]))}
             if not subscriptions & set(move_runs_to_starters(db, to)):
@@ -263,7 +294,8 @@ class Outbox:
     async def drop(self, to: Recipient, error: str) -> int:
         """Drop everything for a recipient that can't be notified any more. Returns how many notifications."""
 
-        def work(db: sqlite_utils.Database) -> int:
+        def work(db: Connection) -> int:
+            lock_watching(db)
             db.execute(
                 "UPDATE messages SET status = 'gone', stale = 0"
                 " WHERE team_id = ? AND channel_id = ? AND (status IN ('owed', 'sending') OR stale > 0)",
@@ -306,18 +338,20 @@ def run_of_parcel(parcel: str) -> int | None:
     return int(number) if name == "run" and number.isdecimal() else None
 
 
-def enqueue(db: sqlite_utils.Database, notifications: Sequence[NewNotification], at: datetime) -> int:
+def enqueue(db: Connection, notifications: Sequence[NewNotification], at: datetime) -> int:
     """Enqueue notifications; for use inside a transaction. Existing ones are not changed.
 
     Returns how many were new.
     """
     now = to_text(at)
-    return db.conn.executemany(
-        "INSERT OR IGNORE INTO notifications"
+    for notification in notifications:
+        wake_recipients(db, [(notification.team, notification.channel)], at=notification.due_at)
+    return db.executemany(
+        "INSERT INTO notifications"
         " (subscription_id, team_id, channel_id, provider, build_slug, event, created_at, due_at, held_for, sees_logs)"
         # The subscription decides the recipient. One that was matched before, but has been removed since, gets nothing.
         " SELECT id, team_id, channel_id, ?, ?, ?, ?, ?, ?, sees_logs FROM subscriptions"
-        " WHERE id = ? AND team_id = ? AND channel_id = ?",
+        " WHERE id = ? AND team_id = ? AND channel_id = ? ON CONFLICT DO NOTHING",
         [
             (
                 notification.provider,
@@ -332,39 +366,47 @@ def enqueue(db: sqlite_utils.Database, notifications: Sequence[NewNotification],
             )
             for notification in notifications
         ],
-    ).rowcount
+    )
 
 
-def _is_still_pending(
-    db: sqlite_utils.Database, notifications: Sequence[Notification], message: NewMessage
-) -> bool:
+def _is_still_pending(db: Connection, notifications: Sequence[Notification], message: NewMessage) -> bool:
     """Return whether the message is still needed; for use inside a transaction."""
     recipient = [message.team, message.channel]
     where = "team_id = ? AND channel_id = ? AND status = 'owed'"
     if message.content is not None:
-        query = f"SELECT 1 FROM messages WHERE {where} AND parcel = ?"
-        return db.execute(query, [*recipient, message.parcel]).fetchone() is not None
-    query = f"SELECT 1 FROM notifications WHERE {where}"
+        # Marked here, so that no other transaction can change the content any more without marking it as stale.
+        query = f"UPDATE messages SET status = 'sending' WHERE {where} AND parcel = ? AND content = ?"
+        return bool(db.execute(query, [*recipient, message.parcel, message.content]).rowcount)
     if not notifications:  # the head of a thread is posted for the notifications that follow
+        query = f"SELECT 1 FROM notifications WHERE {where}"
         return db.execute(query, recipient).fetchone() is not None
+    return _are_pending(db, notifications, message.recipient)
+
+
+def _are_pending(db: Connection, notifications: Sequence[Notification], to: Recipient) -> bool:
+    """Return whether none of the recipient's notifications was dropped, moved or deleted; inside a transaction."""
+    query = "SELECT 1 FROM notifications WHERE id = ? AND team_id = ? AND channel_id = ? AND status = 'owed'"
     return all(
-        db.execute(f"{query} AND id = ?", [*recipient, notification.id]).fetchone() is not None
+        db.execute(query, [notification.id, to.team, to.channel]).fetchone() is not None
         for notification in notifications
     )
 
 
-def _mark_sending(
-    db: sqlite_utils.Database, notifications: Sequence[Notification], parcel: str, at: datetime
-) -> None:
+def _lock_watching_of(db: Connection, notifications: Sequence[Notification]) -> None:
+    """Keep polls and changes of subscriptions away that would change or drop these notifications."""
+    lock_watching(db, {notification.build.provider for notification in notifications}, shared=True)
+
+
+def _mark_sending(db: Connection, notifications: Sequence[Notification], parcel: str, at: datetime) -> None:
     # A message contains only notifications of its own channel.
-    db.conn.executemany(
+    db.executemany(
         "UPDATE notifications SET status = 'sending', parcel = ?, sent_at = ?, attempts = attempts + 1"
         " WHERE id = ? AND (team_id, channel_id) = (SELECT team_id, channel_id FROM messages WHERE parcel = ?)",
         [(parcel, to_text(at), notification.id, parcel) for notification in notifications],
     )
 
 
-def _requeue(db: sqlite_utils.Database, parcel: str, error: str) -> None:
+def _requeue(db: Connection, parcel: str, error: str) -> None:
     # If the subscription's creator has lost access, notifications in delivery are dropped like all others.
     db.execute(
         "UPDATE notifications SET status = 'dropped', parcel = NULL, error = 'unseen'"
@@ -385,24 +427,28 @@ _STALE_IF_CAUSE_KNOWN = """
 
 # In order of the provider's end times; builds that have not ended are placed by when they were noticed.
 _SELECT = """
-    SELECT notifications.id, subscription_id, notifications.team_id AS team, notifications.channel_id AS channel,
+    SELECT notifications.id, subscription_id, notifications.team_id, notifications.channel_id,
         event, builds.body, watched_apps.body, notifications.created_at, status, terms, standing, failure, due_at,
-        parcel, IFNULL(subscriptions.sees_logs, notifications.sees_logs), unseen_at,
+        parcel, COALESCE(subscriptions.sees_logs, notifications.sees_logs), unseen_at,
         (SELECT note FROM messages WHERE messages.parcel = notifications.parcel)
     FROM notifications JOIN builds USING (provider, build_slug)
     LEFT JOIN watched_apps ON watched_apps.provider = builds.provider AND watched_apps.app_slug = builds.app_slug
     LEFT JOIN subscriptions ON subscriptions.id = notifications.subscription_id
     WHERE builds.body <> '' AND {where}
-    ORDER BY IFNULL(builds.finished_at, notifications.created_at), notifications.id LIMIT ?
+    ORDER BY COALESCE(builds.finished_at, notifications.created_at), notifications.id
 """
 
 
 def _notifications(
-    db: sqlite_utils.Database, where: str, arguments: Sequence[Any], limit: int
+    db: Connection, where: str, arguments: Sequence[Any], limit: int | None = None
 ) -> list[Notification]:
     known: dict[str, WorkspacePeople] = {}
     found = []
-    for row in db.execute(_SELECT.format(where=where), [*arguments, limit]):
+    query = _SELECT.format(where=where)
+    rows = (
+        db.execute(query, arguments) if limit is None else db.execute(f"{query} LIMIT ?", [*arguments, limit])
+    )
+    for row in rows.fetchall():
         identity, subscription, team, channel, event, body, app, created_at, status, *more = row
         terms, standing, failure, due, parcel, sees_logs, unseen, note = more
         build = Build.model_validate_json(body)
@@ -440,7 +486,7 @@ def _notifications(
     return found
 
 
-def _deploy_links(db: sqlite_utils.Database, team: str, channel: str, build: Build) -> tuple[DeployLink, ...]:
+def _deploy_links(db: Connection, team: str, channel: str, build: Build) -> tuple[DeployLink, ...]:
     # Saves a query per build in long lists: only successful builds can be deployed.
     if build.state is not BuildState.SUCCEEDED:
         return ()

@@ -8,15 +8,16 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any
 
-import sqlite_utils
 import structlog
 
 from domain.action import Action, Approvers, PendingAction, PendingActionState, UnreadableAction
 from domain.audit_chain import AuditEntry
 from domain.message import Message, Recipient
+from domain.unit import Unit
 from storage.accounts import EncryptionKeyMissing
 from storage.audit_log import append
-from storage.database import Database
+from storage.connection import Connection
+from storage.database import Database, confirm
 from storage.encryption import DecryptionError, SecretBox
 from storage.slack_messages import change_messages_about, enqueue_message
 from storage.timestamps import from_text, to_text
@@ -65,10 +66,12 @@ class PendingActions:
         ]
         to = Recipient(team=pending_action.team, channel=pending_action.channel)
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
             marks = ", ".join("?" * len(row))
-            db.execute(f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks})", row)
-            append(db, pending_action.team, self._vault, entry, pending_action.asked_at)
+            query = f"INSERT INTO proposals ({_FIELDS}) VALUES ({marks}) ON CONFLICT DO NOTHING"
+            if not db.execute(query, row).rowcount:
+                return  # it is stored already, but that was not confirmed
+            db.wake(Unit.EXPIRE, at=pending_action.expires_at)
             enqueue_message(
                 db,
                 pending_action.id,
@@ -77,8 +80,9 @@ class PendingActions:
                 message.encode(),
                 pending_action.asked_at,
             )
+            append(db, pending_action.team, self._vault, entry, pending_action.asked_at)
 
-        await self._database.of(pending_action.team).write(work)
+        await confirm(lambda: self._database.of(pending_action.team).write(work))
 
     async def find_open(self, team: str, identity: str) -> PendingAction | None:
         """Return a pending action that is not decided yet, or None. Raises EncryptionKeyMissing, DecryptionError."""
@@ -97,14 +101,16 @@ class PendingActions:
         at: datetime,
         to_asker: Message | None = None,
     ) -> bool:
-        """Store the decision, log it, and update the message. Returns False if the action was decided before.
+        """Store the decision, log it, and update the message. Returns False if it was decided otherwise before.
 
         `to_asker` is sent to the requester as a direct message.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            db.lock("workspace", pending_action.team, shared=True)
             decided = db.execute(
-                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?, act = iif(?, act, '')"
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?,"
+                " act = CASE WHEN ? = 1 THEN act ELSE '' END"
                 " WHERE team_id = ? AND id = ? AND state = 'open'",
                 [
                     state,
@@ -116,16 +122,24 @@ class PendingActions:
                 ],
             ).rowcount
             if decided:
-                append(db, pending_action.team, self._vault, entry, at)
                 change_messages_about(
                     db, pending_action_subject(pending_action.id), message.encode(), team=pending_action.team
                 )
-            if decided and to_asker is not None:
+            else:
+                # The same decision may be stored already, without a confirmation.
+                query = (
+                    "SELECT 1 FROM proposals WHERE team_id = ? AND id = ? AND state IN (?, 'done')"
+                    " AND COALESCE(decided_by, '') = ? AND decided_at = ?"
+                )
+                own = [pending_action.team, pending_action.id, state, by or "", to_text(at)]
+                return db.execute(query, own).fetchone() is not None
+            if to_asker is not None:
                 to = Recipient(team=pending_action.team, channel=pending_action.asked_by)
                 enqueue_message(db, f"{pending_action.id}-asker", to, "notice decided", to_asker.encode(), at)
-            return bool(decided)
+            append(db, pending_action.team, self._vault, entry, at)
+            return True
 
-        return await self._database.write(work)
+        return await confirm(lambda: self._database.write(work))
 
     async def finish(self, pending_action: PendingAction) -> None:
         """Mark an approved action as done and delete its content."""
@@ -150,7 +164,7 @@ class PendingActions:
     async def end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
         """Expire an action that can't be decrypted, and update its message."""
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
             ended = db.execute(
                 "UPDATE proposals SET state = 'expired', act = '' WHERE team_id = ? AND id = ?"
                 " AND state IN ('open', 'agreed')",
@@ -240,7 +254,7 @@ def signed_text(team: str, identity: str) -> str:
     return f"proposal {team} {identity}"
 
 
-def withdraw_pending_actions(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> int:
+def withdraw_pending_actions(db: Connection, where: str, arguments: Sequence[Any]) -> int:
     """Delete the matching actions, and say so in messages of undecided ones; for use inside a transaction."""
     text = Message("This was withdrawn: whoever asked for it was erased.").encode()
     for (identity,) in db.execute(

@@ -9,23 +9,23 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-
-import sqlite_utils
 
 from domain.audit_chain import ERASED
 from domain.build_author import STARTED_BY, parse_trigger
 from domain.redaction.redactor import redact
 from storage.audit_log import erase_person, records_about, wipe_audit
+from storage.connection import Connection, escape_like
 from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import withdraw_pending_actions
 from storage.personal_data_columns import COLUMNS, Columns
-from storage.secure_deletion import mark_for_rewriting
+from storage.subscribed_apps import index_subscriptions
 from storage.subscriptions import end_access, end_subscription, select_subscriptions
+from storage.watched_builds import lock_watching
 
 # JSON keys for authors in stored builds, series, approvals and filters.
 _AUTHORS = frozenset({"by", "author", "pull_request_author"})
@@ -49,7 +49,7 @@ class ErasureReport:
         return not (self.deleted or self.blanked or self.entries)
 
 
-def export_person(db: sqlite_utils.Database, team: str, user: str) -> dict[str, Any]:
+def export_person(db: Connection, team: str, user: str) -> dict[str, Any]:
     """Return everything stored about the user, ready for JSON. It contains no tokens, not even encrypted ones."""
     person = _Person.find(db, team, user)
     tables: dict[str, list[Row]] = {}
@@ -66,7 +66,7 @@ def export_person(db: sqlite_utils.Database, team: str, user: str) -> dict[str, 
 
 
 def erase_everywhere(
-    db: sqlite_utils.Database, team: str, user: str, vault: SecretBox | None, at: datetime
+    db: Connection, team: str, user: str, vault: SecretBox | None, at: datetime
 ) -> ErasureReport:
     """Delete the user's rows, and blank the user in rows that others need; for use inside a transaction.
 
@@ -74,6 +74,8 @@ def erase_everywhere(
     and is stopped once the bot notices that the account is gone. The audit log keeps what was done, but not who did
     it. Raises ChainBroken if the log's seal is wrong, or there is no key to continue the chain.
     """
+    lock_workspaces(db, [team])
+    db.lock("account", team, user)
     person = _Person.find(db, team, user)
     end_access(db, team, user, at)
     blanked = {table: _blank_rows(db, person, table) for table in COLUMNS}
@@ -95,7 +97,7 @@ class _Person:
     channels: frozenset[str]
 
     @classmethod
-    def find(cls, db: sqlite_utils.Database, team: str, user: str) -> _Person:
+    def find(cls, db: Connection, team: str, user: str) -> _Person:
         arguments = [team, user]
         names = {
             str(name).casefold()
@@ -154,7 +156,7 @@ class _Person:
         return self.blank(value, author=True)
 
 
-def _owned_rows(db: sqlite_utils.Database, person: _Person, table: str) -> Iterator[Row]:
+def _owned_rows(db: Connection, person: _Person, table: str) -> Iterator[Row]:
     """Yield the rows that belong to the user as a whole."""
     where, arguments = _owner_condition(person, COLUMNS[table])
     if where:
@@ -166,7 +168,7 @@ def _owned_rows(db: sqlite_utils.Database, person: _Person, table: str) -> Itera
         )
 
 
-def _other_rows(db: sqlite_utils.Database, person: _Person, table: str) -> Iterator[tuple[Row, Row]]:
+def _other_rows(db: Connection, person: _Person, table: str) -> Iterator[tuple[Row, Row]]:
     """Yield other rows that identify the user, each with the blanked columns."""
     columns = COLUMNS[table]
     if not (columns.user_ids or columns.texts):
@@ -175,8 +177,8 @@ def _other_rows(db: sqlite_utils.Database, person: _Person, table: str) -> Itera
     arguments = [person.user for _ in columns.user_ids]
     for column in columns.texts:
         for name in (person.user, *sorted(person.names)):
-            conditions.append(f"{column} LIKE ? ESCAPE '\\'")
-            arguments.append(f"%{_escape_like(name)}%")
+            conditions.append(f"LOWER({column}) LIKE ? ESCAPE '\\'")
+            arguments.append(f"%{escape_like(name.lower())}%")
     where, owner_arguments = _owner_condition(person, columns)
     where = f"{_team_condition(table)} AND ({' OR '.join(conditions)})" + (
         f" AND NOT ({where})" if where else ""
@@ -205,20 +207,22 @@ def _blank_text(person: _Person, text: str) -> str | None:
     return json.dumps(without, ensure_ascii=False, separators=(",", ":"))
 
 
-def _blank_rows(db: sqlite_utils.Database, person: _Person, table: str) -> int:
+def _blank_rows(db: Connection, person: _Person, table: str) -> int:
     blanked = 0
     for row, new in list(_other_rows(db, person, table)):
         sets = ", ".join(f"{column} = ?" for column in new)
-        key = db.table(table).pks
-        where = " AND ".join(f"{column} IS ?" for column in key)
+        key = db.primary_key(table)
+        where = " AND ".join(f"{column} = ?" for column in key)
         db.execute(
             f"UPDATE {table} SET {sets} WHERE {where}", [*new.values(), *(row[column] for column in key)]
         )
+        if table == "subscriptions":
+            index_subscriptions(db, where, [row[column] for column in key])
         blanked += 1
     return blanked
 
 
-def _delete_rows(db: sqlite_utils.Database, person: _Person, table: str) -> int:
+def _delete_rows(db: Connection, person: _Person, table: str) -> int:
     where, arguments = _owner_condition(person, COLUMNS[table])
     if not where:
         return 0
@@ -260,7 +264,7 @@ def _team_arguments(table: str, person: _Person) -> list[str]:
     return [person.team] * _team_condition(table).count("?")
 
 
-def _rows(db: sqlite_utils.Database, table: str, where: str, arguments: list[str]) -> Iterator[Row]:
+def _rows(db: Connection, table: str, where: str, arguments: list[str]) -> Iterator[Row]:
     columns = COLUMNS[table].all
     for row in db.execute(f"SELECT {', '.join(columns)} FROM {table} WHERE {where}", arguments):
         yield dict(zip(columns, row, strict=True))
@@ -294,11 +298,6 @@ def _redact_content(content: Any) -> Any:
     return redact(content) if isinstance(content, str) else content
 
 
-def _escape_like(text: str) -> str:
-    """Escape the text for LIKE."""
-    return re.sub(r"([\\%_])", r"\\\1", text)
-
-
 # Tables with tokens: they are rewritten at once after a deletion, the rest of the file within an hour.
 WITH_TOKENS = ("accounts", "installations", "sign_ins")
 # Every table with workspaces, except subscriptions, the audit log and installations, which are deleted separately.
@@ -320,21 +319,33 @@ WORKSPACE_TABLES = (
 )
 
 
-def known_teams(db: sqlite_utils.Database) -> list[str]:
+def known_teams(db: Connection) -> list[str]:
     """Return every workspace with stored data; for use on the database's thread."""
     tables = ("subscriptions", "audit_chains", *WORKSPACE_TABLES)
     query = " UNION ".join(f"SELECT team_id FROM {table}" for table in tables)
     return [team for (team,) in db.execute(query)]
 
 
-def wipe_workspace(
-    db: sqlite_utils.Database, team: str, database: Database, vault: SecretBox | None, at: datetime
+def lock_workspaces(db: Connection, teams: Iterable[str]) -> None:
+    """Wait for all writes of these workspaces' data, and keep others away until the transaction ends."""
+    for team in sorted(teams):
+        db.lock("workspace", team)
+    lock_watching(db)
+
+
+def wipe_workspaces(
+    db: Connection, teams: Sequence[str], database: Database, vault: SecretBox | None, at: datetime
 ) -> None:
-    """Delete all data of a workspace, and stop watching apps without other subscriptions."""
-    for subscription in select_subscriptions(db, "team_id = ?", [team]):
-        end_subscription(db, subscription)
-    for table in WORKSPACE_TABLES:
-        db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
-    wipe_audit(db, team, vault, at)
-    mark_for_rewriting(db)
-    database.mark_removed(team)
+    """Delete all data of workspaces that the transaction has locked.
+
+    Apps without other subscriptions are not watched any more.
+    """
+    for team in teams:
+        for subscription in select_subscriptions(db, "team_id = ?", [team]):
+            end_subscription(db, subscription)
+        for table in WORKSPACE_TABLES:
+            db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
+        database.mark_removed(team)
+    for team in teams:
+        wipe_audit(db, team, vault, at)
+    db.mark_for_rewriting()

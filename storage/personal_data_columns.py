@@ -50,6 +50,8 @@ COLUMNS = {
     "audit_register": Columns(
         encrypted=_names("seal"), impersonal=_names("id chains anchor line_number line_hash")
     ),
+    # Search keys are hashes.
+    "apps_of": Columns(impersonal=_names("provider app_slug search_key rule_key subscription_id")),
     "build_requests": Columns(
         texts=_names("body"), impersonal=_names("provider slug app_slug seen_at ended")
     ),
@@ -103,7 +105,9 @@ COLUMNS = {
         impersonal=_names("id team_id asked_at expires_at state decided_at execution"),
     ),
     "restarts": Columns(impersonal=_names("provider app_slug dyno asked_at")),
-    "series": Columns(texts=_names("body"), impersonal=_names("provider app_slug workflow branch")),
+    "series": Columns(
+        texts=_names("body"), impersonal=_names("provider app_slug workflow branch is_red green_at")
+    ),
     "snapshots": Columns(impersonal=_names("provider app_slug body")),
     "sign_ins": Columns(
         owner=_names("user_id"),

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import sqlite_utils
-
 from domain.build import PipelineRef
 from domain.build_sanitizer import sanitize_pipeline
 from domain.notifications.rule import NotificationRule
 from domain.pipeline import Pipeline
 from domain.poll_state import FollowedPipeline
 from domain.provider import Provider
+from storage.connection import Connection
+from storage.slack_messages import wake_recipients
 from storage.timestamps import to_text
 
 
-def open_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[Pipeline]:
+def open_pipelines(db: Connection, provider: Provider) -> list[Pipeline]:
     """Return the attempts that had not ended at the last poll; for use on the database's thread."""
     query = "SELECT body FROM pipelines WHERE provider = ? AND ended = 0 ORDER BY rowid"
     return [Pipeline.model_validate_json(body) for (body,) in db.execute(query, [provider])]
 
 
-def followed_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[FollowedPipeline]:
+def followed_pipelines(db: Connection, provider: Provider) -> list[FollowedPipeline]:
     """Return the attempts that messages follow and that have not ended; for use on the database's thread."""
     query = (
         "SELECT app_slug, terms FROM subscriptions WHERE provider = ? AND stopped_reason IS NULL"
@@ -45,7 +45,7 @@ def followed_pipelines(db: sqlite_utils.Database, provider: Provider) -> list[Fo
     ]
 
 
-def pipeline_of(db: sqlite_utils.Database, provider: Provider, ref: PipelineRef | None) -> Pipeline | None:
+def pipeline_of(db: Connection, provider: Provider, ref: PipelineRef | None) -> Pipeline | None:
     """Return the attempt that a build belongs to; for use on the database's thread."""
     if ref is None:
         return None
@@ -54,7 +54,7 @@ def pipeline_of(db: sqlite_utils.Database, provider: Provider, ref: PipelineRef 
     return Pipeline.model_validate_json(row[0]) if row else None
 
 
-def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> None:
+def save_pipelines(db: Connection, pipelines: Iterable[Pipeline]) -> None:
     """Store the pipelines, mark their messages as stale, and release notifications that waited for their end.
 
     For use inside a transaction.
@@ -64,7 +64,7 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
         changed = db.execute(
             "INSERT INTO pipelines (provider, pipeline_id, attempt, app_slug, ended, seen_at, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (provider, pipeline_id, attempt) DO UPDATE SET"
-            " ended = excluded.ended, body = excluded.body WHERE body <> excluded.body",
+            " ended = excluded.ended, body = excluded.body WHERE pipelines.body <> excluded.body",
             [
                 pipeline.provider,
                 pipeline.id,
@@ -84,15 +84,13 @@ def save_pipelines(db: sqlite_utils.Database, pipelines: Iterable[Pipeline]) -> 
         _end(db, pipeline.provider, pipeline.id, "attempt < ?", [pipeline.attempt])
 
 
-def forget_pipelines(db: sqlite_utils.Database, provider: Provider, identities: Iterable[str]) -> None:
+def forget_pipelines(db: Connection, provider: Provider, identities: Iterable[str]) -> None:
     """Stop waiting for the end of pipelines that can't be polled any more; for use inside a transaction."""
     for identity in identities:
         _end(db, provider, identity, "1 = 1", [])
 
 
-def _end(
-    db: sqlite_utils.Database, provider: Provider, identity: str, where: str, arguments: list[int]
-) -> None:
+def _end(db: Connection, provider: Provider, identity: str, where: str, arguments: list[int]) -> None:
     condition = f"provider = ? AND pipeline_id = ? AND ended = 0 AND {where}"
     values = [provider, identity, *arguments]
     attempts = db.execute(f"SELECT attempt FROM pipelines WHERE {condition}", values).fetchall()
@@ -101,19 +99,23 @@ def _end(
         _release_notifications(db, PipelineRef(id=identity, attempt=attempt))
 
 
-def _refresh_messages(db: sqlite_utils.Database, ref: PipelineRef) -> None:
+def _refresh_messages(db: Connection, ref: PipelineRef) -> None:
     """Mark the messages about a pipeline as stale."""
     suffix = f" {ref.id} {ref.attempt}"
-    db.execute(
+    changed = db.execute(
         "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told')"
-        " AND subject GLOB 'pipeline *' AND substr(subject, -length(?)) = ?",
-        [suffix, suffix],
+        " AND subject LIKE 'pipeline %' AND substr(subject, length(subject) - ?) = ?"
+        " RETURNING team_id, channel_id",
+        [len(suffix) - 1, suffix],
     )
+    wake_recipients(db, changed)
 
 
-def _release_notifications(db: sqlite_utils.Database, ref: PipelineRef) -> None:
+def _release_notifications(db: Connection, ref: PipelineRef) -> None:
     """Make the notifications due that waited for the end of the pipeline."""
-    db.execute(
-        "UPDATE notifications SET due_at = NULL, held_for = NULL WHERE held_for = ? AND status = 'owed'",
+    released = db.execute(
+        "UPDATE notifications SET due_at = NULL, held_for = NULL WHERE held_for = ? AND status = 'owed'"
+        " RETURNING team_id, channel_id",
         [f"{ref.id} {ref.attempt}"],
     )
+    wake_recipients(db, released)

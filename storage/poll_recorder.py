@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
-import sqlite_utils
-
 from domain.build import Build, BuildChange, BuildState
 from domain.build_author import NameDirectory
 from domain.build_sanitizer import sanitize_builds
@@ -17,17 +15,19 @@ from domain.notification import NewNotification
 from domain.poll_state import PollSnapshot, Snapshot
 from domain.provider import Provider
 from domain.subscription import Subscription
+from domain.unit import Unit
 from storage.app_snapshots import split_outdated, store_snapshot
+from storage.connection import Connection
 from storage.database import Database
 from storage.empty_pipelines import end_runs_without_builds
 from storage.failure_analyses import schedule_analyses, store_failure
 from storage.outbox import enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
 from storage.slack_messages import refresh_messages_before_end
-from storage.subscriptions import subscriptions_of_apps
+from storage.subscriptions import subscriptions_to_match, teams_with_authors
 from storage.timestamps import from_text, to_text
 from storage.user_profiles import name_directories
-from storage.watched_builds import advance_streaks, by_slugs, known_states, save_builds
+from storage.watched_builds import advance_streaks, by_slugs, known_states, lock_watching, save_builds
 
 Compare = Callable[
     [Sequence[Build], Mapping[str, BuildState], Mapping[str, datetime | None]], Sequence[BuildChange]
@@ -67,9 +67,15 @@ class PollRecorder:
 
     async def enqueue(self, notifications: Sequence[NewNotification], *, at: datetime) -> None:
         """Enqueue notifications that are caused by time alone."""
-        await self._database.write(lambda db: enqueue(db, notifications, at))
 
-    def _record(self, db: sqlite_utils.Database, poll: PollSnapshot, at: datetime) -> Sequence[BuildChange]:
+        def work(db: Connection) -> None:
+            lock_watching(db, (notification.provider for notification in notifications))
+            enqueue(db, notifications, at)
+
+        await self._database.write(work)
+
+    def _record(self, db: Connection, poll: PollSnapshot, at: datetime) -> Sequence[BuildChange]:
+        lock_watching(db, [poll.provider])
         snapshots, outdated = split_outdated(db, poll.provider, poll.snapshots)
         _store_first_snapshots(db, poll.provider, snapshots)
         builds = [build for build in poll.builds if build.app_slug not in outdated]
@@ -88,14 +94,15 @@ class PollRecorder:
             changes = sorted(changes, key=lambda change: _end(change.build))
             standings = advance_streaks(db, [change.build for change in changes if change.build.ended])
             save_builds(db, [change.build for change in changes], standings)
-            apps = sorted({change.build.app_slug for change in changes})
-            subscriptions = subscriptions_of_apps(db, poll.provider, apps)
-            names = name_directories(db, {subscription.team for subscription in subscriptions})
+            subscriptions = subscriptions_to_match(db, changes, standings)
+            names = name_directories(db, teams_with_authors(subscriptions))
             notifications = self._match(changes, standings, subscriptions, names, at)
             enqueue(db, notifications, at)
             progressed = [change.build.slug for change in changes if change.was is not None]
             refresh_messages_before_end(db, poll.provider, progressed)
             notified = {notification.build_slug for notification in notifications}
+            if any(change.build.ended for change in changes):
+                db.wake(Unit.CONCLUDE_STEP)
             failed = [change.build for change in changes if change.build.state is BuildState.FAILED]
             for build in failed:
                 if build.problem:
@@ -114,9 +121,7 @@ class PollRecorder:
         return changes
 
 
-def _store_first_snapshots(
-    db: sqlite_utils.Database, provider: Provider, snapshots: Sequence[Snapshot]
-) -> None:
+def _store_first_snapshots(db: Connection, provider: Provider, snapshots: Sequence[Snapshot]) -> None:
     """Store the existing builds of apps that this poll covers for the first time, without notifications."""
     for snapshot in snapshots:
         if snapshot.was is None:
@@ -133,33 +138,34 @@ def _end(build: Build) -> tuple[datetime, int]:
     return build.finished_at or build.triggered_at or _LONG_AGO, build.number or 0
 
 
-def _baselines(db: sqlite_utils.Database, poll: PollSnapshot) -> dict[str, datetime | None]:
+def _baselines(db: Connection, poll: PollSnapshot) -> dict[str, datetime | None]:
     query = "SELECT app_slug, baseline_at FROM watched_apps WHERE provider = ? AND app_slug IN ({marks})"
     slugs = sorted({build.app_slug for build in poll.builds})
     return {slug: from_text(at) for slug, at in by_slugs(db, query, poll.provider, slugs)}
 
 
-def _store_poll_state(db: sqlite_utils.Database, poll: PollSnapshot) -> None:
+def _store_poll_state(db: Connection, poll: PollSnapshot) -> None:
     provider = poll.provider
-    db.conn.executemany(
+    db.executemany(
         "UPDATE watched_apps SET joined = 1 WHERE provider = ? AND app_slug = ?",
         [(provider, slug) for slug in poll.joined],
     )
-    db.conn.executemany(
+    db.executemany(
         "UPDATE watched_apps SET joined = 0 WHERE provider = ? AND app_slug = ?",
         [(provider, slug) for slug in poll.unjoined],
     )
-    db.conn.executemany(
+    db.executemany(
         "UPDATE builds SET misses = misses + 1 WHERE provider = ? AND build_slug = ?",
         [(provider, slug) for slug in poll.missed],
     )
-    db.conn.executemany(
+    db.executemany(
         "DELETE FROM builds WHERE provider = ? AND build_slug = ? AND ended = 0",
         [(provider, slug) for slug in poll.forgotten],
     )
     db.execute(
         "INSERT INTO looks (token, per_app_since, seen_until) VALUES (?, ?, ?) ON CONFLICT (token) DO UPDATE"
         " SET per_app_since = excluded.per_app_since, seen_until = excluded.seen_until"
-        " WHERE per_app_since IS NOT excluded.per_app_since OR seen_until IS NOT excluded.seen_until",
+        " WHERE COALESCE(looks.per_app_since, '') <> COALESCE(excluded.per_app_since, '')"
+        " OR COALESCE(looks.seen_until, '') <> COALESCE(excluded.seen_until, '')",
         [poll.token, to_text(poll.per_app_since), to_text(poll.seen_until)],
     )

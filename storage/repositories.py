@@ -13,6 +13,7 @@ from domain.message import RunMessages
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog, start_chain_if_missing
 from storage.build_requests import BuildRequests
+from storage.connection import Connection
 from storage.database import Database
 from storage.deploy_links import DeployLinks
 from storage.encryption import SHORTEST_KEY, SecretBox
@@ -21,7 +22,7 @@ from storage.last_triggers import LastTriggers
 from storage.oauth_sessions import OAuthSessions
 from storage.outbox import Outbox
 from storage.pending_actions import PendingActions
-from storage.personal_data import WITH_TOKENS, known_teams, wipe_workspace
+from storage.personal_data import WITH_TOKENS, known_teams, lock_workspaces, wipe_workspaces
 from storage.slack_deliveries import SlackDeliveries
 from storage.slack_messages import SlackMessages
 from storage.started_runs import unfollow_forgotten_runs
@@ -29,7 +30,7 @@ from storage.subscriptions import Subscriptions
 from storage.temporary_files import TemporaryFiles, expired_files, forget_file, next_file_expiry
 from storage.timestamps import to_text
 from storage.user_profiles import UserProfiles
-from storage.watched_builds import WatchedBuilds
+from storage.watched_builds import WatchedBuilds, lock_watching
 from storage.workflow_steps import WorkflowSteps
 from storage.workspace_settings import AccessRules, ChannelSettings
 from storage.workspace_subscriptions import WorkspaceSubscriptions
@@ -78,7 +79,7 @@ class Repositories:
         self.database = database
         self.vault = vault
         self.run_messages = run_messages
-        database.before_each_write(
+        database.before_first_write(
             lambda db, team: start_chain_if_missing(db, vault, team, datetime.now(UTC))
         )
         # Signs values that we only have to recognize as ours. Without a configured key they are valid until a restart.
@@ -98,8 +99,8 @@ class Repositories:
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:
         """Return users with accounts, of all workspaces, that were not checked to be still members since then."""
         query = (
-            "SELECT DISTINCT team_id, user_id FROM accounts WHERE IFNULL(checked_at, connected_at) < ?"
-            " ORDER BY IFNULL(checked_at, connected_at) LIMIT ?"
+            "SELECT team_id, user_id FROM accounts WHERE COALESCE(checked_at, connected_at) < ?"
+            " GROUP BY team_id, user_id ORDER BY MIN(COALESCE(checked_at, connected_at)) LIMIT ?"
         )
         arguments = [to_text(before), most]
         return await self.database.read(
@@ -126,7 +127,12 @@ class Repositories:
 
     async def unfollow_forgotten_runs(self, now: datetime) -> int:
         """Stop following runs that were started too long ago, and say so in their messages. Returns how many."""
-        ended = await self.database.write(lambda db: unfollow_forgotten_runs(db, now, self.run_messages))
+
+        def work(db: Connection) -> int:
+            lock_watching(db)
+            return unfollow_forgotten_runs(db, now, self.run_messages)
+
+        ended = await self.database.write(work)
         if ended:
             self.subscriptions.mark_changed()
         return ended
@@ -138,9 +144,12 @@ class Repositories:
     async def wipe(self, team: str) -> None:
         """Delete all data of a workspace."""
         now = datetime.now(UTC)
-        await self.database.erase(
-            lambda db: wipe_workspace(db, team, self.database, self.vault, now), tables=WITH_TOKENS
-        )
+
+        def work(db: Connection) -> None:
+            lock_workspaces(db, [team])
+            wipe_workspaces(db, [team], self.database, self.vault, now)
+
+        await self.database.erase(work, tables=WITH_TOKENS)
         self.subscriptions.mark_changed()
 
     def of(self, team: str) -> WorkspaceRepositories:

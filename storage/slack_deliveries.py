@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import sqlite_utils
-
+from storage.connection import Connection
 from storage.database import Database
 from storage.timestamps import to_text
 
@@ -20,8 +19,10 @@ class SlackDeliveries:
         """Store a delivery durably. Returns False if it was stored before. Raises WorkspaceGone."""
         row = [team, fingerprint, to_text(until)]
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
             db.execute("DELETE FROM deliveries WHERE expires_at < ?", [to_text(now)])
-            return bool(db.execute("INSERT OR IGNORE INTO deliveries VALUES (?, ?, ?)", row).rowcount)
+            return bool(
+                db.execute("INSERT INTO deliveries VALUES (?, ?, ?) ON CONFLICT DO NOTHING", row).rowcount
+            )
 
         return await self._database.of(team).write(work)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-import sqlite_utils
-
 from domain.build import App, FrozenModel
 from domain.message import CardState, Recipient
 from domain.pipeline import Pipeline
 from domain.provider import Provider
+from domain.unit import Unit
+from storage.connection import Connection
 from storage.database import Database, WorkspaceGone
 from storage.timestamps import from_text, to_text
 
@@ -111,6 +112,12 @@ class SlackMessages:
         found = await self._find(f"{_RECIPIENT} AND ts = ?", [to.team, to.channel, ts])
         return found[0] if found else None
 
+    async def sending(self, to: Recipient) -> set[str]:
+        """Return the parcels of the recipient's messages that are being sent, so that their ts is not known yet."""
+        query = f"SELECT parcel FROM messages WHERE {_RECIPIENT} AND status = 'sending'"
+        arguments = [to.team, to.channel]
+        return await self._database.read(lambda db: {parcel for (parcel,) in db.execute(query, arguments)})
+
     async def exists(self, to: Recipient, subject: str) -> bool:
         """Return whether the recipient has or will get a message about this subject."""
         found = await self._find(
@@ -136,12 +143,11 @@ class SlackMessages:
 
     async def refresh(self, parcel: str) -> None:
         """Mark the message as stale."""
-        await self._database.write(
-            lambda db: db.execute(
-                "UPDATE messages SET stale = stale + 1 WHERE parcel = ? AND status IN ('sending', 'told')",
-                [parcel],
-            )
+        query = (
+            "UPDATE messages SET stale = stale + 1 WHERE parcel = ? AND status IN ('sending', 'told')"
+            " RETURNING team_id, channel_id"
         )
+        await self._database.write(lambda db: wake_recipients(db, db.execute(query, [parcel])))
 
     async def update_card(self, parcel: str, changes: Mapping[str, Any]) -> CardState:
         """Change what users have added to a card, and mark it as stale; return its state before."""
@@ -158,8 +164,7 @@ class SlackMessages:
             if not state.is_snoozed(now)
         ]
         if ended:
-            query = "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND note = ?"
-            await self._database.write(lambda db: db.conn.executemany(query, ended))
+            await self._database.write(lambda db: _replace_notes(db, ended))
         ends = (state.snoozed_until for *_, state in cards if state.is_snoozed(now))
         return min((end for end in ends if end is not None), default=None)
 
@@ -167,8 +172,19 @@ class SlackMessages:
         return await self._database.read(lambda db: _select(db, where, arguments))
 
 
+def wake_recipients(
+    db: Connection, recipients: Iterable[tuple[str, str]], *, at: datetime | None = None
+) -> None:
+    """Deliver what is due to these pairs of workspace and channel, at this time or at once; inside a transaction.
+
+    To be called by everything that queues a message or notification, or makes a message out of date.
+    """
+    for team, channel in dict.fromkeys(recipients):
+        db.wake(Unit.DELIVER, Recipient(team=team, channel=channel).key, at=at)
+
+
 def enqueue_message(
-    db: sqlite_utils.Database,
+    db: Connection,
     parcel: str,
     to: Recipient,
     subject: str,
@@ -180,62 +196,76 @@ def enqueue_message(
 ) -> None:
     """Enqueue a whole message; for use inside a transaction."""
     db.execute(
-        "INSERT OR IGNORE INTO messages"
+        "INSERT INTO messages"
         " (parcel, team_id, channel_id, subject, status, sent_at, content, note, thread_ts)"
-        " VALUES (?, ?, ?, ?, 'owed', ?, ?, ?, ?)",
+        " VALUES (?, ?, ?, ?, 'owed', ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         [parcel, to.team, to.channel, subject, to_text(at), content, note, thread_ts],
     )
+    wake_recipients(db, [(to.team, to.channel)])
 
 
-def store_app_with_messages(db: sqlite_utils.Database, app: App) -> None:
+def store_app_with_messages(db: Connection, app: App) -> None:
     """Store the app with all messages about its builds, which may still change; for use inside a transaction."""
-    db.execute(
-        "UPDATE messages SET note = json_set(IFNULL(note, '{}'), '$.app', json(?))"
-        " WHERE status IN ('sending', 'told') AND json_extract(note, '$.app') IS NULL AND parcel IN"
+    query = (
+        "SELECT parcel, note FROM messages WHERE status IN ('sending', 'told') AND parcel IN"
         " (SELECT parcel FROM builds JOIN notifications USING (provider, build_slug)"
-        " WHERE provider = ? AND app_slug = ?)",
-        [app.model_dump_json(exclude_none=True), app.provider, app.slug],
+        " WHERE provider = ? AND app_slug = ?)"
     )
+    stored = app.model_dump(mode="json", exclude_none=True)
+    while changes := [
+        (json.dumps({**content, "app": stored}, ensure_ascii=False), parcel, note or "")
+        for parcel, note in db.execute(query, [app.provider, app.slug]).fetchall()
+        if (content := json.loads(note or "{}")).get("app") is None
+    ]:
+        # Users may change a card at the same time. Then this is repeated for it.
+        db.executemany("UPDATE messages SET note = ? WHERE parcel = ? AND COALESCE(note, '') = ?", changes)
 
 
 def change_messages_about(
-    db: sqlite_utils.Database, subject: str, content: str, *, team: str | None = None
+    db: Connection, subject: str, content: str, *, team: str | None = None, was: str | None = None
 ) -> None:
-    """Change the content of messages about a subject, in one workspace or in all; inside a transaction."""
-    db.execute(
-        "UPDATE messages SET content = ?, stale = stale + (status IN ('sending', 'told'))"
-        " WHERE subject = ? AND team_id = IFNULL(?, team_id)",
-        [content, subject, team],
+    """Change the content of messages about a subject, in one workspace or in all; inside a transaction.
+
+    `was`: only if this is their content.
+    """
+    changed = db.execute(
+        "UPDATE messages SET content = ?, stale = stale + CASE WHEN status IN ('sending', 'told') THEN 1 ELSE 0 END"
+        " WHERE subject = ? AND team_id = COALESCE(?, team_id) AND COALESCE(content, '') = COALESCE(?, content, '')"
+        " RETURNING team_id, channel_id",
+        [content, subject, team, was],
     )
+    wake_recipients(db, changed)
 
 
-def refresh_messages_before_end(
-    db: sqlite_utils.Database, provider: Provider, build_slugs: Sequence[str]
-) -> None:
+def refresh_messages_before_end(db: Connection, provider: Provider, build_slugs: Sequence[str]) -> None:
     """Mark messages as stale that were sent before these builds ended; for use inside a transaction."""
-    db.conn.executemany(
+    query = (
         "UPDATE messages SET stale = stale + 1 WHERE status IN ('sending', 'told') AND parcel IN"
-        " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event <> 'ended')",
-        [(provider, slug) for slug in build_slugs],
+        " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event <> 'ended')"
+        " RETURNING team_id, channel_id"
     )
+    for slug in build_slugs:
+        wake_recipients(db, db.execute(query, [provider, slug]))
 
 
-def refresh_messages_of(db: sqlite_utils.Database, provider: Provider, build_slug: str) -> None:
+def refresh_messages_of(db: Connection, provider: Provider, build_slug: str) -> None:
     """Mark the messages of a build as stale because its log excerpt is known; for use inside a transaction."""
-    db.execute(
+    changed = db.execute(
         # Lists of many builds are not updated.
         "UPDATE messages SET stale = stale + 1, stale_excerpts = stale_excerpts + 1"
         " WHERE status IN ('sending', 'told')"
-        " AND (subject GLOB 'build *' OR subject GLOB 'live *' OR subject GLOB 'reply *' OR subject GLOB 'card *'"
-        " OR subject GLOB 'pipeline *')"
+        " AND (subject LIKE 'build %' OR subject LIKE 'live %' OR subject LIKE 'reply %' OR subject LIKE 'card %'"
+        " OR subject LIKE 'pipeline %')"
         " AND parcel IN"
-        " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event = 'ended')",
+        " (SELECT parcel FROM notifications WHERE provider = ? AND build_slug = ? AND event = 'ended')"
+        " RETURNING team_id, channel_id",
         [provider, build_slug],
     )
+    wake_recipients(db, changed)
 
 
 _SELECT_SNOOZED = (
-    "SELECT parcel, note FROM messages WHERE status = 'told' AND subject GLOB 'card *'"
+    "SELECT parcel, note FROM messages WHERE status = 'told' AND subject LIKE 'card %'"
     " AND note LIKE '%\"snoozed_until\"%'"
 )
 
@@ -245,23 +275,41 @@ _SELECT_SHOWN = (
     " AND messages.status = 'told' AND messages.content IS NULL AND ({kinds})"
 )
 _SELECT_SHOWN_OF_BUILD = _SELECT_SHOWN.format(
-    kinds="subject GLOB 'live *' OR subject GLOB 'build *' OR subject GLOB 'reply *'"
+    kinds="subject LIKE 'live %' OR subject LIKE 'build %' OR subject LIKE 'reply %'"
 )
-_SELECT_SHOWN_OF_PIPELINE = _SELECT_SHOWN.format(kinds="subject GLOB 'pipeline *'")
+_SELECT_SHOWN_OF_PIPELINE = _SELECT_SHOWN.format(kinds="subject LIKE 'pipeline %'")
 
 
-def _update_card(db: sqlite_utils.Database, parcel: str, changes: Mapping[str, Any]) -> CardState:
+def _update_card(db: Connection, parcel: str, changes: Mapping[str, Any]) -> CardState:
     # Read in the transaction that writes: several users may press buttons of a card at the same time.
+    team = db.execute("SELECT team_id FROM messages WHERE parcel = ?", [parcel]).fetchone()
+    db.lock("workspace", team[0] if team is not None else "", shared=True)
+    db.lock("message", parcel)
     row = db.execute("SELECT note FROM messages WHERE parcel = ?", [parcel]).fetchone()
     before = CardState.read(row[0] if row is not None else None)
-    db.execute(
-        "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND status IN ('sending', 'told')",
-        [before.model_copy(update=changes).encode(), parcel],
+    card = before.model_copy(update=changes)
+    changed = db.execute(
+        "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND status IN ('sending', 'told')"
+        " RETURNING team_id, channel_id",
+        [card.encode(), parcel],
     )
+    wake_recipients(db, changed)
+    if card.snoozed_until is not None:
+        db.wake(Unit.DELIVER, at=card.snoozed_until)
     return before
 
 
-def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
+def _replace_notes(db: Connection, rows: Sequence[tuple[str, str, str]]) -> None:
+    """Replace the notes of messages, given as new note, parcel and old note, and mark them as stale."""
+    query = (
+        "UPDATE messages SET stale = stale + 1, note = ? WHERE parcel = ? AND note = ?"
+        " RETURNING team_id, channel_id"
+    )
+    for row in rows:
+        wake_recipients(db, db.execute(query, row))
+
+
+def _running(db: Connection) -> list[RunningMessage]:
     builds = db.execute("SELECT provider, build_slug, triggered_at FROM builds WHERE ended = 0").fetchall()
     searches = [(_SELECT_SHOWN_OF_BUILD, provider, slug, since) for provider, slug, since in builds]
     pipelines = db.execute("SELECT body FROM pipelines WHERE ended = 0").fetchall()
@@ -283,7 +331,7 @@ def _running(db: sqlite_utils.Database) -> list[RunningMessage]:
     return list(found.values())
 
 
-def _select(db: sqlite_utils.Database, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
+def _select(db: Connection, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
     rows = db.execute(
         "SELECT parcel, team_id, channel_id, subject, status, thread, ts, sent_at, stale, stale_excerpts,"
         " content, note, thread_ts"

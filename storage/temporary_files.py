@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import sqlite_utils
-
+from domain.unit import Unit
+from storage.connection import Connection
 from storage.database import WorkspaceDatabase
 from storage.timestamps import from_text, to_text
 
@@ -20,23 +20,30 @@ class TemporaryFiles:
     async def note(self, file: str, person: str, until: datetime) -> None:
         """Schedule the deletion of a file that was uploaded for this user. Raises WorkspaceGone."""
         row = [self._team, file, person, to_text(until)]
-        await self._database.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO passing_files VALUES (?, ?, ?, ?)", row)
+        query = (
+            "INSERT INTO passing_files VALUES (?, ?, ?, ?) ON CONFLICT (team_id, file_id)"
+            " DO UPDATE SET user_id = excluded.user_id, delete_at = excluded.delete_at"
         )
 
+        def work(db: Connection) -> None:
+            db.execute(query, row)
+            db.wake(Unit.DELETE_FILE, at=until)
 
-def expired_files(db: sqlite_utils.Database, now: datetime) -> list[tuple[str, str]]:
+        await self._database.write(work)
+
+
+def expired_files(db: Connection, now: datetime) -> list[tuple[str, str]]:
     """Return the expired files of all workspaces; for use on the database's thread."""
     query = "SELECT team_id, file_id FROM passing_files WHERE delete_at <= ? ORDER BY delete_at"
     return [(team, file) for team, file in db.execute(query, [to_text(now)])]
 
 
-def next_file_expiry(db: sqlite_utils.Database) -> datetime | None:
+def next_file_expiry(db: Connection) -> datetime | None:
     """Return when the next file expires; for use on the database's thread."""
     [at] = db.execute("SELECT MIN(delete_at) FROM passing_files").fetchone()
     return from_text(at)
 
 
-def forget_file(db: sqlite_utils.Database, team: str, file: str) -> None:
+def forget_file(db: Connection, team: str, file: str) -> None:
     """Delete the record of a file; for use inside a transaction."""
     db.execute("DELETE FROM passing_files WHERE team_id = ? AND file_id = ?", [team, file])

@@ -10,12 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import sqlite_utils
-
 from domain.build import App, BuildRequest
 from domain.poll_state import Baseline
 from storage.app_snapshots import forget_snapshot, store_snapshot
 from storage.build_requests import remember_request
+from storage.connection import Connection
 from storage.subscriptions import end_subscription, select_subscriptions
 from storage.timestamps import to_text
 from storage.watched_builds import advance_streaks, known_states, save_builds
@@ -31,12 +30,12 @@ class WatchBaseline:
     requests: Sequence[BuildRequest] = ()
 
 
-def watched_apps(db: sqlite_utils.Database) -> list[App]:
+def watched_apps(db: Connection) -> list[App]:
     """Return all watched apps."""
     return [App.model_validate_json(body) for (body,) in db.execute("SELECT body FROM watched_apps")]
 
 
-def reset_watching(db: sqlite_utils.Database, watch_baseline: WatchBaseline, at: datetime) -> int:
+def reset_watching(db: Connection, watch_baseline: WatchBaseline, at: datetime) -> int:
     """Drop pending notifications, and restart watching each app from its baseline, or from `at` if it has none.
 
     Builds that have ended are not notified; open builds are followed to their end. Returns how many notifications were
@@ -63,7 +62,7 @@ def reset_watching(db: sqlite_utils.Database, watch_baseline: WatchBaseline, at:
     return dropped
 
 
-def _drop_pending(db: sqlite_utils.Database) -> int:
+def _drop_pending(db: Connection) -> int:
     dropped = db.execute(
         "UPDATE notifications SET status = 'dropped', error = ? WHERE status IN ('owed', 'sending')",
         [DROP_REASON],
@@ -76,7 +75,7 @@ def _drop_pending(db: sqlite_utils.Database) -> int:
     return int(dropped)
 
 
-def _end_one_time_subscriptions(db: sqlite_utils.Database) -> None:
+def _end_one_time_subscriptions(db: Connection) -> None:
     """Delete one-time subscriptions whose builds have all ended."""
     still_open = {slug for (slug,) in db.execute("SELECT build_slug FROM builds WHERE ended = 0")}
     for subscription in select_subscriptions(db, "terms LIKE '%\"once\":true%'", []):

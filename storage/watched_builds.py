@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 
-import sqlite_utils
-
 from domain.build import App, Build, BuildState, FrozenModel
 from domain.build_sanitizer import sanitize_builds
 from domain.failure_streak import Streak, StreakState, advance, streak_key
 from domain.poll_state import Baseline, OpenBuild, PolledApp, PollState
 from domain.provider import Provider
 from storage.app_snapshots import forget_snapshot, record_restart, restarts, snapshots, store_snapshot
+from storage.connection import Connection
 from storage.database import Database
 from storage.pipelines import followed_pipelines, open_pipelines
 from storage.timestamps import from_text, to_text
@@ -20,17 +19,24 @@ from storage.timestamps import from_text, to_text
 _Key = tuple[str, str, str, str]
 
 
-def advance_streaks(db: sqlite_utils.Database, builds: Iterable[Build]) -> dict[str, StreakState]:
+def advance_streaks(db: Connection, builds: Iterable[Build]) -> dict[str, StreakState]:
     """Advance the streaks by these ended builds, in this order. Returns each build's state by its slug."""
     keyed_builds = [(_key(build), build) for build in builds]
     before = {key: _read(db, key) for key in dict.fromkeys(key for key, _ in keyed_builds)}
     after, states = dict(before), dict[str, StreakState]()
     for key, build in keyed_builds:
         after[key], states[build.slug] = advance(after[key], build)
-    db.conn.executemany(
-        "INSERT OR REPLACE INTO series VALUES (?, ?, ?, ?, ?)",
+    db.executemany(
+        "INSERT INTO series (provider, app_slug, workflow, branch, body, is_red, green_at) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT (provider, app_slug, workflow, branch) DO UPDATE SET body = excluded.body,"
+        " is_red = excluded.is_red, green_at = excluded.green_at",
         [
-            (*key, streak.model_dump_json(exclude_none=True))
+            (
+                *key,
+                streak.model_dump_json(exclude_none=True),
+                streak.red is not None,
+                to_text(streak.green.at) if streak.green else None,
+            )
             for key, streak in after.items()
             if streak != before[key]
         ],
@@ -42,7 +48,7 @@ def _key(build: Build) -> _Key:
     return (build.provider, build.app_slug, *streak_key(build))
 
 
-def _read(db: sqlite_utils.Database, key: _Key) -> Streak:
+def _read(db: Connection, key: _Key) -> Streak:
     query = "SELECT body FROM series WHERE provider = ? AND app_slug = ? AND workflow = ? AND branch = ?"
     row = db.execute(query, key).fetchone()
     return Streak.model_validate_json(row[0]) if row else Streak()
@@ -130,10 +136,19 @@ class WatchedBuilds:
         )
 
 
-def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> None:
+def lock_watching(db: Connection, providers: Iterable[str] | None = None, *, shared: bool = False) -> None:
+    """Keep polls and changes of subscriptions at these providers away until the transaction ends; None: at all.
+
+    `shared`: only rely on what is watched, subscribed to and pending, without changing it.
+    """
+    for provider in sorted(set(Provider.all() if providers is None else providers)):
+        db.lock("watching", provider, shared=shared)
+
+
+def begin_watching(db: Connection, app: App, baseline: Baseline) -> None:
     """Start watching the app from its baseline, unless it is watched already; for use inside a transaction."""
     added = db.execute(
-        "INSERT OR IGNORE INTO watched_apps VALUES (?, ?, ?, ?, ?, 0)",
+        "INSERT INTO watched_apps VALUES (?, ?, ?, ?, ?, 0) ON CONFLICT DO NOTHING",
         [app.provider, app.slug, app.title, app.model_dump_json(), to_text(baseline.at)],
     )
     if added.rowcount:
@@ -145,7 +160,7 @@ def begin_watching(db: sqlite_utils.Database, app: App, baseline: Baseline) -> N
             store_snapshot(db, app.provider, app.slug, baseline.snapshot)
 
 
-def end_watching(db: sqlite_utils.Database, app: App) -> None:
+def end_watching(db: Connection, app: App) -> None:
     """Stop watching the app; for use inside a transaction. Ended builds stay for pending notifications."""
     db.execute("DELETE FROM watched_apps WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
     db.execute("DELETE FROM series WHERE provider = ? AND app_slug = ?", [app.provider, app.slug])
@@ -156,11 +171,9 @@ def end_watching(db: sqlite_utils.Database, app: App) -> None:
         )
 
 
-def save_builds(
-    db: sqlite_utils.Database, builds: Sequence[Build], standings: Mapping[str, StreakState]
-) -> None:
+def save_builds(db: Connection, builds: Sequence[Build], standings: Mapping[str, StreakState]) -> None:
     """Store the builds and the states of their failure streaks; for use inside a transaction."""
-    db.conn.executemany(
+    db.executemany(
         "INSERT INTO builds (provider, build_slug, app_slug, number, state, ended, triggered_at, finished_at, body,"
         " branch, workflow, abort_kind, standing) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
         " ON CONFLICT (provider, build_slug) DO UPDATE SET state = excluded.state, ended = excluded.ended,"
@@ -189,7 +202,7 @@ def save_builds(
     )
 
 
-def latest_builds(db: sqlite_utils.Database, app: App, most: int) -> list[Build]:
+def latest_builds(db: Connection, app: App, most: int) -> list[Build]:
     """Return the latest builds of an app that is or was watched, newest first; for use on the database's thread."""
     query = (
         "SELECT body FROM builds WHERE provider = ? AND app_slug = ? AND body <> ''"
@@ -199,26 +212,30 @@ def latest_builds(db: sqlite_utils.Database, app: App, most: int) -> list[Build]
     return [Build.model_validate_json(body) for (body,) in rows]
 
 
-def successes_like(db: sqlite_utils.Database, build: Build, most: int) -> list[Build]:
+def successes_like(db: Connection, build: Build, most: int) -> list[Build]:
     """Return the latest successes of the build's workflow and branch, newest first; on the database's thread."""
+    like = {
+        column: value
+        for column, value in (("workflow", build.workflow), ("branch", build.branch))
+        if value is not None
+    }
+    same = [f"{column} = ?" if column in like else f"{column} IS NULL" for column in ("workflow", "branch")]
     query = (
-        "SELECT body FROM builds WHERE state = 'succeeded' AND provider = ? AND app_slug = ? AND workflow IS ?"
-        " AND branch IS ? AND body <> '' ORDER BY finished_at DESC LIMIT ?"
+        "SELECT body FROM builds WHERE state = 'succeeded' AND provider = ? AND app_slug = ?"
+        f" AND {' AND '.join(same)} AND body <> '' ORDER BY finished_at DESC LIMIT ?"
     )
-    found = db.execute(query, [build.provider, build.app_slug, build.workflow, build.branch, most])
+    found = db.execute(query, [build.provider, build.app_slug, *like.values(), most])
     return [Build.model_validate_json(body) for (body,) in found]
 
 
-def known_states(
-    db: sqlite_utils.Database, provider: Provider, slugs: Sequence[str]
-) -> dict[str, BuildState]:
+def known_states(db: Connection, provider: Provider, slugs: Sequence[str]) -> dict[str, BuildState]:
     """Return the states of known builds by slug; for use on the database's thread."""
     query = "SELECT build_slug, state FROM builds WHERE provider = ? AND build_slug IN ({marks})"
     return {slug: _STATES[state] for slug, state in by_slugs(db, query, provider, slugs)}
 
 
 def by_slugs(
-    db: sqlite_utils.Database, query: str, provider: Provider, slugs: Sequence[str]
+    db: Connection, query: str, provider: Provider, slugs: Sequence[str]
 ) -> Iterator[tuple[str, str]]:
     """Yield the rows of a query with the provider and a list of slugs, `{marks}`, of any length."""
     for start in range(0, len(slugs), _PARAMETERS):
@@ -226,7 +243,7 @@ def by_slugs(
         yield from db.execute(query.format(marks=", ".join("?" * len(chunk))), [provider, *chunk])
 
 
-def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, PolledApp]:
+def _apps(db: Connection, provider: Provider) -> dict[str, PolledApp]:
     rows = db.execute(
         "SELECT app_slug, body, joined, baseline_at,"
         " (SELECT MAX(triggered_at) FROM builds WHERE builds.provider = watched_apps.provider"
@@ -242,9 +259,7 @@ def _apps(db: sqlite_utils.Database, provider: Provider) -> dict[str, PolledApp]
     }
 
 
-def _state(
-    db: sqlite_utils.Database, token: str, provider: Provider, apps: Mapping[str, PolledApp] | None
-) -> PollState:
+def _state(db: Connection, token: str, provider: Provider, apps: Mapping[str, PolledApp] | None) -> PollState:
     open_builds = db.execute(
         "SELECT app_slug, build_slug, state, misses FROM builds WHERE provider = ? AND ended = 0", [provider]
     )

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from domain.build import FrozenModel
+from domain.unit import Unit
+from storage.connection import Connection
 from storage.database import Database
 from storage.timestamps import from_text, to_text
 
@@ -40,7 +42,8 @@ class WorkflowSteps:
         Raises WorkspaceGone.
         """
         query = (
-            "INSERT OR IGNORE INTO workflow_steps (team_id, execution, kind, begun_at) VALUES (?, ?, ?, ?)"
+            "INSERT INTO workflow_steps (team_id, execution, kind, begun_at) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING"
         )
         row = [team, execution, kind, to_text(at)]
         return await self._database.of(team).write(lambda db: db.execute(query, row).rowcount) == 1
@@ -49,15 +52,21 @@ class WorkflowSteps:
         """Store that the step waits for the end of a build."""
         query = "UPDATE workflow_steps SET app_slug = ?, build_slug = ?, until = ? WHERE team_id = ? AND execution = ?"
         row = [step.app_slug, step.build_slug, to_text(step.until), step.team, step.execution]
-        await self._database.write(lambda db: db.execute(query, row))
+        await self._write_and_wake(query, row)
 
     async def conclude(self, team: str, execution: str, outcome: Outcome) -> None:
         """Store the outcome of a step, to be reported to Slack."""
         query = (
             "UPDATE workflow_steps SET outcome = ? WHERE team_id = ? AND execution = ? AND outcome IS NULL"
         )
-        row = [outcome.model_dump_json(), team, execution]
-        await self._database.write(lambda db: db.execute(query, row))
+        await self._write_and_wake(query, [outcome.model_dump_json(), team, execution])
+
+    async def _write_and_wake(self, query: str, row: list[str | None]) -> None:
+        def work(db: Connection) -> None:
+            db.execute(query, row)
+            db.wake(Unit.CONCLUDE_STEP)
+
+        await self._database.write(work)
 
     async def mark_reported(self, team: str, execution: str) -> None:
         """Mark the outcome as reported to Slack."""

@@ -39,8 +39,8 @@ class AccessRules:
     async def add(self, rule: Rule, *, by: str, at: datetime) -> int:
         """Add a rule after the others and return its number."""
         row = [self._team, rule.model_dump_json(), by, to_text(at)]
-        query = "INSERT INTO policies (team_id, body, set_by, set_at) VALUES (?, ?, ?, ?)"
-        return await self._database.write(lambda db: int(db.execute(query, row).lastrowid or 0))
+        query = "INSERT INTO policies (team_id, body, set_by, set_at) VALUES (?, ?, ?, ?) RETURNING id"
+        return await self._database.write(lambda db: int(db.execute(query, row).fetchone()[0]))
 
     async def remove(self, number: int) -> bool:
         """Remove a rule. Returns False if there is none of this number."""
@@ -60,9 +60,11 @@ class ChannelSettings:
     ) -> None:
         """Set the channel's default app."""
         row = [self._team, channel, provider, app_slug, by, to_text(at)]
-        await self._database.write(
-            lambda db: db.execute("INSERT OR REPLACE INTO channels VALUES (?, ?, ?, ?, ?, ?)", row)
+        query = (
+            "INSERT INTO channels VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (team_id, channel_id, provider)"
+            " DO UPDATE SET app_slug = excluded.app_slug, set_by = excluded.set_by, set_at = excluded.set_at"
         )
+        await self._database.write(lambda db: db.execute(query, row))
 
     async def default_app(self, channel: str, provider: Provider) -> str | None:
         """Return the slug of the channel's default app, or None."""

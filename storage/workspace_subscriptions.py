@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import sqlite_utils
-
 from domain.build import App, FrozenModel
 from domain.message import Recipient, RunMessages
 from domain.notification import NewNotification
@@ -16,12 +14,13 @@ from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider import Provider
 from domain.subscription import AccessSource, Scope, StopReason, Subscription
+from storage.connection import Connection
 from storage.database import WorkspaceDatabase
 from storage.outbox import enqueue, run_parcel
 from storage.slack_messages import enqueue_message
 from storage.started_runs import ACCESS_LOST, adopt_message, unfollow
+from storage.subscribed_apps import EVERY_APP, index_subscriptions
 from storage.subscriptions import (
-    EVERY_APP,
     Subscriptions,
     end_subscription,
     mark_access_lost,
@@ -29,7 +28,7 @@ from storage.subscriptions import (
     select_subscriptions,
 )
 from storage.timestamps import to_text
-from storage.watched_builds import begin_watching, latest_builds
+from storage.watched_builds import begin_watching, latest_builds, lock_watching
 
 # The access of the bot itself.
 EVERYTHING = Scope()
@@ -106,7 +105,8 @@ class WorkspaceSubscriptions:
         access of the user `by`, and returned.
         """
 
-        def work(db: sqlite_utils.Database) -> int:
+        def work(db: Connection) -> int:
+            self._lock(db, app.provider, by)
             # A watched app stays as it is. If watching has just ended, it starts again from here.
             begin_watching(db, app, baseline or Baseline(at=at))
             return self._add(db, new)
@@ -128,10 +128,15 @@ class WorkspaceSubscriptions:
 
         The same terms in the same channel are the same subscription, as in `add`.
         """
-        new = _NewSubscription(channel, provider, EVERY_APP, terms, by, at, scope)
-        return await self._add_and_read(lambda db: self._add(db, new))
 
-    def _add(self, db: sqlite_utils.Database, new: _NewSubscription) -> int:
+        def work(db: Connection) -> int:
+            self._lock(db, provider, by)
+            return self._add(db, new)
+
+        new = _NewSubscription(channel, provider, EVERY_APP, terms, by, at, scope)
+        return await self._add_and_read(work)
+
+    def _add(self, db: Connection, new: _NewSubscription) -> int:
         where = f"{_IN_WORKSPACE} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
         for existing in select_subscriptions(db, where, [self._team, new.channel, new.provider, new.slug]):
             if existing.terms == new.terms:
@@ -139,7 +144,7 @@ class WorkspaceSubscriptions:
                 return existing.id
         return self._insert(db, new)
 
-    async def _add_and_read(self, work: Callable[[sqlite_utils.Database], int]) -> Subscription:
+    async def _add_and_read(self, work: Callable[[Connection], int]) -> Subscription:
         identity = await self._database.write(work)
         self._all_subscriptions.mark_changed()
         [subscription] = await self._find("subscriptions.id = ?", [identity])
@@ -162,7 +167,9 @@ class WorkspaceSubscriptions:
         """
         app = run.app
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            self._lock(db, app.provider, by)
+            db.lock("channel", self._team, channel)
             begin_watching(db, app, baseline)
             identity = self._insert(
                 db, _NewSubscription(channel, app.provider, app.slug, run.terms, by, at, scope)
@@ -194,7 +201,7 @@ class WorkspaceSubscriptions:
         await self._database.write(work)
         self._all_subscriptions.mark_changed()
 
-    def _insert(self, db: sqlite_utils.Database, new: _NewSubscription) -> int:
+    def _insert(self, db: Connection, new: _NewSubscription) -> int:
         # Subscriptions that follow a single run are not listed, so they have no number.
         highest = "SELECT MAX(number) FROM subscriptions WHERE team_id = ? AND channel_id = ?"
         [last] = db.execute(highest, [self._team, new.channel]).fetchone()
@@ -210,29 +217,35 @@ class WorkspaceSubscriptions:
             to_text(new.at),
             *scope_row(new.scope),
         ]
-        cursor = db.execute(
+        [identity] = db.execute(
             "INSERT INTO subscriptions (number, team_id, channel_id, provider, app_slug, terms, created_by,"
-            " created_at, seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            " created_at, seen_as, apps, sees_logs) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+            " RETURNING id",
             row,
-        )
-        identity = int(cursor.lastrowid or 0)
+        ).fetchone()
         self._mark_confirmed(db, identity, new.scope, new.at)
-        return identity
+        index_subscriptions(db, "id = ?", [identity])
+        return int(identity)
 
     async def change(self, subscription: Subscription, terms: NotificationRule) -> None:
         """Change the terms of a subscription."""
-        await self._database.write(
-            lambda db: db.execute(
+
+        def work(db: Connection) -> None:
+            lock_watching(db, [subscription.provider])
+            db.execute(
                 f"UPDATE subscriptions SET terms = ? WHERE id = ? AND {_IN_WORKSPACE}",
                 [_encode_terms(terms), subscription.id, self._team],
             )
-        )
+            index_subscriptions(db, f"id = ? AND {_IN_WORKSPACE}", [subscription.id, self._team])
+
+        await self._database.write(work)
         self._all_subscriptions.mark_changed()
 
     async def pause(self, subscription: Subscription, at: datetime) -> None:
         """Pause a subscription and drop its pending notifications."""
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            lock_watching(db, [subscription.provider])
             self._stop(db, [subscription.id], StopReason.PAUSED, at)
             self._drop_pending(db, subscription, "paused")
 
@@ -243,13 +256,19 @@ class WorkspaceSubscriptions:
         self, subscription: Subscription, *, by: str, at: datetime, scope: Scope = EVERYTHING
     ) -> None:
         """Resume a stopped subscription with the access of the user `by`."""
-        await self._database.write(lambda db: self._resume(db, subscription.id, by, scope, at))
+
+        def work(db: Connection) -> None:
+            self._lock(db, subscription.provider, by)
+            self._resume(db, subscription.id, by, scope, at)
+
+        await self._database.write(work)
         self._all_subscriptions.mark_changed()
 
     async def remove(self, subscription: Subscription) -> None:
         """Remove a subscription and its pending notifications."""
 
-        def work(db: sqlite_utils.Database) -> None:
+        def work(db: Connection) -> None:
+            lock_watching(db, [subscription.provider])
             self._drop_pending(db, subscription, "unsubscribed")
             for stored in select_subscriptions(
                 db, f"{_IN_WORKSPACE} AND id = ?", [self._team, subscription.id]
@@ -263,7 +282,12 @@ class WorkspaceSubscriptions:
         """Stop the subscriptions of a channel that can't be notified any more. Returns those that were active."""
         running = await self._find(f"channel_id = ? AND stopped_reason IS NULL AND {_LASTING}", [channel])
         ids = [subscription.id for subscription in running]
-        await self._database.write(lambda db: self._stop(db, ids, reason, at))
+
+        def work(db: Connection) -> None:
+            lock_watching(db, {subscription.provider for subscription in running})
+            self._stop(db, ids, reason, at)
+
+        await self._database.write(work)
         return running
 
     async def stop_without_access(
@@ -275,7 +299,8 @@ class WorkspaceSubscriptions:
         whether it was active. Nothing changes if its creator or their account has changed since.
         """
 
-        def work(db: sqlite_utils.Database) -> bool:
+        def work(db: Connection) -> bool:
+            self._lock(db, subscription.provider, subscription.created_by)
             if subscription.team != self._team or not mark_access_lost(db, subscription, account, at):
                 return False
             if subscription.terms.run:
@@ -316,17 +341,23 @@ class WorkspaceSubscriptions:
             lambda db: select_subscriptions(db, f"{_IN_WORKSPACE} AND {where}", [self._team, *arguments])
         )
 
-    def _stop(self, db: sqlite_utils.Database, ids: Sequence[int], reason: str, at: datetime) -> int:
-        marks = ", ".join("?" * len(ids))
-        return int(
-            db.execute(
-                "UPDATE subscriptions SET stopped_reason = ?, stopped_at = ?"
-                f" WHERE {_IN_WORKSPACE} AND id IN ({marks}) AND stopped_reason IS NULL",
-                [reason, to_text(at), self._team, *ids],
-            ).rowcount
-        )
+    def _lock(self, db: Connection, provider: Provider, creator: str) -> None:
+        """Keep polls, other changes of subscriptions, and changes of their creator's accounts away."""
+        lock_watching(db, [provider])
+        db.lock("account", self._team, creator)
 
-    def _resume(self, db: sqlite_utils.Database, identity: int, by: str, scope: Scope, at: datetime) -> None:
+    def _stop(self, db: Connection, ids: Sequence[int], reason: str, at: datetime) -> int:
+        if not ids:
+            return 0
+        chosen = f"{_IN_WORKSPACE} AND id IN ({', '.join('?' * len(ids))})"
+        stopped = db.execute(
+            f"UPDATE subscriptions SET stopped_reason = ?, stopped_at = ? WHERE {chosen} AND stopped_reason IS NULL",
+            [reason, to_text(at), self._team, *ids],
+        ).rowcount
+        index_subscriptions(db, chosen, [self._team, *ids])
+        return int(stopped)
+
+    def _resume(self, db: Connection, identity: int, by: str, scope: Scope, at: datetime) -> None:
         db.execute(
             "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL,"
             " checked_at = NULL, created_by = ?, seen_as = ?, apps = ?, sees_logs = ?"
@@ -334,19 +365,20 @@ class WorkspaceSubscriptions:
             [by, *scope_row(scope), self._team, identity],
         )
         self._mark_confirmed(db, identity, scope, at)
+        index_subscriptions(db, f"{_IN_WORKSPACE} AND id = ?", [self._team, identity])
 
-    def _mark_confirmed(self, db: sqlite_utils.Database, identity: int, scope: Scope, at: datetime) -> None:
+    def _mark_confirmed(self, db: Connection, identity: int, scope: Scope, at: datetime) -> None:
         """Note that the creator's access was just checked, unless their account was removed since."""
         checked_at = to_text(at) if scope.seen_as is AccessSource.OWN else None
         db.execute(
-            "UPDATE subscriptions SET confirmed_at = ?, unseen_at = CASE WHEN ? IS NULL OR EXISTS"
+            "UPDATE subscriptions SET confirmed_at = ?, unseen_at = CASE WHEN EXISTS"
             " (SELECT 1 FROM accounts WHERE accounts.team_id = subscriptions.team_id"
             " AND accounts.user_id = subscriptions.created_by AND accounts.provider = subscriptions.provider)"
             f" THEN NULL ELSE ? END WHERE {_IN_WORKSPACE} AND id = ?",
-            [checked_at, checked_at, checked_at, self._team, identity],
+            [checked_at, checked_at, self._team, identity],
         )
 
-    def _drop_pending(self, db: sqlite_utils.Database, subscription: Subscription, why: str) -> None:
+    def _drop_pending(self, db: Connection, subscription: Subscription, why: str) -> None:
         db.execute(
             "UPDATE notifications SET status = 'dropped', error = ?"
             f" WHERE {_IN_WORKSPACE} AND subscription_id = ? AND status = 'owed'",

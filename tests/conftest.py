@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +15,14 @@ from hypothesis import given, settings
 from hypothesis.strategies import text
 
 from storage.database import Database
+from storage.database_url import open_database
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.postgres import PostgresServer, start_or_skip
 from tests.support.repositories import make_repositories
+from tests.support.transactions import check_locks
+from tests.support.wakes import check_wakes
 
 # Nearly all objects from imports and collection are needed until the end, so garbage collection starts afterwards.
 gc.disable()
@@ -29,6 +34,16 @@ for setting in list(os.environ):
     ):
         del os.environ[setting]
 
+
+TESTS = Path(__file__).parent
+ON_BOTH_DATABASES = (
+    TESTS / "bot" / "admin",
+    TESTS / "bot" / "doctor",
+    TESTS / "storage",
+    TESTS / "services",
+    TESTS / "providers" / "bitrise" / "polling",
+    TESTS / "providers" / "buildio" / "polling",
+)
 
 # Databases are in memory if the machine has room. A killed process loses nothing there either, and commits to a disk
 # would take longer than the tests themselves.
@@ -83,18 +98,55 @@ settings.register_profile("buildbell", deadline=None, derandomize=True)
 settings.load_profile("buildbell")
 
 
-@pytest.fixture
-async def repositories(tmp_path: Path) -> AsyncIterator[Repositories]:
-    """Return repositories over a real SQLite file."""
-    database = await Database.open(tmp_path / "buildbell.db")
-    yield make_repositories(database)
-    await database.close()
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """Return a PostgreSQL server for all tests of this process."""
+    server = start_or_skip()
+    yield server
+    server.stop()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of these folders on both databases."""
+    if "database_url" in metafunc.fixturenames and any(
+        folder in metafunc.definition.path.parents for folder in ON_BOTH_DATABASES
+    ):
+        metafunc.parametrize("database_url", ["sqlite", "postgres"], indirect=True)
 
 
 @pytest.fixture
-async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """Return the URL of a new database."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'buildbell.db'}"
+        return
+    server = request.getfixturevalue("postgres")
+    url = server.new_database()
+    with check_locks():
+        yield url
+    server.recycle_database(url)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """Open a real database."""
+    opened = await open_database(database_url)
+    if isinstance(opened, SqliteDatabase):  # PostgreSQL shows a transaction what others commit meanwhile
+        check_wakes(opened)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def repositories(database: Database) -> Repositories:
+    """Return repositories over a real database."""
+    return make_repositories(database)
+
+
+@pytest.fixture
+async def harness(tmp_path: Path, database_url: str) -> AsyncIterator[BotHarness]:
     """Run the bot in Socket Mode; a test fails at its end if a rule of Slack or Build.io was broken."""
-    async with bot_harness(tmp_path) as running_harness:
+    async with bot_harness(tmp_path, database_url=database_url) as running_harness:
         yield running_harness
         assert running_harness.slack.violations == []
         assert running_harness.buildio.violations == []

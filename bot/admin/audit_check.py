@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-import sqlite_utils
 import typer
 
 from bot.admin.cli_errors import UsageError
@@ -15,6 +14,7 @@ from storage.audit_anchor import compare_with_anchor
 from storage.audit_anchor_lines import AnchorAddress, Anchored, Remark, read_anchor
 from storage.audit_log import records_of, teams_with_chains, verify_chain
 from storage.audit_register import register_problems
+from storage.connection import Connection
 from storage.encryption import SecretBox
 
 NO_ANCHOR = (
@@ -37,7 +37,7 @@ class AuditCheck:
         if not self._files and address is not None and address.kind == "file":
             self._files = [address.path]
 
-    def run(self, db: sqlite_utils.Database, team: str | None, expected: str | None) -> bool:
+    def run(self, db: Connection, team: str | None, expected: str | None) -> bool:
         """Print a line for each finding; return whether all checks passed. Raises UsageError."""
         teams = teams_with_chains(db)
         if expected is not None and team is None and len(teams) > 1:
@@ -78,7 +78,7 @@ class AuditCheck:
 
     def _check_workspace(
         self,
-        db: sqlite_utils.Database,
+        db: Connection,
         team: str,
         expected: str | None,
         errors: Sequence[str],

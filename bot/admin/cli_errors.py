@@ -20,6 +20,7 @@ from domain.provider_errors import ProviderError
 from domain.redaction.redactor import redact
 from storage.backup import BackupCorrupt, BackupProblem
 from storage.database import DatabaseDamaged, DatabaseProblem
+from storage.database_url import describe_server_error, server_errors
 from storage.key_rotation import UndecryptableValue
 
 # Exit codes: a problem with the data, or a command that was used wrongly.
@@ -54,6 +55,8 @@ def report_errors() -> Iterator[None]:
         stop(str(problem), DATA_ERROR)
     except (UsageError, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
         stop(str(problem), USAGE_ERROR)
+    except server_errors() as problem:
+        stop(f"the database server says: {describe_server_error(problem)}", DATA_ERROR)
     except BrokenPipeError:
         raise  # the program that reads the output, such as `head`, has ended
     except OSError as problem:

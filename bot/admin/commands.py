@@ -1,4 +1,4 @@
-"""Operator commands of `buildbell`. All except `restore` work while the bot runs."""
+"""Operator commands of `buildbell`. All except `restore` and `copy-database` work while the bot runs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Self, TypeVar
 
-import sqlite_utils
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from bot import logging_setup
 from bot.admin.audit_check import AuditCheck, count_noun
-from bot.admin.cli_errors import DATA_ERROR, USAGE_ERROR, report_errors, require_confirmation, stop
+from bot.admin.cli_errors import DATA_ERROR, USAGE_ERROR, err, report_errors, require_confirmation, stop
 from bot.providers_setup import SPECS, connect_provider
 from bot.settings import DataSettings, Settings
 from domain.build import App
@@ -27,7 +27,9 @@ from domain.slack_ids import is_slack_id
 from providers.http.transport import HttpTransport
 from storage.audit_log import records_of, seal_chains, teams_with_chains
 from storage.backup import back_up, restore
-from storage.database import Database
+from storage.connection import Connection
+from storage.database import Database, DatabaseDamaged, DatabaseProblem
+from storage.database_url import find_url_problem, is_postgres, open_shared_database, sqlite_path
 from storage.encryption import SecretBox
 from storage.key_rotation import rotate_key
 from storage.personal_data import erase_everywhere, export_person
@@ -66,6 +68,20 @@ WAL_NOT_EMPTIED = (
     " reading it: end that program, or run the same command again later."
 )
 
+TRACES_IN_POSTGRES = (
+    "PostgreSQL overwrites the space of the old data only bit by bit (VACUUM FULL rewrites the tables), and its"
+    " write-ahead log and backups still have it."
+)
+
+BACKUP_OF_POSTGRES = (
+    "this command copies SQLite files. Back up PostgreSQL with: pg_dump --format=custom --file=FILE"
+    ' "$DATABASE_URL"'
+)
+RESTORE_OF_POSTGRES = (
+    "this command restores SQLite files. Stop the bot, and restore PostgreSQL with: pg_restore --clean --if-exists"
+    ' --dbname="$DATABASE_URL" FILE'
+)
+
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the program."""
@@ -76,6 +92,7 @@ def register(cli: typer.Typer) -> None:
     cli.command(name="erase-user")(erase_user)
     cli.command(name="backup")(make_backup)
     cli.command(name="restore")(restore_backup)
+    cli.command(name="copy-database")(copy_into_postgres)
 
 
 def new_key() -> None:
@@ -93,8 +110,7 @@ def rotate_encryption_key() -> None:
         result, rewritten = _with_database(
             settings, lambda database: _write_and_rewrite_file(database, lambda db: rotate_key(db, vault))
         )
-    if not rewritten:
-        typer.echo(WAL_NOT_EMPTIED)
+    _report_traces(settings, rewritten=rewritten, changed=not result.nothing)
     if result.nothing:
         typer.echo("Nothing left to do: everything uses the first key. You can remove the others.")
         return
@@ -183,8 +199,7 @@ def erase_user(team: Team, user: User, yes: Yes = False) -> None:
                 database, lambda db: erase_everywhere(db, team, user, vault, now)
             ),
         )
-    if not rewritten:
-        typer.echo(WAL_NOT_EMPTIED)
+    _report_traces(settings, rewritten=rewritten, changed=not result.nothing)
     if result.nothing:
         typer.echo(f"No data about {user} in workspace {team}.")
         return
@@ -199,7 +214,7 @@ def make_backup(
 ) -> None:
     """Copy the database while the bot runs, check the copy, and print its contents by table."""
     with report_errors():
-        saved = back_up(Path(DataSettings().database_path), file, overwrite=force)
+        saved = back_up(_require_file(DataSettings(), BACKUP_OF_POSTGRES), file, overwrite=force)
     typer.echo(f"Saved {saved.path}: {saved.size:,} bytes, checked, SHA-256 {saved.sha256}.")
     typer.echo(f"Rows: {_format_row_counts(saved.rows)}.")
 
@@ -218,7 +233,7 @@ def restore_backup(
     """Replace the database with a backup. Stop the bot first; the old database is saved next to it."""
     with report_errors():
         settings, now = DataSettings(), datetime.now(UTC)
-        path = Path(settings.database_path)
+        path = _require_file(settings, RESTORE_OF_POSTGRES)
         if forget_owed:
             Settings()  # report missing settings before asking for confirmation
         logging_setup.configure("error")
@@ -227,7 +242,7 @@ def restore_backup(
                 f"Replace {path} with {file}? The current database is saved next to it.", yes=yes
             )
 
-        def reset_polling(db: sqlite_utils.Database) -> int:
+        def reset_polling(db: Connection) -> int:
             return reset_watching(db, asyncio.run(read_baseline(Settings(), watched_apps(db))), now)
 
         anchor_fingerprint = settings.audit_anchor.fingerprint if settings.audit_anchor is not None else ""
@@ -252,7 +267,83 @@ def restore_backup(
         )
 
 
-def _print_entries(db: sqlite_utils.Database, team: str | None) -> None:
+def copy_into_postgres(
+    source: Annotated[
+        str, typer.Argument(help="SQLite file, or its URL sqlite:///…; it is only read.", metavar="FROM")
+    ],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="URL of an empty PostgreSQL database; its password may be in PGPASSWORD or ~/.pgpass.",
+            metavar="TO",
+        ),
+    ],
+) -> None:
+    """Copy an SQLite file into PostgreSQL, and compare every row. Stop the bot first; if killed, run it again."""
+    if is_postgres(source):
+        stop(
+            "FROM: must be an SQLite file. There is no way back from PostgreSQL to a file; back up PostgreSQL with"
+            " pg_dump.",
+            USAGE_ERROR,
+        )
+    if not is_postgres(target):
+        stop(
+            "TO: must be a PostgreSQL database: postgresql://user@host/database. To copy a file to a file, use"
+            " `buildbell backup`.",
+            USAGE_ERROR,
+        )
+    if (problem := find_url_problem(target)) is not None:
+        stop(f"TO: {problem}.", USAGE_ERROR)
+    from storage.database_copy import CopyFailed, copy_database  # noqa: PLC0415 - it needs PostgreSQL's driver
+
+    with report_errors(), _CopyProgress() as progress:
+        try:
+            result = copy_database(Path(sqlite_path(source)), target, progress.show)
+        except CopyFailed as problem:
+            stop(str(problem), DATA_ERROR)
+        except DatabaseDamaged:
+            raise
+        except DatabaseProblem as problem:
+            stop(str(problem).replace("DATABASE_URL", "TO"), USAGE_ERROR)
+    if result.was_complete:
+        typer.echo("Nothing to do: every row is there already.")
+        return
+    typer.echo(f"Copied and compared: {_format_row_counts(result.rows)}.")
+    if result.from_before:
+        typer.echo(f"Copied before, and compared again: {', '.join(sorted(result.from_before))}.")
+    if result.changed_rows:
+        changed = _format_row_counts(result.changed_rows)
+        typer.echo(f"NUL characters, which PostgreSQL can't store, were removed from rows: {changed}.")
+    typer.echo(
+        "Now set DATABASE_URL to the PostgreSQL database, and start the bot. Start none on the file any more."
+    )
+
+
+class _CopyProgress:
+    """The current table and its rows, on a terminal only."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), console=err, transient=True,
+            disable=not err.is_terminal,
+        )  # fmt: skip
+        self._tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def show(self, table: str, total: int, copied: int) -> None:
+        """Show how many rows of the table are copied."""
+        if table not in self._tasks:
+            self._tasks[table] = self._bar.add_task(table, total=total)
+        self._bar.update(self._tasks[table], completed=copied)
+
+
+def _print_entries(db: Connection, team: str | None) -> None:
     for workspace in teams_with_chains(db) if team is None else [team]:
         for record in records_of(db, workspace):
             sys.stdout.write(json.dumps({"team": workspace, **record.as_json()}, ensure_ascii=False) + "\n")
@@ -261,7 +352,7 @@ def _print_entries(db: sqlite_utils.Database, team: str | None) -> None:
 
 def _with_database(settings: DataSettings, work: Callable[[Database], Awaitable[T]]) -> T:
     async def run() -> T:
-        database = await Database.open_shared(settings.database_path)
+        database = await open_shared_database(settings.database_url)
         try:
             return await work(database)
         finally:
@@ -270,12 +361,25 @@ def _with_database(settings: DataSettings, work: Callable[[Database], Awaitable[
     return asyncio.run(run())
 
 
-async def _write_and_rewrite_file(
-    database: Database, work: Callable[[sqlite_utils.Database], T]
-) -> tuple[T, bool]:
+async def _write_and_rewrite_file(database: Database, work: Callable[[Connection], T]) -> tuple[T, bool]:
     """Do the work, then rewrite the file; return the result, and whether all old data is gone from the files."""
     result = await database.write(work)
     return result, await database.rewrite()
+
+
+def _report_traces(settings: DataSettings, *, rewritten: bool, changed: bool) -> None:
+    """Say where deleted data still is; `rewritten`: not in the file any more."""
+    if settings.database_path is None:
+        if changed:
+            typer.echo(TRACES_IN_POSTGRES)
+    elif not rewritten:
+        typer.echo(WAL_NOT_EMPTIED)
+
+
+def _require_file(settings: DataSettings, instead: str) -> Path:
+    if settings.database_path is None:
+        stop(instead, USAGE_ERROR)
+    return settings.database_path
 
 
 def _require_secret_box(settings: DataSettings, message: str) -> SecretBox:

@@ -28,8 +28,10 @@ from providers.http.transport import HttpTransport
 from services.provider_connection import Finding
 from services.provider_spec import ProviderSpec
 from services.slack.web_client import SlackNotReachable, TokenRefused, connect, open_connection, web_client
-from storage.database import DatabaseProblem, check
+from storage.database import DatabaseProblem
+from storage.database_url import describe_server_error, server_errors
 from storage.private_files import open_to_others, shared_folder
+from storage.sqlite_database import check
 
 MIN_FREE_DISK = 100 * 1024 * 1024
 REQUEST_SECONDS = 5.0
@@ -45,8 +47,11 @@ async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
     """Check what the bot needs besides valid settings; skip checks with unusable settings. Raises nothing."""
     settings, can_use = checked.settings, checked.can_use
     if can_use("database_url"):
-        yield _check_database(Path(settings.database_path))
-        yield _check_files(Path(settings.database_path))
+        if settings.database_path is not None:
+            yield _check_database(settings.database_path)
+            yield _check_files(settings.database_path)
+        else:
+            yield await _check_server(settings.database_url)
     if can_use("audit_anchor"):
         yield await _check_audit_anchor(settings)
     if can_use("host", "port"):
@@ -251,6 +256,18 @@ def _check_urls(settings: Settings) -> Finding:
     if plain_http:
         return Finding("Addresses", f"all use https://, except {', '.join(plain_http)}, on this machine")
     return Finding("Addresses", "all use https://, so tokens are never sent unencrypted")
+
+
+async def _check_server(url: str) -> Finding:
+    """Check that the database server accepts the bot, and that its data is of this version or older."""
+    from storage.postgres_database import describe_database  # noqa: PLC0415 - only where it is used
+
+    try:
+        return Finding("Database", await describe_database(url))
+    except DatabaseProblem as problem:
+        return Finding("Database", str(problem), "do what the message says, or change DATABASE_URL")
+    except server_errors() as problem:
+        return Finding("Database", describe_server_error(problem), "make the bot's user the database's owner")
 
 
 def _check_database(path: Path) -> Finding:

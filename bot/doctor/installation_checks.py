@@ -5,11 +5,9 @@ They change nothing and refresh no token.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from pathlib import Path
 from urllib.parse import urlsplit
 
 from slack_sdk.web.async_client import AsyncWebClient
@@ -20,6 +18,8 @@ from bot.slack.installation_flow import CALLBACK, INSTALL
 from services.provider_connection import Finding
 from services.slack.web_client import BotIdentity, SlackNotReachable, TokenRefused, check_app, connect
 from services.slack.workspace_clients import AllowedWorkspaces
+from storage.database import DatabaseProblem
+from storage.database_url import server_errors
 from storage.installations import StoredInstallation, stored_installations
 
 # Older signatures are rejected (Slack's rules, "Answering").
@@ -116,9 +116,11 @@ async def _check_stored_installations(slack: AsyncWebClient, settings: Settings)
     if vault is None:
         return
     try:
-        installations = stored_installations(Path(settings.database_path), vault)
-    except sqlite3.DatabaseError:
-        return  # _check_database reports it
+        installations = await stored_installations(settings.database_url, vault)
+    except DatabaseProblem:
+        return  # the check of the database reports it
+    except server_errors():
+        return  # and this, too
     more = f"; the first {MAX_CHECKED} are checked" if len(installations) > MAX_CHECKED else ""
     yield Finding("Installations", f"{len(installations)}{more}" if installations else "none yet")
     clock_checked = False

@@ -14,6 +14,7 @@ from services.accounts.token_refresh import SingleFlight
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import explain_call_failure
 from services.slack.workspace_clients import ANY, AllowedWorkspaces, WorkspaceToken
+from storage.database import store_surely
 from storage.encryption import DecryptionError
 from storage.installations import Installations
 
@@ -97,7 +98,8 @@ class BotTokens:
     async def _refresh(self, key: Place, bot: Bot) -> None:
         try:
             refreshed = await self._request_token(bot)
-            stored = await self._installations.store_rotated_token(bot, refreshed)
+            # The refresh token is spent: without the new one, the app would have to be installed again.
+            stored = await store_surely(lambda: self._installations.store_rotated_token(bot, refreshed))
         except TokenRotationFailed as problem:
             delay = self._refreshes.record_failure(key)
             log.error(

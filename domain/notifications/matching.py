@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -84,21 +86,57 @@ def match_changes(
     ]
 
 
+@dataclass(frozen=True)
+class ExceededLimit:
+    """A build that has been on hold or running for longer than a subscription allows."""
+
+    subscription: Subscription
+    build: Build
+    event: BuildEvent
+
+
+class DurationLimits:
+    """The time limits of subscriptions, sorted, so that only those that a build exceeds cost anything."""
+
+    def __init__(self, subscriptions: Sequence[Subscription] = ()) -> None:
+        self._subscriptions = subscriptions
+        self._by_app: dict[tuple[str, BuildEvent], list[tuple[timedelta, int, Subscription]]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._subscriptions)
+
+    def exceeded(self, builds: Iterable[Build], now: datetime) -> list[ExceededLimit]:
+        """Return the limits that the builds have exceeded by now; the order is that of the builds and subscriptions."""
+        found = []
+        for build in builds:
+            for event, since in _waits(build):
+                limits = self._limits(build.app_slug, event)
+                lower = limits[: bisect_left(limits, (now - since,))]
+                ordered = sorted((number, subscription) for _, number, subscription in lower)
+                found += [ExceededLimit(subscription, build, event) for _, subscription in ordered]
+        return found
+
+    def _limits(self, app_slug: str, event: BuildEvent) -> list[tuple[timedelta, int, Subscription]]:
+        """Return the limits for an app, lowest first, with the position of each subscription, which is unique."""
+        key = (app_slug, event)
+        if key not in self._by_app:
+            self._by_app[key] = sorted(
+                (limit, number, subscription)
+                for number, subscription in enumerate(self._subscriptions)
+                if subscription.covers(app_slug) and (limit := _limit(subscription.terms, event)) is not None
+            )
+        return self._by_app[key]
+
+
 def find_overdue(
-    builds: Sequence[Build],
-    subscriptions: Sequence[Subscription],
-    names: Mapping[str, NameDirectory],
-    now: datetime,
+    exceeded: Sequence[ExceededLimit], names: Mapping[str, NameDirectory], now: datetime
 ) -> list[NewNotification]:
-    """Return the notifications for builds that have been on hold or running for too long by now."""
+    """Return the notifications for builds that have been on hold or running for too long."""
     return [
-        _new_notification(subscription, build, event, now)
-        for build in builds
-        for subscription in subscriptions
-        if subscription.covers(build.app_slug)
-        and (event := _overdue_event(build, subscription.terms, now)) is not None
-        and evaluate(
-            subscription.terms, event, build, None, names.get(subscription.team, NOBODY)
+        _new_notification(one.subscription, one.build, one.event, now)
+        for one in exceeded
+        if evaluate(
+            one.subscription.terms, one.event, one.build, None, names.get(one.subscription.team, NOBODY)
         ).should_notify
     ]
 
@@ -113,14 +151,17 @@ def event_of_change(change: BuildChange) -> BuildEvent | None:
     return BuildEvent.PROGRESSED if build.state is BuildState.RUNNING else None
 
 
-def _overdue_event(build: Build, rule: NotificationRule, now: datetime) -> BuildEvent | None:
-    if build.state is BuildState.ON_HOLD and _exceeds(build.triggered_at, rule.on_hold_over, now):
-        return BuildEvent.ON_HOLD_TOO_LONG
-    if build.state is BuildState.RUNNING and _exceeds(
-        build.started_at or build.triggered_at, rule.running_over, now
-    ):
-        return BuildEvent.RUNNING_TOO_LONG
-    return None
+def _waits(build: Build) -> list[tuple[BuildEvent, datetime]]:
+    """Return what a build does that can take too long, and since when."""
+    event, since = {
+        BuildState.ON_HOLD: (BuildEvent.ON_HOLD_TOO_LONG, build.triggered_at),
+        BuildState.RUNNING: (BuildEvent.RUNNING_TOO_LONG, build.started_at or build.triggered_at),
+    }.get(build.state, (None, None))
+    return [(event, since)] if event is not None and since is not None else []
+
+
+def _limit(rule: NotificationRule, event: BuildEvent) -> timedelta | None:
+    return rule.on_hold_over if event is BuildEvent.ON_HOLD_TOO_LONG else rule.running_over
 
 
 def _group_by_app(
@@ -135,10 +176,6 @@ def _group_by_app(
             if slug in subscriptions_by_app and subscription.covers(slug):
                 subscriptions_by_app[slug].append(subscription)
     return subscriptions_by_app
-
-
-def _exceeds(since: datetime | None, limit: timedelta | None, now: datetime) -> bool:
-    return since is not None and limit is not None and now - since > limit
 
 
 def _new_notification(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
@@ -24,7 +24,6 @@ from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import BitriseState
 from providers.bitrise.webhook import Webhook
 from providers.http.environment import ProviderEnvironment
-from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
 from services.provider_connection import Finding, ProviderConfig, ProviderConnection, apps_finding
 
@@ -106,7 +105,6 @@ def _make_jobs(
     environment: ProviderEnvironment,
     settings: BitriseSettings,
     client: BitriseClient,
-    events: EventBus,
 ) -> Sequence[BackgroundJob]:
     if environment.storage is None:
         return ()
@@ -114,13 +112,14 @@ def _make_jobs(
         client,
         environment.storage,
         every_seconds=settings.poll_interval,
-        events=events,
         clock=environment.clock,
     )
     return (poller,)
 
 
-def _add_routes(settings: BitriseSettings, poll_now: Callable[[], None], app: web.Application) -> None:
+def _add_routes(
+    settings: BitriseSettings, poll_now: Callable[[], Awaitable[None]], app: web.Application
+) -> None:
     if settings.webhook_secret is None:
         return
     webhook = Webhook(settings.webhook_secret, settings.bitrise_webhook_secret, poll_now=poll_now)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
@@ -28,7 +28,9 @@ KEY_HEADER = "X-Buildbell-Secret"
 class Webhook:
     """The endpoint. `signing` is the secret that Bitrise signs with, None if none is configured."""
 
-    def __init__(self, secret: SecretStr, signing: SecretStr | None, *, poll_now: Callable[[], None]) -> None:
+    def __init__(
+        self, secret: SecretStr, signing: SecretStr | None, *, poll_now: Callable[[], Awaitable[None]]
+    ) -> None:
         self._secret = secret
         self._signing = signing
         self._poll_now = poll_now
@@ -48,5 +50,5 @@ class Webhook:
             if not secrets_equal(request.headers.get("Bitrise-Hook-Signature", ""), f"sha256={expected}"):
                 log.warning("webhook.refused", reason="wrong signature")
                 return web.Response(status=403, text="Wrong signature\n")
-        self._poll_now()
+        await self._poll_now()
         return web.Response(status=204)

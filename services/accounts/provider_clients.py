@@ -21,7 +21,6 @@ from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.cache import Cache
-from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
 from services.provider_connection import NameKind, ProviderConfig, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
@@ -69,7 +68,6 @@ class ProviderClients(Generic[Client]):
         storage: Repositories,
         *,
         members: MemberDirectory,
-        events: EventBus,
         clock: Callable[[], datetime],
         verify_seconds: float = PAUSE_SECONDS,
         provider_clock: Callable[[], datetime] | None = None,
@@ -81,14 +79,11 @@ class ProviderClients(Generic[Client]):
         self.oauth = connection.oauth
         self.connection = connection
         self._storage = storage
-        self._events = events
         self._service_token = config.token
         self.clock = clock
         self.provider_clock = provider_clock or clock
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
-        self.token_refresher = TokenRefresher(
-            connection.oauth, storage, verifier=verifier, events=events, clock=clock
-        )
+        self.token_refresher = TokenRefresher(connection.oauth, storage, verifier=verifier, clock=clock)
         self.service = connection.make_client(ServiceToken(config.token, connection.provider))
         self.service_apps = AppCatalog(connection, self.service, clock=clock)
         self.service_builds = self._make_build_client(self.service)
@@ -174,7 +169,7 @@ class ProviderClients(Generic[Client]):
     def make_jobs(self) -> Sequence[BackgroundJob]:
         """Make the provider's own background jobs."""
         make = self.connection.make_jobs
-        return make(self.service, self._events) if make is not None else ()
+        return make(self.service) if make is not None else ()
 
     def _make_build_client(self, client: Client) -> BuildClient | None:
         return self.connection.builds(client) if self.connection.builds is not None else None

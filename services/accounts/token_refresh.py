@@ -19,9 +19,9 @@ from domain.provider_errors import InvalidToken, ProviderDown, ProviderError
 from messages import accounts as message_accounts
 from services.accounts.token_verification import TokenVerifier, Verdict
 from services.cache import Cache
-from services.events import EventBus, OutboxChanged
 from services.provider_connection import OAuthFlow
 from storage.accounts import Account
+from storage.database import DatabaseUnavailable, store_surely
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -99,7 +99,6 @@ class TokenRefresher:
         storage: Repositories,
         *,
         verifier: TokenVerifier,
-        events: EventBus,
         clock: Callable[[], datetime],
         check_seconds: float = CHECK_SECONDS,
     ) -> None:
@@ -110,7 +109,6 @@ class TokenRefresher:
         self._last_checks = Cache[UserKey, bool](max_age=ASKED_AGAIN, max_size=MAX_CACHED, clock=clock)
         self._oauth = oauth
         self._storage = storage
-        self._events = events
         self._clock = clock
         self._refreshes: SingleFlight[UserKey] = SingleFlight(clock)
 
@@ -152,6 +150,8 @@ class TokenRefresher:
             if await self._storage.of(account.team).accounts.mark_token_accepted(account):
                 log.info("account.accepted_again", team=account.team, person=account.user)
             self._last_checks.forget(lambda key: key == (account.team, account.user))
+        except DatabaseUnavailable:
+            log.info("account.not_healed_yet", team=account.team, person=account.user)
         except Exception:
             # Logged here, since no request may be waiting for it any more.
             log.exception("account.not_healed", team=account.team, person=account.user)
@@ -172,7 +172,6 @@ class TokenRefresher:
         accounts = self._storage.of(account.team).accounts
         if await accounts.mark_token_refused(account, message.encode(), self._clock()):
             log.info("account.refused", team=account.team, person=account.user)
-            self._events.publish(OutboxChanged())
 
     async def token_of(self, account: Account) -> SecretStr | None:
         """Return the account's token, refreshed if it is about to expire; None if its owner has to link it again.
@@ -229,9 +228,9 @@ class TokenRefresher:
         if current is None or current.sealed != account.sealed:
             return  # it was refreshed since it was read, and its refresh token is spent
         try:
-            stored = await accounts.store_renewed_tokens(
-                account, await self._request_tokens(accounts.tokens(account))
-            )
+            renewed = await self._request_tokens(accounts.tokens(account))
+            # The refresh token is spent: without the new one, the account would have to be linked again.
+            stored = await store_surely(lambda: accounts.store_renewed_tokens(account, renewed))
         except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
                 self._refreshes.record_success(key)
@@ -248,6 +247,8 @@ class TokenRefresher:
                 reason=type(problem).__name__,
                 again_in_seconds=pause.total_seconds(),
             )
+        except DatabaseUnavailable:
+            self._refreshes.record_failure(key)
         except Exception:
             # No error may reach the requests that wait for this: they go on with the token that is stored.
             self._refreshes.record_failure(key)

@@ -22,7 +22,6 @@ from services.actions.permissions import (
     with_current_app,
 )
 from services.authorization.authorizer import Decision
-from services.events import OutboxChanged, PendingActionsChanged
 from services.request.app_visibility import is_visible_to_creator
 from services.request.context import Reply, RequestContext, Visibility
 from storage.accounts import EncryptionKeyMissing
@@ -76,8 +75,6 @@ async def request_approval(
     )
     entry = action_entry(Event.PROPOSED, action, person=context.person, channel=channel)
     await repository.begin(pending, message, entry)
-    context.services.events.publish(OutboxChanged())
-    context.services.events.publish(PendingActionsChanged())
     reply = pending_actions.approval_requested(action.summary(), channel=channel, until=pending.expires_at)
     return ActionResult(Reply(reply, Visibility.ONE_PERSON), is_pending=True)
 

@@ -10,10 +10,12 @@ import structlog
 from domain.action import PendingAction, PendingActionState, UnreadableAction
 from domain.audit_chain import Event
 from domain.message import Message
+from domain.unit import Unit
 from messages import pending_actions
 from services.actions.audit import action_entry
-from services.events import EventBus, OutboxChanged, PendingActionsChanged, WorkflowStepsChanged
-from services.jobs.background_job import BackgroundJob, seconds_until
+from services.jobs.background_job import BackgroundJob
+from services.jobs.schedule import seconds_until
+from storage.database import DatabaseUnavailable
 from storage.repositories import Repositories
 from storage.workflow_steps import Outcome
 
@@ -26,14 +28,13 @@ class PendingActionExpiry(BackgroundJob):
     """Ends pending actions when their time has run out, also after a restart."""
 
     name = "expiry of pending actions"
-    woken_by = (PendingActionsChanged,)
+    unit = Unit.EXPIRE
     retry_seconds = AGAIN_SECONDS
     error_event = "proposals.broken"
 
-    def __init__(self, storage: Repositories, events: EventBus, *, clock: Callable[[], datetime]) -> None:
+    def __init__(self, storage: Repositories, *, clock: Callable[[], datetime]) -> None:
         super().__init__()
         self._storage = storage
-        self._events = events
         self._clock = clock
         self._started_at = clock()
 
@@ -61,7 +62,6 @@ class PendingActionExpiry(BackgroundJob):
             )
             await repository.change_message(pending, message)
             await repository.finish(pending)
-            self._events.publish(OutboxChanged())
 
     async def end_expired(self) -> bool:
         """End the actions that have expired; return whether all of them could be ended."""
@@ -74,6 +74,8 @@ class PendingActionExpiry(BackgroundJob):
                     )
                 else:
                     await self._end(pending)
+            except DatabaseUnavailable:
+                raise
             except Exception:
                 # For example a workspace whose audit log was tampered with; those of other workspaces end as usual.
                 log.exception("proposals.broken", team=pending.team)
@@ -83,12 +85,10 @@ class PendingActionExpiry(BackgroundJob):
     async def _end_unreadable(self, unreadable: UnreadableAction, message: Message) -> None:
         """End an action that can't be decrypted, so that a workflow that waits for it continues."""
         await self._storage.pending_actions.end_unreadable(unreadable, message)
-        self._events.publish(OutboxChanged())
         if unreadable.execution is not None:
             await self._storage.workflow_steps.conclude(
                 unreadable.team, unreadable.execution, Outcome(error=message.text)
             )
-            self._events.publish(WorkflowStepsChanged())
 
     async def _end(self, pending: PendingAction) -> None:
         now = self._clock()
@@ -105,8 +105,6 @@ class PendingActionExpiry(BackgroundJob):
             pending, PendingActionState.EXPIRED, message, entry, by=None, at=now, to_asker=to_requester
         ):
             return
-        self._events.publish(OutboxChanged())
         if pending.execution is not None:
             outcome = Outcome(error="Nobody has agreed to it in time.")
             await self._storage.workflow_steps.conclude(pending.team, pending.execution, outcome)
-            self._events.publish(WorkflowStepsChanged())

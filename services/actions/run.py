@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NoReturn, cast
 
+import structlog
+
 from domain.action import Action, PendingAction, PendingActionState
 from domain.audit_chain import Event
 from domain.commands.errors import UserError
@@ -25,10 +27,12 @@ from services.actions.permissions import (
     with_current_app,
 )
 from services.authorization.authorizer import Decision
-from services.events import OutboxChanged, WorkflowStepsChanged
 from services.request.context import Reply, RequestContext
 from services.slack.workspace_members import NotAMember
+from storage.database import DatabaseUnavailable, store_surely
 from storage.workflow_steps import Outcome
+
+log = structlog.get_logger()
 
 NO_REQUESTER = (
     "This needs a second person's agreement, so somebody must ask for it. Fill in *On behalf of* in the workflow's"
@@ -37,6 +41,10 @@ NO_REQUESTER = (
 REQUESTER_NOT_CONNECTED = "The person who asked for this has no {provider} account linked that works."
 REQUESTER_NOT_A_MEMBER = (
     "Slack does not say that the person who asked for this still belongs to the workspace."
+)
+DATABASE_LOST = (
+    "My database stopped answering in the middle of this. Look at {provider} whether it was done before you try"
+    " again."
 )
 # Shorter strings occur in any sentence.
 SHORTEST_SECRET = 4
@@ -118,14 +126,37 @@ async def execute_now(
     await audit_action(Event.BEGUN, action, context, agreed_by=agreed_by)
     try:
         result = await _execute(action, context)
+    except DatabaseUnavailable as error:
+        await _audit_outcome(Event.FAILED, action, context, answer=str(error), agreed_by=agreed_by)
+        raise UserError(DATABASE_LOST.format(provider=action.provider.label)) from error
     except BaseException as error:
         statement = error.statement() if isinstance(error, ProviderError) else str(error)
         answer = statement or type(error).__name__
-        await audit_action(Event.FAILED, action, context, answer=answer, agreed_by=agreed_by)
+        await _audit_outcome(Event.FAILED, action, context, answer=answer, agreed_by=agreed_by)
         raise
-    await audit_action(Event.DONE, action, context, answer=result.provider_answer, agreed_by=agreed_by)
-    context.services.pollers.poll_now(action.provider)
+    await _audit_outcome(Event.DONE, action, context, answer=result.provider_answer, agreed_by=agreed_by)
+    await context.services.pollers.poll_now(action.provider)
     return result
+
+
+async def _audit_outcome(
+    event: Event, action: Action, context: RequestContext, *, answer: str, agreed_by: str | None
+) -> None:
+    """Audit what became of an action; while the database is away, only its beginning is in the audit log.
+
+    It has happened, so people must be told: whoever reads that the database is away would do it once more.
+    """
+    try:
+        await audit_action(event, action, context, answer=answer, agreed_by=agreed_by)
+    except DatabaseUnavailable as problem:
+        log.error(
+            "audit.not_recorded",
+            outcome=event,
+            act=action.act,
+            team=context.team,
+            person=context.person,
+            reason=str(problem),
+        )
 
 
 async def _execute(action: ExecutableAction, context: RequestContext) -> ActionResult:
@@ -186,7 +217,6 @@ async def decide_pending_action(
         pending, state, message, entry, by=context.person, at=context.now(), to_asker=to_requester
     ):
         raise UserError("Somebody else has just decided this.")
-    context.services.events.publish(OutboxChanged())
     if not agreed:
         await _conclude_step(pending, context, Outcome(error="Somebody declined it."))
         return None
@@ -205,12 +235,12 @@ async def _execute_after_approval(
         else:
             result = await _execute_approved(action, requester, agreed_by=context.person)
     except Exception as error:
-        await context.services.storage.pending_actions.finish(pending)
+        await store_surely(lambda: context.services.storage.pending_actions.finish(pending))
         reason = redact(str(error))
         await _announce_failure(pending, context, reason)
         await _conclude_step(pending, context, Outcome(error=reason or "It did not work."))
         raise
-    await context.services.storage.pending_actions.finish(pending)
+    await store_surely(lambda: context.services.storage.pending_actions.finish(pending))
     if not result.is_pending:
         await _conclude_step(pending, context, Outcome(outputs=result.outputs))
     return result.answer
@@ -257,11 +287,11 @@ async def _announce_failure(pending: PendingAction, context: RequestContext, rea
         problem=reason,
         themselves=pending.deciders.themselves,
     )
-    await context.services.storage.pending_actions.change_message(pending, message)
-    context.services.events.publish(OutboxChanged())
+    repository = context.services.storage.pending_actions
+    await store_surely(lambda: repository.change_message(pending, message))
 
 
 async def _conclude_step(pending: PendingAction, context: RequestContext, outcome: Outcome) -> None:
     if pending.execution is not None:
-        await context.services.storage.workflow_steps.conclude(pending.team, pending.execution, outcome)
-        context.services.events.publish(WorkflowStepsChanged())
+        execution, steps = pending.execution, context.services.storage.workflow_steps
+        await store_surely(lambda: steps.conclude(pending.team, execution, outcome))

@@ -32,9 +32,11 @@ from services.polling.poller import Pollers
 from services.request import user_channels
 from services.request.app_visibility import FRESH_TO_SHOW, subscribed_apps
 from services.request.context import RequestContext
+from services.request.error_messages import DATABASE_AWAY
 from services.request.user_channels import UserChannels
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
+from storage.database import DatabaseUnavailable
 
 log = structlog.get_logger()
 
@@ -170,6 +172,9 @@ class HomeRefresher(BackgroundJob):
                 await self._publish(opened)
             except (SlackCallFailed, TimeoutError) as problem:
                 log.info("home.not_drawn", reason=type(problem).__name__)
+            except DatabaseUnavailable:
+                self._changed = True
+                raise
             except Exception:
                 # An error in one person's Home must not stop the others.
                 log.exception("home.broken")
@@ -177,10 +182,13 @@ class HomeRefresher(BackgroundJob):
     async def _publish(self, opened: OpenHome) -> None:
         try:
             view = await self._render_view(opened)
-        except MembershipUnknown as problem:
+        except (MembershipUnknown, DatabaseUnavailable) as problem:
+            if isinstance(problem, DatabaseUnavailable):
+                self._note_change(BuildsChanged())  # to render it once the database is back
             if opened.published:
-                return  # the last view stays until Slack confirms the membership
-            view = home.render_closed_home(str(problem), now=self._clock())
+                return  # the last view stays until Slack confirms the membership, or the database is back
+            text = DATABASE_AWAY if isinstance(problem, DatabaseUnavailable) else str(problem)
+            view = home.render_closed_home(text, now=self._clock())
         blocks = json.dumps(view["blocks"][:-1])
         if blocks == opened.published:
             return

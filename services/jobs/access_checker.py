@@ -12,9 +12,9 @@ from domain.message import Recipient
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, NotConnected, NotFound, ProviderError
 from domain.subscription import AccessSource, Scope, Subscription
+from domain.unit import Unit
 from messages import subscriptions as message_subscriptions
 from services.accounts.provider_clients import Clients
-from services.events import AccessChanged, EventBus, OutboxChanged
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.jobs.background_job import BackgroundJob
@@ -51,7 +51,7 @@ class AccessChecker(BackgroundJob):
     """
 
     name = "access checks"
-    woken_by = (AccessChanged,)
+    unit = Unit.CHECK_ACCESS
     retry_seconds = LONGEST_SLEEP
     error_event = "sight.broken"
 
@@ -60,7 +60,6 @@ class AccessChecker(BackgroundJob):
         clients: Clients,
         storage: Repositories,
         pollers: Pollers,
-        events: EventBus,
         *,
         registry: ProviderRegistry[ProviderDescription],
         context_for: Callable[[str, str], RequestContext],
@@ -71,7 +70,6 @@ class AccessChecker(BackgroundJob):
         self._clients = clients
         self._storage = storage
         self._pollers = pollers
-        self._events = events
         self._registry = registry
         self._context_for = context_for
         self._clock = clock
@@ -145,6 +143,9 @@ class AccessChecker(BackgroundJob):
             else:
                 await self._stop(subscription, now, account, CREATOR_GONE)
             return
+        if subscription.checked_at is None:
+            # The account may have changed: nothing counts that was read with the one before.
+            self._clients.forget_person(subscription.team, subscription.created_by)
         own = (
             self._clients.at(subscription.provider)
             .for_person(subscription.team, subscription.created_by)
@@ -242,10 +243,7 @@ class AccessChecker(BackgroundJob):
         ):
             return  # it was not running, or its creator or their account has changed: no notice is needed
         if subscription.terms.run:
-            self._events.publish(
-                OutboxChanged()
-            )  # nobody subscribed to anything: the run's message shows the loss
-            return
+            return  # nobody subscribed to anything: the run's message shows the loss
         entry = AuditEntry(
             event=Event.DONE,
             act="stop_subscription",
@@ -280,7 +278,6 @@ class AccessChecker(BackgroundJob):
             message = message_subscriptions.access_lost(rows, by=by, why=reason, provider=provider)
             parcel = f"unseen-{stopped[0].id}-{now:%Y%m%d%H%M%S%f}"
             await self._storage.slack_messages.enqueue(parcel, to, "notice unseen", message.encode(), now)
-            self._events.publish(OutboxChanged())
 
     async def _check_departed_users(self) -> None:
         """Ask Slack daily for people with an account, to find those who left while the bot was not running."""

@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +19,7 @@ from domain.audit_chain import ChainBroken
 from services.jobs.background_job import BackgroundJob
 from storage.audit_anchor_lines import AnchorAddress, AnchorEvent, AnchorLine, digest_of, read_line
 from storage.audit_register import count_waiting, delete_sent_lines, read_register, set_anchor, waiting_lines
-from storage.database import Database
+from storage.database import Database, DatabaseUnavailable
 from storage.encryption import SecretBox
 
 log = structlog.get_logger()
@@ -197,8 +198,9 @@ class AnchorWriter(BackgroundJob):
         return self._every
 
     async def finish(self) -> None:
-        """Write the lines that were added since."""
-        await self.write_waiting()
+        """Write the lines that were added since; while the database is away, the next start writes them."""
+        with suppress(DatabaseUnavailable):
+            await self.write_waiting()
 
     async def waiting(self) -> int:
         """Return the number of waiting lines."""

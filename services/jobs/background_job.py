@@ -1,38 +1,46 @@
-"""The base of background jobs: when they run, how they are woken and stopped, and what follows an error."""
+"""The base of background jobs: what they do for a key, and the loop that runs them in this process."""
 
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
+from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Protocol
 
 import structlog
 
+from domain.unit import Unit
+from services.jobs.schedule import Schedule
+from storage.database import AGAIN_SECONDS, DatabaseUnavailable
+
 log = structlog.get_logger()
 
 MAX_RETRY_SECONDS = 600.0
-# A pause until a certain time is interrupted after this long, because the system clock may have been changed.
-MAX_PAUSE_SECONDS = 60.0
-MIN_PAUSE_SECONDS = 0.05
 
 
 class BackgroundJob(ABC):
     """A job that runs at the start, whenever it is due again, and when it is woken, until it is stopped.
 
-    `name` is for the log. `woken_by` are the classes of events after which it runs at once. After an error, which is
-    logged as `error_event`, `run_once` is called again in `retry_seconds`, and later each time; without them, an error
-    ends the bot.
+    `name` is for the log. A job with a `unit` does the unit's work and is woken through the engine, in the transactions
+    that make its work necessary; a job without one is of this process only, such as the Homes that it shows. `key` is
+    the only key that the job is run for; None if it takes all keys of its unit, of which it runs all at the same time,
+    but each only once at a time. After an error, which is logged as `error_event`, the key is run again in
+    `retry_seconds`, and later each time; without them, an error ends the bot. While the database
+    is away, which it logs itself, every job waits for it.
     """
 
     name: str
-    woken_by: Sequence[type] = ()
+    unit: Unit | None = None
+    key: str | None = ""
     retry_seconds: float | None = None
     error_event = "job.failed"
 
     def __init__(self) -> None:
+        self._schedule = Schedule()
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -40,53 +48,114 @@ class BackgroundJob(ABC):
     async def run_once(self) -> float | None:
         """Do what is due; return the seconds until more may be due, None if only waking the job makes it so."""
 
+    async def run_for(self, key: str) -> float | None:  # noqa: ARG002 - for jobs that take many
+        """Do what is due for one key; return as `run_once` does, which it calls by default."""
+        return await self.run_once()
+
     async def prepare(self) -> None:  # noqa: B027 - most jobs need none
         """Prepare, once before the first run; nothing by default."""
 
     async def finish(self) -> None:  # noqa: B027 - most jobs need none
         """Complete what was started, once after the last run; nothing by default."""
 
-    def wake(self) -> None:
-        """Run as soon as possible."""
+    def wake(self, key: str | None = None, *, at: datetime | None = None) -> None:
+        """Run for a key, by default the job's own, at this time or as soon as possible.
+
+        If it is being run for the key already, it is run once more.
+        """
+        self._schedule.wake(self._first_key if key is None else key, at)
         self._woken.set()
 
     def stop(self) -> None:
-        """End `run` once the current run is over."""
+        """End `run` once the current runs are over."""
         self._stopping.set()
         self._woken.set()
 
-    async def run(self) -> None:
-        """Run until stopped. Raises what `run_once` raises, if the job is not to be retried."""
-        await self.prepare()
-        failures = 0
+    @property
+    def _first_key(self) -> str:
+        return self.key or ""
+
+    async def run(
+        self,
+        *,
+        every: Mapping[str, float] = MappingProxyType({}),
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Run until stopped. Raises what a run raises, if the job is not to be retried.
+
+        `every` are the seconds after which these keys are run in any case.
+        """
+        await self._prepare_surely()
+        self._schedule.wake(self._first_key)
+        running: dict[str, asyncio.Task[float | None]] = {}
+        failures: dict[str, int] = {}
+        try:
+            while not self._stopping.is_set():
+                self._woken.clear()
+                for key in [key for key, task in running.items() if task.done()]:
+                    seconds = self._seconds_after(key, running.pop(key), failures)
+                    periods = [period for period in (seconds, every.get(key)) if period is not None]
+                    if periods:
+                        self._schedule.wake_after(key, timer() + min(periods))
+                for key in self._schedule.due(clock(), timer()):
+                    if key not in running:
+                        self._schedule.begin(key)
+                        running[key] = self._start_run(key)
+                await self._wait(self._schedule.seconds_left(clock(), timer()))
+            if running:
+                await asyncio.wait(running.values())
+            for key, task in running.items():
+                self._seconds_after(key, task, failures)
+        finally:
+            for task in running.values():
+                task.cancel()
+        with suppress(DatabaseUnavailable):
+            await self.finish()
+
+    async def _prepare_surely(self) -> None:
         while not self._stopping.is_set():
-            self._woken.clear()
             try:
-                seconds = await self.run_once()
-                failures = 0
-            except Exception:
-                if self.retry_seconds is None:
-                    raise
-                seconds = min(self.retry_seconds * 2 ** min(failures, 6), MAX_RETRY_SECONDS)
-                failures += 1
-                log.exception(self.error_event, job=self.name, failures=failures, again_in_seconds=seconds)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await self._woken.wait()
-        await self.finish()
+                await self.prepare()
+            except DatabaseUnavailable:
+                await self.pause(AGAIN_SECONDS)
+            else:
+                return
+
+    def _start_run(self, key: str) -> asyncio.Task[float | None]:
+        task = asyncio.create_task(self.run_for(key), name=self.name)
+        task.add_done_callback(lambda _task: self._woken.set())
+        return task
+
+    def _seconds_after(
+        self, key: str, task: asyncio.Task[float | None], failures: dict[str, int]
+    ) -> float | None:
+        """Return how long to wait after a run until the next one. Raises what it raised, if it is not to be retried."""
+        try:
+            seconds = task.result()
+        except DatabaseUnavailable:
+            seconds = AGAIN_SECONDS
+        except Exception:
+            if self.retry_seconds is None:
+                raise
+            failed = failures.pop(key, 0)
+            failures[key] = failed + 1
+            seconds = min(self.retry_seconds * 2 ** min(failed, 6), MAX_RETRY_SECONDS)
+            log.exception(self.error_event, job=self.name, failures=failed + 1, again_in_seconds=seconds)
+        else:
+            failures.pop(key, None)
+        return seconds
+
+    async def _wait(self, seconds: float | None) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
 
     async def pause(self, seconds: float) -> None:
         """Wait this long, or until the job is stopped."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
-
-
-def seconds_until(time: datetime | None, now: datetime) -> float | None:
-    """Return the pause until a job looks again at something that is due at this time; None if nothing is."""
-    if time is None:
-        return None
-    return min(max((time - now).total_seconds(), MIN_PAUSE_SECONDS), MAX_PAUSE_SECONDS)
 
 
 class WorkspaceCache(Protocol):

@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from services.events import EventBus, OutboxChanged
+from domain.unit import Unit
 from services.jobs.background_job import BackgroundJob
+from storage.database import DatabaseUnavailable
 from storage.encryption import SecretBox
 from storage.repositories import Repositories
 from storage.retention import prune
@@ -25,12 +26,12 @@ class DataCleanup(BackgroundJob):
     """
 
     name = "data cleanup"
+    unit = Unit.PRUNE
 
     def __init__(
         self,
         storage: Repositories,
         secret_box: SecretBox | None,
-        events: EventBus,
         *,
         history: timedelta,
         audit: timedelta,
@@ -39,7 +40,6 @@ class DataCleanup(BackgroundJob):
         super().__init__()
         self._storage = storage
         self._secret_box = secret_box
-        self._events = events
         self._history = history
         self._audit = audit
         self._clock = clock
@@ -53,6 +53,8 @@ class DataCleanup(BackgroundJob):
         try:
             if await self._storage.database.rewrite_if_marked():
                 log.info("database.rewritten")
+        except DatabaseUnavailable:
+            raise
         except Exception:
             log.exception("database.not_rewritten")
         return HOUR_SECONDS
@@ -62,7 +64,6 @@ class DataCleanup(BackgroundJob):
         try:
             if ended := await self._storage.unfollow_forgotten_runs(now):
                 log.info("runs.unfollowed", runs=ended)
-                self._events.publish(OutboxChanged())
             rows = await prune(
                 self._storage.database,
                 before=now - self._history,
@@ -70,5 +71,7 @@ class DataCleanup(BackgroundJob):
                 vault=self._secret_box,
             )
             log.info("pruned", rows=rows)
+        except DatabaseUnavailable:
+            raise
         except Exception:
             log.exception("prune.broken")

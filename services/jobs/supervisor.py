@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from services.events import EventBus
 from services.jobs.background_job import BackgroundJob
+from services.jobs.engine import Engine
 
 log = structlog.get_logger()
 
@@ -20,11 +20,11 @@ DRAIN_SECONDS = 20.0
 class Supervisor:
     """Runs tasks and background jobs side by side until it is stopped; the first that fails ends all of them.
 
-    A bot without one of its jobs would look healthy and be wrong. Jobs are woken by the events that they name.
+    A bot without one of its jobs would look healthy and be wrong. The engine decides when a job does its work.
     """
 
-    def __init__(self, events: EventBus, *, drain_seconds: float = DRAIN_SECONDS) -> None:
-        self._events = events
+    def __init__(self, engine: Engine, *, drain_seconds: float = DRAIN_SECONDS) -> None:
+        self._engine = engine
         self._drain_seconds = drain_seconds
         self._stopped = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -46,13 +46,16 @@ class Supervisor:
     ) -> None:
         """Start a job; with a condition, once that returns True, and not at all if it returns False."""
         self._jobs.append(job)
-        for kind in job.woken_by:
-            self._events.subscribe(kind, lambda _event: job.wake())
-        self.start(job.name, job.run() if condition is None else self._run_if(condition, job))
+        self.start(job.name, self._engine.run(job) if condition is None else self._run_if(condition, job))
 
     async def _run_if(self, condition: Callable[[], Awaitable[bool]], job: BackgroundJob) -> None:
         if await condition():
-            await job.run()
+            await self._engine.run(job)
+
+    def wake_all(self) -> None:
+        """Let every job look for what is due: something may have been stored of which nobody was notified."""
+        for job in self._jobs:
+            job.wake()
 
     def stop(self) -> None:
         """End `run`."""

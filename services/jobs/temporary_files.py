@@ -8,8 +8,9 @@ from datetime import datetime
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
-from services.events import TemporaryFilesChanged
-from services.jobs.background_job import BackgroundJob, seconds_until
+from domain.unit import Unit
+from services.jobs.background_job import BackgroundJob
+from services.jobs.schedule import seconds_until
 from services.slack.errors import SlackCallFailed
 from storage.repositories import Repositories
 
@@ -24,7 +25,7 @@ class TemporaryFileCleanup(BackgroundJob):
     """Deletes temporary files, after a restart too."""
 
     name = "temporary files"
-    woken_by = (TemporaryFilesChanged,)
+    unit = Unit.DELETE_FILE
     retry_seconds = AGAIN_SECONDS
     error_event = "files.broken"
 

@@ -13,11 +13,12 @@ from domain.build import App, Build, BuildState
 from domain.provider_client import BuildClient
 from domain.provider_errors import NotConnected, NotFound, ProviderError
 from domain.redaction.redactor import redact
+from domain.unit import Unit
 from services.accounts.provider_clients import ProviderClients
-from services.events import BuildsChanged, WorkflowStepsChanged
 from services.jobs.background_job import BackgroundJob
 from services.request.app_visibility import VisibleApps
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
+from storage.database import DatabaseUnavailable
 from storage.repositories import Repositories
 from storage.workflow_steps import Outcome, WaitingStep
 
@@ -42,7 +43,7 @@ class WorkflowStepCompletion(BackgroundJob):
     """Completes steps that wait for builds of one provider: after a poll has found changes, and every few seconds."""
 
     name = "workflow steps"
-    woken_by = (BuildsChanged, WorkflowStepsChanged)
+    unit = Unit.CONCLUDE_STEP
     retry_seconds = LOOK_SECONDS
 
     def __init__(
@@ -87,6 +88,8 @@ class WorkflowStepCompletion(BackgroundJob):
             outcome = await self._find_outcome(step)
         except ProviderError as problem:
             log.info("wait.later", execution=step.execution, reason=str(problem))
+        except DatabaseUnavailable:
+            raise
         except Exception:
             # An error in one step must not delay the others.
             log.exception("wait.broken", execution=step.execution)

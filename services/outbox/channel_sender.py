@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -37,6 +36,7 @@ from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import CALLS_AT_ONCE, EditPace, MessagePace, RateLimits, Urgency
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
+from storage.database import store_surely
 from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 
@@ -52,7 +52,8 @@ class ChannelSender:
     """Performs one step at a time for a channel; every step can be repeated after a kill at any point.
 
     `pause` waits the given number of seconds, or less if the bot is stopping. `news` returns an event that is set when
-    there may be something more urgent than an edit that waits for its turn.
+    there may be something more urgent for the channel than an edit that waits for its turn. `timer` returns the seconds
+    of a monotonic clock.
     """
 
     def __init__(
@@ -66,10 +67,12 @@ class ChannelSender:
         limits: RateLimits,
         pause: Callable[[float], Awaitable[None]],
         progress: ProgressEdits,
-        news: Callable[[], asyncio.Event],
+        news: Callable[[Recipient], asyncio.Event],
         provider_clocks: Mapping[Provider, Callable[[], datetime]],
         presentation_of: PresentationOf,
+        timer: Callable[[], float],
     ) -> None:
+        self._timer = timer
         self._slack = slack
         self._storage = storage
         self._counts = counts
@@ -85,7 +88,6 @@ class ChannelSender:
         self._progress = progress
         self._news = news
         self._edit_paces: defaultdict[str, EditPace] = defaultdict(EditPace)
-        self._started = time.monotonic()
         self._sent_at: dict[str, float] = {}
 
     def forget(self, team: str) -> None:
@@ -95,13 +97,16 @@ class ChannelSender:
         self._message_pace.forget(team)
         self._edit_paces.pop(team, None)
 
-    async def send_next(self, to: Recipient) -> float | None:
-        """Perform the recipient's next step; return the seconds to wait before the next one, None if none is left."""
-        news = self._news()
+    async def send_next(self, to: Recipient, *, taken_at: float) -> float | None:
+        """Perform the recipient's next step; return the seconds to wait before the next one, None if none is left.
+
+        `taken_at`: since when nobody else has delivered to the recipient, by the monotonic clock.
+        """
+        news = self._news(to)
         unfinished = await self._storage.slack_messages.unfinished(to)
         for message in unfinished:
             if message.status is MessageStatus.SENDING:
-                return await self._reconcile(message)
+                return await self._reconcile(message, taken_at)
             if message.status is MessageStatus.OWED and message.content is not None:
                 return await self._post(
                     NewMessage(**message.model_dump()), (), Message.decode(message.content)
@@ -116,7 +121,7 @@ class ChannelSender:
             if message.stale:
                 turn = await self._wait_for_turn(to.team, Urgency.EXCERPT, message.sent_at, news)
                 return await self._refresh(message, permitted=True) if turn else 0
-        if (running := self._progress.next_of(to)) is not None:
+        if (running := await self._progress.next_of(to)) is not None:
             return await self._edit_progress(to, *running, news)
         return None
 
@@ -223,16 +228,19 @@ class ChannelSender:
             await self._storage.outbox.mark_deleted(thread.parcel, outcome.reason)
             await self._storage.outbox.mark_not_delivered(new.parcel, outcome.reason)
             return 0
-        return await self._record_outcome(new, outcome)
+        # Slack has answered: its answer must not be lost to an outage of the database, because not every channel can
+        # be read back.
+        return await store_surely(lambda: self._record_outcome(new, outcome))
 
     async def _add_to_message(self, target: SlackMessage, planned: Plan) -> float:
         """Add the planned notifications to a posted message."""
         kind = planned.subject.kind
         if kind in _ROLLING:
             await self._pause(self._limits.rolling)
-        await self._storage.outbox.join(
+        if not await self._storage.outbox.join(
             planned.notifications, target.parcel, self._clock(), note=self._thread_note(planned)
-        )
+        ):
+            return 0
         return await self._refresh(target, about=planned.about)
 
     async def _refresh(
@@ -316,7 +324,7 @@ class ChannelSender:
                 return seconds
             case OutcomeUnknown(reason):
                 log.warning("relay.in_doubt", channel=new.channel, reason=reason)
-                self._sent_at[new.parcel] = time.monotonic()
+                self._sent_at[new.parcel] = self._timer()
                 return SHORT_PAUSE
             case NotInChannel(reason):
                 await outbox.mark_not_delivered(new.parcel, reason)
@@ -340,11 +348,12 @@ class ChannelSender:
                 )
                 return 0
 
-    async def _reconcile(self, message: SlackMessage) -> float:
-        """Check whether a message was posted although Slack's response was lost, in this process or an earlier one."""
-        # A monotonic clock can't be set back. A message from an earlier process counts from the start of this one.
-        sent = self._sent_at.pop(message.parcel, self._started)
-        await self._pause(max(sent + self._limits.settling - time.monotonic(), 0))
+    async def _reconcile(self, message: SlackMessage, taken_at: float) -> float:
+        """Check whether a message was posted although Slack's response was lost, in this process or another one."""
+        # A monotonic clock can't be set back. Another process may have sent its message until this one has taken the
+        # channel over, so a message that this one has not sent counts from then.
+        sent = self._sent_at.pop(message.parcel, taken_at)
+        await self._pause(max(sent + self._limits.settling - self._timer(), 0))
         parent = await self._storage.slack_messages.find(message.thread) if message.thread else None
         destination = Destination(
             await self._channel_of(message), parent.thread_head if parent else message.thread_ts

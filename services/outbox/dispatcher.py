@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from types import MappingProxyType
@@ -12,13 +13,16 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.message import Recipient
 from domain.provider import Provider
+from domain.unit import Unit
 from messages.provider_presentation import PresentationOf
-from services.events import BuildsChanged, OutboxChanged
-from services.jobs.background_job import BackgroundJob, seconds_until
+from services.jobs.background_job import BackgroundJob
+from services.jobs.schedule import seconds_until
 from services.metrics import Metrics
+from services.outbox.channel_locks import ChannelLocks, LocalChannelLocks
 from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
 from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import RateLimits
+from storage.database import AGAIN_SECONDS, DatabaseUnavailable
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -27,10 +31,11 @@ DEFAULT_LIMITS = RateLimits()
 
 
 class Dispatcher(BackgroundJob):
-    """Delivers the outbox's notifications, with one task for each channel that has any."""
+    """Delivers the outbox's notifications; each key is a channel, and the empty one looks for channels with any."""
 
     name = "dispatcher"
-    woken_by = (OutboxChanged, BuildsChanged)
+    unit = Unit.DELIVER
+    key = None
 
     def __init__(
         self,
@@ -44,8 +49,11 @@ class Dispatcher(BackgroundJob):
         limits: RateLimits = DEFAULT_LIMITS,
         is_current: Callable[[Provider], bool] = lambda _provider: True,
         provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
+        locks: ChannelLocks | None = None,
+        timer: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
+        self._locks = locks or LocalChannelLocks(timer=timer)
         self._storage = storage
         self._clock = clock
         self._progress = ProgressEdits(
@@ -64,63 +72,86 @@ class Dispatcher(BackgroundJob):
             limits=limits,
             pause=self.pause,
             progress=self._progress,
-            news=lambda: self._news,
+            news=lambda to: self._news[to],
             provider_clocks=provider_clocks,
             presentation_of=presentation_of,
+            timer=timer,
         )
-        self._news = asyncio.Event()
-        self._under_way: dict[Recipient, asyncio.Task[None]] = {}
+        # The channels to which something is being delivered, each with an event that is set when there is news for it.
+        self._news: dict[Recipient, asyncio.Event] = {}
 
-    def wake(self) -> None:
-        """Look for something new in the outbox as soon as possible, before edits that wait for their turn."""
-        super().wake()
-        self._interrupt()
+    def wake(self, key: str | None = None, *, at: datetime | None = None) -> None:
+        """Look for something new to deliver as soon as possible, before edits that wait for their turn."""
+        super().wake(key, at=at)
+        if key and at is None:
+            self._interrupt(Recipient.of_key(key))
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled, and its notifications are already deleted."""
         self._sender.forget(team)
+        self._locks.forget(team)
 
     def stop(self) -> None:
         """End `run` once the calls to Slack in progress have finished."""
         super().stop()
-        self._interrupt()
+        for to in self._news:
+            self._interrupt(to)
 
-    def _interrupt(self) -> None:
-        """Interrupt edits that wait for their turn, so that their channels check for something more urgent."""
-        self._news.set()
-        self._news = asyncio.Event()
+    def _interrupt(self, to: Recipient) -> None:
+        """Interrupt an edit that waits for its turn, so that its channel checks for something more urgent."""
+        if to in self._news:
+            self._news[to].set()
+            self._news[to] = asyncio.Event()
+
+    async def run_for(self, key: str) -> float | None:
+        """Deliver to the channel, or look for channels to which something is due."""
+        if not key:
+            return await self.run_once()
+        await self._deliver_and_log(Recipient.of_key(key))
+        return None
 
     async def run_once(self) -> float | None:
-        """Deliver what is due, at first what an earlier process left, until the next message, edit or snooze is due."""
+        """Wake all channels to which something is due, until the next message, edit or snooze is due."""
         snooze_ends = await self._storage.slack_messages.end_snoozes(self._clock())
         recipients = await self._storage.outbox.recipients(self._clock())
         for to in dict.fromkeys([*recipients, *await self._progress.recipients()]):
-            if to not in self._under_way:
-                self._under_way[to] = asyncio.create_task(self._deliver_and_log(to))
+            super().wake(to.key)  # an edit that waits for its turn goes on waiting: this may be nothing new
         due_times = (await self._storage.outbox.next_due(self._clock()), self._progress.next_at, snooze_ends)
         return seconds_until(
             min((time for time in due_times if time is not None), default=None), self._clock()
         )
 
-    async def finish(self) -> None:
-        """Wait for the calls to Slack in progress."""
-        await asyncio.gather(*self._under_way.values())
-
     async def _deliver_and_log(self, to: Recipient) -> None:
         try:
             await self.deliver(to)
+        except DatabaseUnavailable:
+            await self.pause(AGAIN_SECONDS)
         except Exception:
             # An error in one channel must not end the others' deliveries; it is tried again.
             log.exception("relay.broken", team=to.team, channel=to.channel)
             await self.pause(LONG_PAUSE)
-        finally:
-            del self._under_way[to]
-            self._woken.set()
+        # Running builds in what was posted are edited from now on, before anything else wakes the job.
+        if (next_edit := self._progress.next_at) is not None:
+            self.wake("", at=next_edit)
 
     async def deliver(self, to: Recipient) -> None:
         """Deliver everything due to one recipient; safe to start again at any point."""
+        taken_at = await self._locks.take(to)
+        if taken_at is None:
+            return
+        self._news[to] = asyncio.Event()
+        try:
+            await self._deliver(to, taken_at)
+        finally:
+            del self._news[to]
+            await self._locks.let_go(to)
+
+    async def _deliver(self, to: Recipient, taken_at: float) -> None:
         attempts = 0
-        while not self._stopping.is_set() and (pause := await self._sender.send_next(to)) is not None:
+        while (
+            not self._stopping.is_set()
+            and (pause := await self._sender.send_next(to, taken_at=taken_at)) is not None
+        ):
             attempts = attempts + 1 if pause else 0
             if pause:
                 await self.pause(min(pause * 2 ** min(attempts - 1, 6), max(pause, LONG_PAUSE)))

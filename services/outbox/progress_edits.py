@@ -57,8 +57,9 @@ class ProgressEdits:
         now = self._clock()
         return {message.recipient for message in self._running.values() if self._is_due(message, now)}
 
-    def next_of(self, to: Recipient) -> tuple[str, datetime] | None:
+    async def next_of(self, to: Recipient) -> tuple[str, datetime] | None:
         """Return the recipient's message to edit first, and the time of its last edit."""
+        await self._refresh()
         now = self._clock()
         due = [
             message

@@ -11,9 +11,11 @@ from domain.log.failure import find_failure
 from domain.provider import Provider
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, ProviderError
-from services.events import BuildsChanged, EventBus, OutboxChanged
-from services.jobs.background_job import BackgroundJob, seconds_until
+from domain.unit import Unit
+from services.jobs.background_job import BackgroundJob
+from services.jobs.schedule import seconds_until
 from services.worker_processes.pool import Runner, WorkFailed
+from storage.database import DatabaseUnavailable
 from storage.failure_analyses import PendingAnalysis
 from storage.repositories import Repositories
 
@@ -29,7 +31,7 @@ AGAIN_SECONDS = 60.0
 class FailureAnalyzer(BackgroundJob):
     """Finds the cause of one provider's failed builds that a notification was enqueued for, one at a time."""
 
-    woken_by = (BuildsChanged,)
+    unit = Unit.READ_LOG
     retry_seconds = AGAIN_SECONDS
 
     def __init__(
@@ -39,16 +41,15 @@ class FailureAnalyzer(BackgroundJob):
         storage: Repositories,
         *,
         runner: Runner,
-        events: EventBus,
         clock: Callable[[], datetime],
     ) -> None:
         super().__init__()
         self.name = f"failure analysis of {provider}"
+        self.key = str(provider)
         self._provider = provider
         self._logs = logs
         self._runner = runner
         self._storage = storage
-        self._events = events
         self._clock = clock
 
     async def run_once(self) -> float | None:
@@ -64,6 +65,8 @@ class FailureAnalyzer(BackgroundJob):
     async def _analyze(self, pending: PendingAnalysis) -> None:
         try:
             await self.analyze(pending)
+        except DatabaseUnavailable:
+            raise
         except Exception:
             # A log that can't be analyzed must not stop the others.
             log.exception("investigate.broken", build=pending.build_slug)
@@ -87,7 +90,6 @@ class FailureAnalyzer(BackgroundJob):
                 return
             failure = failure.model_copy(update={"summary": await self._summary(pending)})
             await self._storage.failure_analyses.conclude(pending, failure)
-            self._events.publish(OutboxChanged())
 
     async def _summary(self, pending: PendingAnalysis) -> str | None:
         try:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domain.build import BuildChange, BuildState
-from domain.notifications.matching import find_overdue
+from domain.notifications.matching import DurationLimits, find_overdue
 from domain.poll_state import PolledApp, PollSnapshot, PollState
 from domain.polling import BuildSource, CachedResponse, PollInput, PollResult
-from domain.subscription import Subscription
+from storage.database import DatabaseUnavailable
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 
@@ -58,7 +58,7 @@ class Poll:
         self._unjoined: Sequence[str] = ()
         self._revision = -1
         self._responses: dict[str, CachedResponse] = {}
-        self._duration_limits: list[Subscription] = []
+        self._duration_limits = DurationLimits()
         self._notified_overdue: set[tuple[int, str, str]] = set()
         self._max_apps = max_apps
         self._last_read = ""
@@ -69,6 +69,14 @@ class Poll:
         Raises ProviderError if part of the poll failed: what was read before is still recorded, and nothing counts
         as read that was not.
         """
+        try:
+            return await self._poll()
+        except DatabaseUnavailable:
+            # The state in memory may be older or newer than what is stored.
+            self._state, self._apps, self._revision = None, None, -1
+            raise
+
+    async def _poll(self) -> PollOutcome:
         state = await self._current_state()
         if not state.apps:
             return PollOutcome()
@@ -101,7 +109,9 @@ class Poll:
             self._revision = self._storage.subscriptions.revision
             self._state = await self._storage.watched_builds.state(self._token, self._provider, known)
             if known is None:
-                self._duration_limits = await self._storage.subscriptions.with_limits(self._provider)
+                self._duration_limits = DurationLimits(
+                    await self._storage.subscriptions.with_limits(self._provider)
+                )
                 self._unjoined = [slug for slug, app in self._state.apps.items() if not app.joined]
             self._apps = None if self._state.per_app_since else self._state.apps
         return self._state
@@ -126,10 +136,12 @@ class Poll:
             return False
         storage, now = self._storage, self._clock()
         builds = await storage.watched_builds.open_builds(self._provider)
-        names = await storage.subscriptions.names(subscription.team for subscription in self._duration_limits)
+        provider_now = self._provider_clock()
+        exceeded = self._duration_limits.exceeded(builds, provider_now)
+        names = await storage.subscriptions.names(limit.subscription for limit in exceeded)
         overdue = {
             (notification.subscription_id, notification.build_slug, notification.event): notification
-            for notification in find_overdue(builds, self._duration_limits, names, self._provider_clock())
+            for notification in find_overdue(exceeded, names, provider_now)
         }
         new = [notification for key, notification in overdue.items() if key not in self._notified_overdue]
         if new:

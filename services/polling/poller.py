@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,9 +16,11 @@ from domain.poll_state import Baseline
 from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, ProviderError, RateLimited
+from domain.unit import Unit
 from services.events import BuildsChanged, EventBus
 from services.jobs.background_job import BackgroundJob
 from services.polling.poll import PollOutcome
+from storage.database import DatabaseProblem, DatabaseUnavailable
 
 log = structlog.get_logger()
 
@@ -52,6 +55,8 @@ class Poller(BackgroundJob):
     state.
     """
 
+    unit = Unit.POLL
+
     def __init__(
         self,
         provider: Provider,
@@ -65,6 +70,7 @@ class Poller(BackgroundJob):
     ) -> None:
         super().__init__()
         self.name = f"polling of {provider}"
+        self.key = str(provider)
         self._poll = poll
         self._probe = probe
         self._intervals = intervals
@@ -122,6 +128,10 @@ class Poller(BackgroundJob):
             level("watch.failed", failures=self.failures, reason=str(failure))
             self._events.publish(BuildsChanged())
             return self._back_off(), SHORTEST_PAUSE
+        except DatabaseUnavailable:
+            # What was found may be stored all the same.
+            self._events.publish(BuildsChanged())
+            raise
         except Exception:
             # No error may end the polling: people would take the silence for "nothing has happened".
             self.failures += 1
@@ -151,9 +161,18 @@ class Poller(BackgroundJob):
 
 
 class Pollers:
-    """The pollers of all providers for which the bot has a token, each with its build source."""
+    """The pollers of all providers for which the bot has a token, each with its build source.
 
-    def __init__(self, polled: Iterable[tuple[BuildSource, Poller]]) -> None:
+    `wake` wakes a unit of work for these keys.
+    """
+
+    def __init__(
+        self,
+        polled: Iterable[tuple[BuildSource, Poller]],
+        *,
+        wake: Callable[[Unit, Iterable[str]], Awaitable[None]],
+    ) -> None:
+        self._wake = wake
         self._sources: dict[Provider, BuildSource] = {}
         self._pollers: dict[Provider, Poller] = {}
         for source, poller in polled:
@@ -172,10 +191,11 @@ class Pollers:
         known = [time for time in times if time is not None]
         return min(known) if known and len(known) == len(times) else None
 
-    def poll_now(self, provider: Provider) -> None:
+    async def poll_now(self, provider: Provider) -> None:
         """Poll a provider as soon as it allows; nothing happens for one that is not polled."""
         if provider in self._pollers:
-            self._pollers[provider].wake()
+            with suppress(DatabaseProblem):  # it is polled soon in any case
+                await self._wake(Unit.POLL, [str(provider)])
 
     def is_current(self, provider: Provider) -> bool:
         """Return whether the last poll of the provider succeeded, so that its running builds are known."""

@@ -29,7 +29,7 @@ from services.request.responder import ChannelResponder, Responder, ResponseUrlR
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from services.slack.workspace_members import NotAMember
 from services.worker_processes.pool import WorkFailed
-from storage.database import WorkspaceGone
+from storage.database import DatabaseUnavailable, WorkspaceGone
 
 log = structlog.get_logger()
 
@@ -49,6 +49,7 @@ USER_ERRORS = (
 _SLOWER = "Slack asks me to slow down. Try again in a minute."
 _LATER = "Slack has trouble at the moment. Try again in a minute."
 _NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
+DATABASE_AWAY = "My database does not answer at the moment, so I can't do this now. Try again in a minute."
 # Slack's error codes that are about where or how late a reply is sent, not about its content.
 _REFUSALS = {
     "expired_trigger_id": "That took too long for Slack to still open the dialog. Try it once more.",
@@ -119,6 +120,9 @@ def sentence_for(error: BaseException) -> str:
             "This workspace's audit log was changed from outside, so I can't write down what is done here and begin"
             " nothing. Tell whoever runs me: `buildbell audit --verify` says what is wrong."
         )
+    if isinstance(error, DatabaseUnavailable):
+        log.info("answer.without_database")  # what is wrong with it is logged once
+        return DATABASE_AWAY
     if isinstance(error, WorkFailed | WorkspaceGone):
         return str(error)  # nobody in a workspace that is gone will read it
     if (refusal := slack_error_code(error)) is not None:

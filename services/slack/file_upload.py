@@ -14,7 +14,6 @@ import structlog
 from domain.commands.errors import UserError
 from domain.provider_errors import DownloadRefused
 from messages.kit.mrkdwn import plain
-from services.events import TemporaryFilesChanged
 from services.request.context import RequestContext
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, UNCLEAR, SlackCallFailed
 
@@ -53,7 +52,6 @@ async def share_file(
         if until is not None:
             # Stored before the file is shown: a crash between the two must not leave it in Slack for ever.
             await context.storage.temporary_files.note(file_id, context.person, until)
-            context.services.events.publish(TemporaryFilesChanged())
         await context.slack.files_completeUploadExternal(
             files=[{"id": file_id, "title": plain(title, LONGEST_TITLE)}],
             channel_id=channel,

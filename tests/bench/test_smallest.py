@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from bench import event_loop_delay, notification_latency, options_latency
 from bench.__main__ import ALL, SMALLEST
 from bench.environment import running_environment
 from bench.result import BenchmarkResult, scale_count
+from tests.support.postgres import find_programs
 
 # Benchmarks of a running bot and their number of results, in an order in which none disturbs another.
 WHOLE_BOT_BENCHMARKS = {
@@ -24,7 +26,17 @@ WHOLE_BOT_BENCHMARKS = {
     "start": 1,
     "memory": 1,
 }
-PART_BENCHMARKS = {"cpu": 3, "look": 6, "log": 4, "record": 1, "backlog": 2, "growth": 2}
+# Of every-app there are two for each kind of database.
+PART_BENCHMARKS = {
+    "cpu": 3,
+    "look": 6,
+    "log": 4,
+    "record": 1,
+    "backlog": 2,
+    "growth": 2,
+    "every-app": 2,
+    "databases": 5,
+}
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
 
@@ -37,6 +49,25 @@ def check_results(figures: Sequence[BenchmarkResult], count: int) -> dict[str, s
         assert figure.baseline, figure
         assert figure.goal, figure
     return {figure.name: figure.measured for figure in figures}
+
+
+def has_postgres() -> bool:
+    try:
+        return bool(os.environ.get("TEST_POSTGRES_URL") or find_programs())
+    except LookupError:
+        return False
+
+
+async def test_without_postgresql_benchmarks_of_databases_say_so_and_measure_sqlite(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.delenv("TEST_POSTGRES_URL", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("tests.support.postgres.DEBIAN_FOLDER", tmp_path)
+    check_results(await ALL["every-app"](SMALLEST), 2)
+    assert capsys.readouterr().out == (
+        "PostgreSQL is not measured: needs PostgreSQL: install Debian's package postgresql, or set TEST_POSTGRES_URL.\n"
+    )
 
 
 def test_every_benchmark_is_covered_here() -> None:
@@ -66,7 +97,8 @@ async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
 @pytest.mark.parametrize("name", PART_BENCHMARKS)
 async def test_benchmarks_of_parts_run_at_their_smallest_size(name: str) -> None:
     cores = os.sched_getaffinity(0)
-    figures = check_results(await ALL[name](SMALLEST), PART_BENCHMARKS[name])
+    count = PART_BENCHMARKS[name] * (has_postgres() + 1 if name == "every-app" else 1)
+    figures = check_results(await ALL[name](SMALLEST), count)
     assert os.sched_getaffinity(0) == cores, "what comes next is measured on fewer cores"
     if name == "look":
         assert {

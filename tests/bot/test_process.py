@@ -40,9 +40,12 @@ async def test_health_readiness_and_metrics_are_served(environment: SandboxEnvir
     status, ready = await get(f"{url}/readyz")
     assert status == 200
     assert '"slack": true' in ready
-    _, metrics = await get(f"{url}/metrics")
+    answered = 'buildbell_commands_total{command="command",outcome="answered"} 1.0'
+    async with asyncio.timeout(30):
+        # The command is counted once it is done, which is after its answer.
+        while answered not in (metrics := (await get(f"{url}/metrics"))[1]):  # noqa: ASYNC110 - no event leaves the process
+            await asyncio.sleep(0.01)
     assert "buildbell_subscriptions 1.0" in metrics
-    assert 'buildbell_commands_total{command="command",outcome="answered"} 1.0' in metrics
     assert "buildbell_socket_connections 2.0" in metrics
     assert (await get(f"{url}/slack/events"))[0] == 404
 

@@ -32,7 +32,7 @@ MANY = {
 }
 # Invalid values of single settings, and the error after the setting's name.
 WRONG = [
-    ("database_url", "postgresql://x/y", "must be an SQLite file"),
+    ("database_url", "mysql://x/y", "must be an SQLite file"),
     ("database_url", "sqlite:///", "must name a file"),
     ("database_url", "sqlite:///:memory:", "must name a file"),
     ("database_url", "/var/lib/", "must name a file"),

@@ -12,12 +12,17 @@ import sys
 import tomllib
 from contextlib import closing
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+import yaml
 
 from bot.docs_generator import stale_pages
 from bot.manifest import manifest
 from bot.settings import Settings
+from services.jobs.supervisor import DRAIN_SECONDS
+from storage.database_url import find_url_problem
+from tests.support import postgres
 from tests.support.forked_bot import forked_environment
 from tests.support.stub_server import reserve_port
 
@@ -174,8 +179,10 @@ def test_packages_that_only_the_sandbox_imports_are_an_extra() -> None:
     lock = re.search(r"^lock:\n((?:\t.*\n)+)", text("Makefile"), re.MULTILINE)
     assert lock is not None
     production, development = lock[1].splitlines()
-    assert "--extra" not in production
-    assert "--extra sandbox --extra dev" in development
+    # The image can use PostgreSQL.
+    assert re.findall(r"--extra (\w+)", production) == ["postgres"]
+    assert re.findall(r"--extra (\w+)", development) == ["postgres", "sandbox", "dev"]
+    assert {"psycopg", "psycopg-binary", "psycopg-pool"} <= pins_of("requirements.lock")
 
 
 def test_the_image_runs_as_an_unprivileged_user() -> None:
@@ -213,6 +220,63 @@ def test_the_locks_have_hashes_name_no_index_and_agree() -> None:
     assert pins["requirements.lock"] <= pins["requirements-dev.lock"]
 
 
+def test_the_compose_file_fits_the_image_and_the_settings() -> None:
+    compose = yaml.safe_load(text("deploy/compose.postgres.yml"))
+    bot, database = compose["services"]["bot"], compose["services"]["database"]
+    folder = ROOT / "deploy"
+    assert (folder / bot["build"]).resolve() == ROOT
+    assert (folder / bot["env_file"]).resolve() == ROOT / ".env"
+    assert {name.lower() for name in bot["environment"]} - {"postgres_password"} <= set(Settings.model_fields)
+    # Secrets come from .env alone, and only on this machine can anything be reached.
+    assert (
+        re.findall('PASSWORD: (?!""|[$][{]POSTGRES_PASSWORD:[?])', text("deploy/compose.postgres.yml")) == []
+    )
+    url = re.sub(r"[$][{]POSTGRES_PASSWORD:[?][^}]*[}]", "secret", bot["environment"]["DATABASE_URL"])
+    parts = urlsplit(url)
+    assert find_url_problem(url) is None
+    assert parts.hostname in compose["services"]
+    assert (parts.username, parts.path[1:]) == (
+        database["environment"]["POSTGRES_USER"],
+        database["environment"]["POSTGRES_DB"],
+    )
+    port = bot["environment"]["PORT"]
+    assert docker("EXPOSE") == [port]
+    assert bot["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert "ports" not in database
+    assert docker("HEALTHCHECK")
+    assert "healthcheck" not in bot, "the image has one"
+    assert bot["depends_on"] == {"database": {"condition": "service_healthy"}}
+    check = database["healthcheck"]["test"]
+    assert check[:2] == ["CMD", "pg_isready"]
+    assert check[check.index("--username") + 1] == parts.username
+    assert re.fullmatch(r"postgres:\d+-\w+", database["image"])
+    [volume] = database["volumes"]
+    assert volume.split(":")[0] in compose["volumes"]
+    assert int(bot["stop_grace_period"].removesuffix("s")) > DRAIN_SECONDS
+
+
+def test_ci_installs_postgresql_without_a_server_that_runs() -> None:
+    script = text(".ci/run")
+    configured = script.index("create_main_cluster = false")
+    assert "missing+=(postgresql)" in script[:configured]
+    assert "apt-get install" in script[configured:]
+
+
+def test_without_postgresql_its_tests_are_skipped_on_a_users_machine_and_fail_in_ci(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("TEST_POSTGRES_URL", raising=False)
+    monkeypatch.setattr(postgres, "DEBIAN_FOLDER", tmp_path)
+    text = "needs PostgreSQL: install Debian's package postgresql, or set TEST_POSTGRES_URL"
+    monkeypatch.delenv("CI", raising=False)
+    with pytest.raises(pytest.skip.Exception, match=text):
+        postgres.start_or_skip()
+    monkeypatch.setenv("CI", "1")
+    with pytest.raises(pytest.fail.Exception, match=text):
+        postgres.start_or_skip()
+
+
 def test_every_setting_in_the_env_example_exists() -> None:
     names = re.findall(r"^#? ?([A-Z_]+)=", text(".env.example"), re.MULTILINE)
     assert {name.lower() for name in names} <= set(Settings.model_fields)
@@ -228,6 +292,7 @@ def test_ci_runs_make_test_and_then_lists_the_slowest_tests(tmp_path: Path) -> N
         # As pytest does if a report is requested and tests fail.
         ("make", f'cat "{tools}/report" > "${{PYTEST_ADDOPTS##*=}}"; exit 3'),
         ("chromium", "exit 0"),
+        ("initdb", "exit 0"),
     ):
         (tools / name).write_text(f"#!/bin/sh\n[ $# = 0 ] || [ $1 = test ] || exit 9\n{script}\n")
         (tools / name).chmod(0o755)

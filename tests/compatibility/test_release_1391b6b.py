@@ -26,9 +26,9 @@ from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from sandbox.environment import BITRISE_TOKENS, BUILDIO_TOKENS
 from sandbox.slack.models import Post
-from storage.database import Database
 from storage.encryption import SecretBox
 from storage.installations import Installations
+from storage.sqlite_database import SqliteDatabase
 from tests.compatibility.recorded_release import (
     FIXTURES,
     RecordedHarness,
@@ -89,7 +89,7 @@ async def test_the_database_is_migrated_and_no_row_is_lost(tmp_path: Path) -> No
     path = tmp_path / "buildbell.db"
     write_database(path)
     before = count_rows(path)
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     await database.close()
     after = count_rows(path)
     assert {name: after.get(name) for name in before if name != "_sqlite_migrations"} == {
@@ -101,7 +101,7 @@ async def test_the_database_is_migrated_and_no_row_is_lost(tmp_path: Path) -> No
 
 async def test_tokens_are_decrypted_and_the_audit_log_is_valid(tmp_path: Path) -> None:
     write_database(tmp_path / "buildbell.db")
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     repositories = make_repositories(database, SecretBox([SECRET_KEY]))
     workspace = repositories.of(TEAM)
     try:
@@ -124,7 +124,7 @@ async def test_tokens_are_decrypted_and_the_audit_log_is_valid(tmp_path: Path) -
 
 async def test_installations_of_many_workspaces_keep_their_tokens(tmp_path: Path) -> None:
     write_database(tmp_path / "buildbell.db", "workspaces.sql")
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     installations = Installations(database, SecretBox([SECRET_KEY]), lambda: datetime.now(UTC))
     try:
         for team, recorded in read_json("workspaces.json").items():
@@ -211,7 +211,7 @@ def log_events() -> set[str]:
 
 
 async def test_no_table_or_column_is_removed(tmp_path: Path) -> None:
-    database = await Database.open(tmp_path / "new.db")
+    database = await SqliteDatabase.open(tmp_path / "new.db")
     await database.close()
     with closing(sqlite3.connect(tmp_path / "new.db")) as connection:
         for table, columns in NAMES["tables"].items():
@@ -404,7 +404,7 @@ async def test_pending_actions_are_refused_with_an_explanation_and_can_be_reques
 
 async def test_every_stored_action_is_read_completely(tmp_path: Path) -> None:
     write_database(tmp_path / "buildbell.db")
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     pending_actions = make_repositories(database, SecretBox([SECRET_KEY])).pending_actions
     try:
         with closing(sqlite3.connect(tmp_path / "buildbell.db")) as connection:

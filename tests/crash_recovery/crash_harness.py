@@ -6,7 +6,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -14,17 +14,24 @@ from pathlib import Path
 import aiohttp
 
 from bot.manifest import manifest
+from providers.buildio.provider import BUILDIO
 from sandbox.bitrise.state import App, Build
+from sandbox.buildio.deployments import Deployment
+from sandbox.buildio.state import App as DeployedApp
 from sandbox.environment import SandboxEnvironment
 from sandbox.slack.models import BOT_USER
 from tests.crash_recovery.expected_notifications import (
     Expectation,
     NotificationReport,
+    compare_deployments,
     compare_notifications,
     compare_pipelines,
+    deployment_name,
 )
 from tests.crash_recovery.kill_faults import KillFaults, KillPoint, When
+from tests.support.bot_harness import WorkspaceHarness
 from tests.support.forked_bot import ForkedBot, forked_environment
+from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "FLOOD_LIMIT": "1000000"}
@@ -33,11 +40,15 @@ SLACK_POINTS = ("chat.postMessage", "chat.postMessage", "chat.update", "conversa
 BITRISE_POINTS = ("GET /v0.1/builds", "GET /v0.1/builds", "GET */log", "GET /v0.1/apps/*")
 WHEN: tuple[When, ...] = ("before", "during", "after")
 SLACK_FAULTS = ("answer_lost", "answer_lost", "dropped", "status", "ratelimited", "html", "slow")
+BUILDIO_POINTS = ("GET */apps/*",)
 BITRISE_FAULTS = ("dropped", "status", "ratelimited", "html", "slow")
 RESULTS = ("success", "success", "error", "aborted", "aborted-with-success")
 IDLE_TIMEOUT = 240.0
 # With more than a page of open builds, two that finish within one poll may be swapped (docs/reliability.md).
 MAX_OPEN_BUILDS = 45
+# How often something happens to a PostgreSQL server in a round, and for how long at most it is away, in seconds.
+DATABASE_FAULTS = 0.4
+LONGEST_AWAY = 3.0
 
 
 @dataclass
@@ -66,13 +77,19 @@ class Report:
 class CrashHarness:
     """A bot in one environment that is killed repeatedly."""
 
-    def __init__(self, environment: SandboxEnvironment, seed: int) -> None:
+    def __init__(
+        self, environment: SandboxEnvironment, seed: int, database: PostgresServer | None = None
+    ) -> None:
         self.environment = environment
+        self.database = database
         self.chance = random.Random(seed)
         self.report = Report(seed, 0)
         self.open: list[Build] = []
         bitrise, android = environment.bitrise, environment.bitrise.android
         self.apps: tuple[App, ...] = (android, bitrise.ios, bitrise.web)
+        # Build.io shows only the last deployment of an app: the next one begins once the end of this one was notified.
+        self.deployed = (environment.buildio.shop, environment.buildio.staging)
+        self.deployments: list[Deployment] = []
         self.pipes = bitrise.state.add_app("Pipes", "acme", "pipes", pipelines=("train",))
         # A stage of a pipeline takes about a second.
         bitrise.state.speed = 300.0
@@ -98,11 +115,16 @@ class CrashHarness:
                 await self.environment.slack.users.command("anna", channel, f"/bitrise subscribe {query}")
                 app = query.split(" style")[0].split(" status")[0].strip('"')
                 await self._wait_until_subscribed(channel, app)
+        # At Build.io, everyone sees only what their own account does.
+        await WorkspaceHarness(self.environment.slack).connect("anna", provider=BUILDIO)
+        for deployed in self.deployed:
+            command = f"/buildio subscribe {deployed.name}"
+            await self.environment.slack.users.command("anna", "deploys", command)
+            await self._wait_until_subscribed("deploys", deployed.name)
 
     async def _wait_until_subscribed(self, channel: str, app: str) -> None:
-        title = {"android": "Sample Android", "ios": "Sample iOS", "web shop": "Web Shop", "pipes": "Pipes"}[
-            app
-        ]
+        titles = {"android": "Sample Android", "ios": "Sample iOS", "web shop": "Web Shop", "pipes": "Pipes"}
+        title = titles.get(app, app)
         await self.environment.slack.workspace.wait_for(
             lambda: (
                 any(
@@ -113,7 +135,7 @@ class CrashHarness:
                 )
                 or None
             ),
-            10,
+            30,
             f"#{channel} to be subscribed to {app}",
         )
 
@@ -130,19 +152,24 @@ class CrashHarness:
                     if build.result is None:
                         build.finish(build.ends_as or "success", self.environment.bitrise.now())
                 self.environment.bitrise.state.advance(self.environment.bitrise.now())
+        self._finish_deployments()
         await self.environment.bot.kill()
         await self._restart(0.0)
         await self._wait_until_idle()
+        await self._wait_until_deployments_notified()
         self.report.rounds = rounds
-        self.report.builds = len(self.environment.bitrise.state.builds)
+        self.report.builds = len(self.environment.bitrise.state.builds) + len(self.deployments)
         state = self.environment.bitrise.state
         self.report.result = compare_notifications(self.environment.slack, state.builds, self.expectations)
         compare_pipelines(self.environment.slack, state.pipelines, "pipes", self.report.result)
+        names = [deployment_name(deployment, app) for app, deployment in self._ended_deployments()]
+        compare_deployments(self.environment.slack, names, "deploys", self.report.result)
         return self.report
 
     async def _play_round(self, number: int) -> None:
         self._run_builds()
         self._add_random_faults()
+        disturbing = self._choose_database_fault()
         name = self._choose_kill()
         self._run_builds()
         # Mostly short, so that kills follow closely; sometimes long enough to resolve an unknown outcome.
@@ -157,6 +184,22 @@ class CrashHarness:
             self.environment.clock.skip(timedelta(minutes=self.chance.uniform(0, 30)))
         clock_offset = self.chance.choice((0.0, 0.0, 0.0, -120.0, 45.0, 3600.0, -3600.0))
         await self._restart(clock_offset, cut_short=self.chance.random() < 0.15)
+        if disturbing is not None:
+            await disturbing
+
+    def _choose_database_fault(self) -> asyncio.Task[None] | None:
+        """Kill the server soon and start it again after a while, or end all connections; or nothing."""
+        database, chance = self.database, self.chance
+        if database is None or chance.random() > DATABASE_FAULTS:
+            return None
+        delay, away = chance.uniform(0, 0.5), chance.uniform(0, LONGEST_AWAY)
+        if chance.random() < 0.5:
+            self.report.kills["the database server"] += 1
+            return asyncio.create_task(_restart_database(database, delay, away))
+        self.report.kills["the database's connections"] += 1
+        return asyncio.create_task(
+            _end_connections(database, delay, self.environment.settings["DATABASE_URL"])
+        )
 
     def _run_builds(self) -> None:
         """Start and finish builds."""
@@ -180,6 +223,44 @@ class CrashHarness:
                     bitrise.abort(build, reason="no changes", with_success=result != "aborted")
                 else:
                     bitrise.finish(build, result)  # type: ignore[arg-type]
+        self._run_deployments()
+
+    def _run_deployments(self) -> None:
+        buildio, chance = self.environment.buildio, self.chance
+        for app in self.deployed:
+            newest = app.deployments[-1]
+            if newest.is_over and (newest not in self.deployments or self._is_notified(newest, app)):
+                if chance.random() < 0.5:
+                    fails = "Build failed: no Procfile" if chance.random() < 0.4 else None
+                    self.deployments.append(buildio.deploy(app, fails=fails))
+            elif not newest.is_over and chance.random() < 0.5:
+                buildio.finish(app, error=newest.fails)
+
+    def _finish_deployments(self) -> None:
+        for app in self.deployed:
+            if not app.deployments[-1].is_over:
+                self.environment.buildio.finish(app, error=app.deployments[-1].fails)
+
+    def _ended_deployments(self) -> list[tuple[DeployedApp, Deployment]]:
+        return [
+            (app, deployment)
+            for app in self.deployed
+            for deployment in app.deployments
+            if deployment in self.deployments and deployment.is_over
+        ]
+
+    def _is_notified(self, deployment: Deployment, app: DeployedApp) -> bool:
+        name = deployment_name(deployment, app)
+        slack = self.environment.slack
+        return any(name in slack.message_text(post) for post in slack.posts("deploys"))
+
+    async def _wait_until_deployments_notified(self) -> None:
+        with suppress(TimeoutError):  # what is missing is reported
+            async with asyncio.timeout(60):
+                while not all(  # noqa: ASYNC110 - there is no event for it
+                    self._is_notified(deployment, app) for app, deployment in self._ended_deployments()
+                ):
+                    await asyncio.sleep(0.2)
 
     def _add_random_faults(self) -> None:
         chance = self.chance
@@ -188,21 +269,28 @@ class CrashHarness:
             self.environment.slack.fault(
                 chance.choice(("chat.postMessage", "chat.*")), kind, times=chance.randrange(1, 3), seconds=1
             )
-        if chance.random() < 0.3:
-            kind = chance.choice(BITRISE_FAULTS)
-            self.environment.bitrise.fault("GET *", kind, times=chance.randrange(1, 5), seconds=1)
+        for provider in (self.environment.bitrise, self.environment.buildio):
+            if chance.random() < 0.3:
+                kind = chance.choice(BITRISE_FAULTS)
+                provider.fault("GET *", kind, times=chance.randrange(1, 5), seconds=1)
 
     def _choose_kill(self) -> str:
         chance = self.chance
-        slack = chance.random() < 0.6
-        point, when = chance.choice(SLACK_POINTS if slack else BITRISE_POINTS), chance.choice(WHEN)
-        faults = self.environment.slack.api.faults if slack else self.environment.bitrise.faults
+        service = chance.choices(("slack", "bitrise", "buildio"), (60, 30, 10))[0]
+        points = {"slack": SLACK_POINTS, "bitrise": BITRISE_POINTS, "buildio": BUILDIO_POINTS}[service]
+        point, when = chance.choice(points), chance.choice(WHEN)
+        faults = {
+            "slack": self.environment.slack.api.faults,
+            "bitrise": self.environment.bitrise.faults,
+            "buildio": self.environment.buildio.faults,
+        }[service]
         assert isinstance(faults, KillFaults)
         faults.shot = KillPoint(point, when, chance.choice((0.0, 0.001, 0.003, 0.01, 0.03)))
-        return f"{when} {point}"
+        return f"{when} {point}" if service != "buildio" else f"{when} {point} of Build.io"
 
     def _clear_faults(self) -> None:
-        for faults in (self.environment.slack.api.faults, self.environment.bitrise.faults):
+        environment = self.environment
+        for faults in (environment.slack.api.faults, environment.bitrise.faults, environment.buildio.faults):
             assert isinstance(faults, KillFaults)
             faults.clear()
             faults.shot = None
@@ -240,28 +328,43 @@ class CrashHarness:
         }
 
 
+async def _restart_database(database: PostgresServer, delay: float, away: float) -> None:
+    await asyncio.sleep(delay)
+    database.kill()
+    await asyncio.sleep(away)
+    await asyncio.to_thread(database.start)
+
+
+async def _end_connections(database: PostgresServer, delay: float, url: str) -> None:
+    await asyncio.sleep(delay)
+    await asyncio.to_thread(database.end_connections, url)
+
+
 @asynccontextmanager
-async def crash_harness(seed: int) -> AsyncIterator[CrashHarness]:
-    """Yield an environment with kill faults and all channels subscribed."""
+async def crash_harness(seed: int, database: PostgresServer | None) -> AsyncIterator[CrashHarness]:
+    """Yield an environment with kill faults and all channels subscribed, on this server or an SQLite file."""
     async with forked_environment(manifest()) as environment:
         environment.slack.api.faults = KillFaults(pid=lambda: environment.bot.pid)
         environment.bitrise.faults = KillFaults(pid=lambda: environment.bot.pid)
-        for name in ("threads", "live", "pipes"):
+        environment.buildio.faults = KillFaults(pid=lambda: environment.bot.pid)
+        for name in ("threads", "live", "pipes", "deploys"):
             environment.slack.workspace.add_channel(name)
-        for name in ("builds", "release", "threads", "live", "pipes"):
+        for name in ("builds", "release", "threads", "live", "pipes", "deploys"):
             environment.slack.workspace.find_channel(name).members.add(BOT_USER)
         environment.bot = ForkedBot(
             environment.settings, environment.folder, program=("-m", "tests.crash_recovery.skewed_clock_bot")
         )
         settings = {**QUICK, "SERVICE_TOKEN_ACTS": "1", "TORTURE_CLOCK_OFF": "0", "PYTHONPATH": str(ROOT)}
+        if database is not None:
+            settings["DATABASE_URL"] = database.new_database()
         # Over HTTP: Slack limits new connections per minute, and the bot restarts more often here.
         await environment.start(http=True, settings=settings)
-        harness = CrashHarness(environment, seed)
+        harness = CrashHarness(environment, seed, database)
         await harness.subscribe()
         yield harness
 
 
-async def run_rounds(seed: int, rounds: int) -> Report:
-    """Run all rounds once."""
-    async with crash_harness(seed) as harness:
+async def run_rounds(seed: int, rounds: int, database: PostgresServer | None = None) -> Report:
+    """Run all rounds once, on SQLite or on this PostgreSQL server, which is killed as well."""
+    async with crash_harness(seed, database) as harness:
         return await harness.play(rounds)

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sandbox.bitrise.state import Build, Pipeline
+from sandbox.buildio.deployments import Deployment
+from sandbox.buildio.state import App
 from sandbox.slack.models import Post
 from sandbox.slack.server import SlackSimulator
 
@@ -20,6 +22,7 @@ RESULTS = {
 _NOTIFICATION = re.compile(
     r"(Sample Android|Sample iOS|Web Shop) (#\d+) (succeeded|failed|was aborted(?:, counted as a success)?)"
 )
+_DEPLOYMENT = re.compile(r"([\w-]+) (deployment v\d+) (succeeded|failed|ended)")
 
 
 @dataclass(frozen=True)
@@ -105,6 +108,34 @@ def compare_pipelines(
             for number, count in build_messages.items()
             if count > 1
         ]
+
+
+def compare_deployments(
+    slack: SlackSimulator, names: list[str], channel: str, report: NotificationReport
+) -> None:
+    """Compare the ended deployments, in order of each app, with what was posted."""
+    posted = [
+        " ".join(match)
+        for post in slack.posts(channel)
+        for match in _DEPLOYMENT.findall(slack.message_text(post))
+    ]
+    counts = Counter(posted)
+    report.notified += len(counts)
+    report.problems += [
+        f"#{channel} was notified {counts[name]} times: {name}" for name in names if counts[name] != 1
+    ]
+    report.problems += [
+        f"#{channel} has an unexpected notification: {name}" for name in counts if name not in names
+    ]
+    for app in {name.split()[0] for name in names}:
+        of_app = [name for name in posted if name.split()[0] == app]
+        if of_app != sorted(of_app, key=names.index) if set(of_app) <= set(names) else False:
+            report.problems.append(f"#{channel} was notified out of order: {of_app}")
+
+
+def deployment_name(deployment: Deployment, app: App) -> str:
+    """Return a deployment's name in messages."""
+    return f"{app.name} deployment v{deployment.version} {deployment.status}"
 
 
 def _out_of_order(channel: str, builds: list[Build]) -> list[str]:

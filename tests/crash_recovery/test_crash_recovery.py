@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from tests.crash_recovery.crash_harness import run_rounds
+from tests.support.postgres import PostgresServer, start_or_skip
 
 
-@pytest.mark.parametrize("seed", [20261121])
-async def test_a_bot_killed_at_any_point_notifies_every_build_once_and_in_order(seed: int) -> None:
-    report = await run_rounds(seed, rounds=8)
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Iterator[PostgresServer | None]:
+    """Return a PostgreSQL server that may be killed; None for SQLite."""
+    server = start_or_skip(durable=True) if request.param == "postgres" else None
+    yield server
+    if server is not None:
+        server.stop()
+
+
+@pytest.mark.parametrize(
+    ("seed", "database"), [(20261121, "sqlite"), (20261121, "postgres")], indirect=["database"]
+)
+async def test_a_bot_killed_at_any_point_notifies_every_build_once_and_in_order(
+    seed: int, database: PostgresServer | None
+) -> None:
+    if database is not None and not database.can_restart:
+        pytest.skip("needs a PostgreSQL server of its own")
+    report = await run_rounds(seed, rounds=8, database=database)
     print(report)
     assert report.result.problems == [], str(report)
     assert report.result.notified >= 20, str(report)

@@ -13,7 +13,7 @@ from domain.build import Build, BuildState, PipelineRef
 from domain.build_sanitizer import LONGEST_KEPT, sanitize_builds
 from domain.failure_streak import StreakState
 from domain.redaction.redactor import redact
-from storage.database import Database
+from storage.sqlite_database import SqliteDatabase
 from storage.watched_builds import advance_streaks
 from tests.domain.redaction.corpus.loader import harmless_lines, secret_lines
 from tests.support.factories import ANDROID, IOS, make_build
@@ -77,7 +77,7 @@ async def test_streaks_are_the_same_in_one_transaction_as_in_many(tmp_path: Path
         ]
 
     random_ends = [(generator.choice(states), generator.choice(["main", "release"])) for _ in range(60)]
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     together = await database.write(lambda db: advance_streaks(db, make_ended_builds(ANDROID)))
     one_by_one: dict[str, StreakState] = {}
     for build in make_ended_builds(IOS):

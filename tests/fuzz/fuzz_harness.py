@@ -116,7 +116,7 @@ class FuzzHarness:
         """Run one complete poll, whatever the result. Raises TimeoutError."""
         before = {poller: _poll_state(poller) for poller in self.pollers.pollers.values()}
         for provider in self.pollers.pollers:
-            self.pollers.poll_now(provider)
+            await self.pollers.poll_now(provider)
         await self.harness.wait_until(
             lambda: all(_poll_state(poller) != state for poller, state in before.items())
         )
@@ -169,8 +169,8 @@ async def _open_harness(folder: Path, poll_interval: str, signing: str) -> Async
         trackers.append(RequestTracker(*arguments))
         return trackers[-1]
 
-    def create_pollers(*arguments: Any) -> Pollers:
-        all_pollers.append(Pollers(*arguments))
+    def create_pollers(*arguments: Any, **options: Any) -> Pollers:
+        all_pollers.append(Pollers(*arguments, **options))
         return all_pollers[-1]
 
     with (

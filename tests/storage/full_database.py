@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
-import sqlite_utils
 from pydantic import SecretStr
 from slack_sdk.oauth.installation_store.models.installation import Installation
 
@@ -23,7 +23,8 @@ from domain.subscription import AccessSource, Scope
 from providers.bitrise.builds.actions import TriggerBuildAction
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
-from storage.database import Database
+from storage.connection import Connection
+from storage.database_url import open_database
 from storage.encryption import SecretBox
 from storage.installations import Installations, OAuthStates
 from storage.pending_actions import signed_text
@@ -33,6 +34,7 @@ from storage.user_profiles import UserProfile
 from storage.workflow_steps import WaitingStep
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 from tests.support.repositories import make_poll_recorder, make_repositories
+from tests.support.schema import columns_of, connect_directly, table_names
 
 SHOP = App(provider=BUILDIO, slug="shop-id", title="shop")
 NEW, OLD = "new-" * 10, "old-" * 10
@@ -48,9 +50,9 @@ def secret_box(*keys: str) -> SecretBox:
     return SecretBox(keys or [OLD])
 
 
-async def create_full_database(path: Path, *, key: str = OLD) -> None:
+async def create_full_database(url: str | Path, *, key: str = OLD) -> None:
     """Create a database with rows in every table, and pending actions of Anna and Ben."""
-    database = await Database.open(path)
+    database = await open_database(str(url))
     storage = make_repositories(database, secret_box(key))
     for team in (TEAM, "T2"):
         await _fill_workspace(storage, team)
@@ -168,20 +170,26 @@ async def _fill_shared_tables(repositories: Repositories) -> None:
     await repositories.outbox.begin(due[:1], card, NOON, note=note)
 
 
-def dump_rows(path: Path) -> str:
-    """Return all rows of all tables as text."""
-    db = sqlite_utils.Database(path)
-    try:
+def dump_rows(url: str | Path) -> str:
+    """Return all rows of all tables as text, in no order that anything depends on."""
+    with connect_directly(str(url)) as db:
         return "\n".join(
-            f"{table.name} {row}"
-            for table in db.tables
-            for row in table.rows
-            if table.name != "sqlite_sequence"
+            sorted(
+                f"{table} {row}"
+                for table in table_names(db)
+                for row in rows_of(db, table)
+                if table != "sqlite_sequence"
+            )
         )
-    finally:
-        db.close()
 
 
-def without_audit(path: Path) -> str:
+def rows_of(db: Connection, table: str) -> list[dict[str, Any]]:
+    """Return the rows of a table."""
+    names = [column.name for column in columns_of(db, table)]
+    rows = db.execute(f'SELECT {", ".join(names)} FROM "{table}"')  # noqa: S608 - names of tables
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def without_audit(url: str | Path) -> str:
     """Return all rows except the audit log, to which a restore adds an entry."""
-    return "\n".join(line for line in dump_rows(path).splitlines() if not line.startswith("audit"))
+    return "\n".join(line for line in dump_rows(url).splitlines() if not line.startswith("audit"))

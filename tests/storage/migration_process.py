@@ -6,10 +6,10 @@ import asyncio
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from storage.database import Database
+from storage.sqlite_database import SqliteDatabase
 
 
 def migrate(path: Path, starting: Connection) -> None:
     """Announce the start, then open the database."""
     starting.send_bytes(b".")
-    asyncio.run(Database.open(path))
+    asyncio.run(SqliteDatabase.open(path))

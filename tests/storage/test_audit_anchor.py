@@ -9,11 +9,12 @@ import re
 import shutil
 import socket
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -28,26 +29,34 @@ from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
 from providers.bitrise.provider import BITRISE
 from services.jobs.audit_anchor import AnchorNotWritable, AnchorWriter, use_anchor
 from storage.audit_anchor_lines import AddressProblem, AnchorAddress, read_anchor
-from storage.database import Database
+from storage.database_url import is_postgres, open_database
 from storage.encryption import SecretBox
 from storage.retention import prune
-from tests.storage.full_database import NEW, OLD, secret_box
+from storage.sqlite_database import SqliteDatabase
+from tests.storage.full_database import NEW, OLD, rows_of, secret_box
 from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
 from tests.support.forked_process import run_forked
 from tests.support.repositories import make_repositories
+from tests.support.schema import connect_directly
 
 ONE, TWO = "T0ONE", "T0TWO"
+PROTECTED = "audit", "audit_register"
 CHAINS = "audit_is_not_changed", "audit_is_not_cut", "audit_register_stays"
 
 
 @dataclass
 class AnchorScenario:
-    """A database and its anchor in separate folders."""
+    """A database and its anchor in separate folders; the database may be on a server."""
 
     folder: Path
     key: str = OLD
     anchored: bool = True
+    server_url: str = ""
+
+    @property
+    def url(self) -> str:
+        return self.server_url or f"sqlite:///{self.path}"
 
     @property
     def path(self) -> Path:
@@ -68,7 +77,7 @@ class AnchorScenario:
     async def run_bot(self, *teams: str, send_lines: bool = True, days: int = 0) -> None:
         """Run a bot, and append an audit entry in each of these workspaces."""
         self.anchor.parent.mkdir(exist_ok=True)
-        database = await Database.open(self.path)
+        database = await open_database(self.url)
         keys = SecretBox(self.key.split(","))
         storage = make_repositories(database, keys)
         writer = AnchorWriter(database, self.address, clock=lambda: NOON)
@@ -88,7 +97,7 @@ class AnchorScenario:
         settings = {"AUDIT_ANCHOR": str(self.anchor)} if self.anchored else {}
         return await run_forked(
             *arguments,
-            DATABASE_URL=f"sqlite:///{self.path}",
+            DATABASE_URL=self.url,
             BUILDBELL_SECRET_KEY=self.key if key is None else key,
             **settings,
         )
@@ -107,26 +116,29 @@ class AnchorScenario:
 
     def tamper(self, *statements: str) -> None:
         """Run statements without the triggers and restore these, as an attacker with a shell can."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            triggers = dict(
-                connection.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
-            )
-            for name in triggers:
-                connection.execute(f"DROP TRIGGER {name}")
-            for statement in statements:
-                connection.execute(statement)
-            for sql in triggers.values():
-                connection.execute(sql)
-            connection.commit()
+        with connect_directly(self.url) as db:
+            if self.server_url:
+                without = [f"ALTER TABLE {table} DISABLE TRIGGER USER" for table in PROTECTED]
+                restored = [f"ALTER TABLE {table} ENABLE TRIGGER USER" for table in PROTECTED]
+            else:
+                query = "SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"
+                triggers = dict(db.execute(query).fetchall())
+                without, restored = [f"DROP TRIGGER {name}" for name in triggers], [*triggers.values()]
+            for statement in (*without, *statements, *restored):
+                db.execute(statement)
 
-    def restore_rows(self, copy: Path, *tables: str) -> None:
-        """Restore the rows of tables from the copy."""
-        with closing(sqlite3.connect(self.path)) as connection:
-            connection.execute("ATTACH ? AS old", [str(copy)])
-            for table in tables:
-                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
-                connection.execute(f"INSERT INTO {table} SELECT * FROM old.{table}")  # noqa: S608
-            connection.commit()
+    def remember_rows(self, *tables: str) -> dict[str, list[dict[str, Any]]]:
+        with connect_directly(self.url) as db:
+            return {table: rows_of(db, table) for table in tables}
+
+    def restore_rows(self, before: Mapping[str, list[dict[str, Any]]]) -> None:
+        with connect_directly(self.url) as db:
+            for table, rows in before.items():
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of tables
+                for row in rows:
+                    marks = ", ".join("?" * len(row))
+                    statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608
+                    db.execute(statement, list(row.values()))
 
 
 @pytest.fixture
@@ -134,51 +146,58 @@ def scenario(tmp_path: Path) -> AnchorScenario:
     return AnchorScenario(tmp_path)
 
 
-async def test_an_unchanged_log_is_valid_and_compared_with_the_anchor(scenario: AnchorScenario) -> None:
-    await scenario.run_bot(ONE, ONE, TWO)
-    await scenario.run_bot(TWO)
-    code, output = await scenario.verify()
+@pytest.fixture
+def scenario_on_both(tmp_path: Path, database_url: str) -> AnchorScenario:
+    return AnchorScenario(tmp_path, server_url=database_url if is_postgres(database_url) else "")
+
+
+async def test_an_unchanged_log_is_valid_and_compared_with_the_anchor(
+    scenario_on_both: AnchorScenario,
+) -> None:
+    await scenario_on_both.run_bot(ONE, ONE, TWO)
+    await scenario_on_both.run_bot(TWO)
+    code, output = await scenario_on_both.verify()
     assert code == 0, output
     assert f"{ONE}: ok: 2 entries" in output
     assert f"{TWO}: ok: 2 entries" in output
     assert "Compared with the anchor: 5 lines" in output
-    assert [json.loads(line)["event"] for line in scenario.lines] == ["begun", *["entry"] * 4]
-    assert scenario.anchor.stat().st_mode & 0o777 == 0o600
-    assert "U0ANNA" not in scenario.anchor.read_text()
+    assert [json.loads(line)["event"] for line in scenario_on_both.lines] == ["begun", *["entry"] * 4]
+    assert scenario_on_both.anchor.stat().st_mode & 0o777 == 0o600
+    assert "U0ANNA" not in scenario_on_both.anchor.read_text()
 
 
 async def test_a_cut_end_is_detected_although_the_old_chain_end_was_restored(
-    scenario: AnchorScenario,
+    scenario_on_both: AnchorScenario,
 ) -> None:
-    await scenario.run_bot(ONE, ONE, ONE, TWO)
-    copy = scenario.copy("old.db")
-    await scenario.run_bot(ONE, ONE)
-    scenario.tamper("DELETE FROM audit WHERE team_id = 'T0ONE' AND seq > 3")
-    scenario.restore_rows(copy, "audit_chains")
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(ONE, ONE, ONE, TWO)
+    before = scenario_on_both.remember_rows("audit_chains")
+    await scenario_on_both.run_bot(ONE, ONE)
+    scenario_on_both.tamper("DELETE FROM audit WHERE team_id = 'T0ONE' AND seq > 3")
+    scenario_on_both.restore_rows(before)
+    code, output = await scenario_on_both.verify()
     assert code == 1
     assert f"{ONE}: failed: it goes from entry 1 to 3, but the register of all chains says 1 to 5." in output
     assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in output
     assert f"{TWO}: ok" in output
-    await scenario.run_bot(ONE)  # running the bot again hides nothing
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(ONE)  # running the bot again hides nothing
+    code, output = await scenario_on_both.verify()
     assert code == 1
     assert f"{ONE}: failed" in output
 
 
 async def test_a_cut_end_is_detected_by_the_anchor_although_the_old_register_was_restored(
-    scenario: AnchorScenario,
+    scenario_on_both: AnchorScenario,
 ) -> None:
-    await scenario.run_bot(ONE, ONE, ONE)
-    copy = scenario.copy("old.db")
-    await scenario.run_bot(ONE, ONE)
-    scenario.tamper("DELETE FROM audit WHERE seq > 3", "DELETE FROM audit_register")
-    scenario.restore_rows(copy, "audit_chains", "audit_register")
-    scenario.anchored = False
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(ONE, ONE, ONE)
+    before = scenario_on_both.remember_rows("audit_chains", "audit_register")
+    await scenario_on_both.run_bot(ONE, ONE)
+    scenario_on_both.tamper("DELETE FROM audit WHERE seq > 3", "DELETE FROM audit_register")
+    scenario_on_both.restore_rows(before)
+    scenario_on_both.anchored = False
+    code, output = await scenario_on_both.verify()
     assert (code, "No copy outside the database" in output) == (0, True)
-    scenario.anchored = True
-    code, output = await scenario.verify()
+    scenario_on_both.anchored = True
+    code, output = await scenario_on_both.verify()
     assert code == 1
     assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in output
     assert "the anchor knows 2 later changes than the database" in output
@@ -224,23 +243,23 @@ async def test_an_emptied_log_is_not_reported_as_empty(scenario: AnchorScenario,
 
 
 async def test_a_register_from_before_the_chain_does_not_match_the_workspaces_data(
-    scenario: AnchorScenario,
+    scenario_on_both: AnchorScenario,
 ) -> None:
-    scenario.anchored = False
-    await scenario.run_bot()
-    empty = scenario.copy("empty.db")
-    database = await Database.open(scenario.path)
+    scenario_on_both.anchored = False
+    await scenario_on_both.run_bot()
+    empty = scenario_on_both.remember_rows("audit_register")
+    database = await open_database(scenario_on_both.url)
     accounts = make_repositories(database, secret_box()).of(ONE).accounts
     await accounts.connect("U1", BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     await database.close()
-    await scenario.run_bot(ONE)
-    scenario.tamper("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")
-    scenario.restore_rows(empty, "audit_register")
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(ONE)
+    scenario_on_both.tamper("DELETE FROM audit", "DELETE FROM audit_chains", "DELETE FROM audit_register")
+    scenario_on_both.restore_rows(empty)
+    code, output = await scenario_on_both.verify()
     assert code == 1
     assert f"{ONE}: failed: it has no log, though the workspace has accounts" in output
     with pytest.raises(ChainBroken, match="though the workspace has accounts"):
-        await scenario.run_bot(ONE)
+        await scenario_on_both.run_bot(ONE)
 
 
 async def test_an_older_database_is_detected_by_the_anchor_even_after_the_bot_has_run(
@@ -361,42 +380,44 @@ async def test_a_dropped_changed_or_added_trigger_is_detected(scenario: AnchorSc
         assert (code, message in output) == (1, True)
 
 
-async def test_the_log_stays_valid_after_an_erasure_and_an_uninstallation(scenario: AnchorScenario) -> None:
-    await scenario.run_bot(ONE, TWO)
-    assert (await scenario.run_command("erase-user", ONE, "U0ANNA", "--yes"))[0] == 0
-    code, output = await scenario.verify()
+async def test_the_log_stays_valid_after_an_erasure_and_an_uninstallation(
+    scenario_on_both: AnchorScenario,
+) -> None:
+    await scenario_on_both.run_bot(ONE, TWO)
+    assert (await scenario_on_both.run_command("erase-user", ONE, "U0ANNA", "--yes"))[0] == 0
+    code, output = await scenario_on_both.verify()
     assert (code, "1 line waits for the anchor" in output) == (0, True)
-    database = await Database.open(scenario.path)
+    database = await open_database(scenario_on_both.url)
     storage = make_repositories(database, secret_box())
     await storage.wipe(TWO)
     await prune(database, before=NOON, audit_before=NOON + timedelta(seconds=1), vault=secret_box())
     await database.close()
-    await scenario.run_bot(ONE)
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(ONE)
+    code, output = await scenario_on_both.verify()
     assert code == 0, output
     assert f"{ONE}: ok: 2 entries" in output  # the first entry was pruned
     assert TWO not in output
-    await scenario.run_bot(TWO)  # a workspace that comes back gets a new chain
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(TWO)  # a workspace that comes back gets a new chain
+    code, output = await scenario_on_both.verify()
     assert code == 0, output
     assert f"{TWO}: ok: 1 entry" in output
 
 
-async def test_after_a_key_rotation_the_old_key_is_not_needed(scenario: AnchorScenario) -> None:
-    await scenario.run_bot(ONE, TWO)
-    scenario.key = f"{NEW},{OLD}"
-    assert (await scenario.run_command("rotate-key"))[0] == 0
-    scenario.key = NEW
-    code, output = await scenario.verify()
+async def test_after_a_key_rotation_the_old_key_is_not_needed(scenario_on_both: AnchorScenario) -> None:
+    await scenario_on_both.run_bot(ONE, TWO)
+    scenario_on_both.key = f"{NEW},{OLD}"
+    assert (await scenario_on_both.run_command("rotate-key"))[0] == 0
+    scenario_on_both.key = NEW
+    code, output = await scenario_on_both.verify()
     assert code == 1
     assert "is signed with another key" in output  # until the line of the new key is written
-    await scenario.run_bot(ONE)
-    code, output = await scenario.verify()
+    await scenario_on_both.run_bot(ONE)
+    code, output = await scenario_on_both.verify()
     assert code == 0, output
-    forged = scenario.lines
+    forged = scenario_on_both.lines
     forged[1] = forged[1].replace('"seq":1', '"seq":2')
-    scenario.anchor.write_text("\n".join(forged) + "\n")
-    assert (await scenario.verify())[0] == 1
+    scenario_on_both.anchor.write_text("\n".join(forged) + "\n")
+    assert (await scenario_on_both.verify())[0] == 1
 
 
 async def test_an_update_creates_the_register_and_starts_the_anchor(scenario: AnchorScenario) -> None:
@@ -497,7 +518,7 @@ async def test_an_unavailable_anchor_blocks_nothing_and_catches_up_in_order(scen
     await scenario.run_bot(ONE)
     moved_away = scenario.anchor.parent.with_name("away")
     scenario.anchor.parent.rename(moved_away)
-    database = await Database.open(scenario.path)
+    database = await SqliteDatabase.open(scenario.path)
     writer = AnchorWriter(database, scenario.address, clock=lambda: NOON)
     with pytest.raises(AnchorNotWritable, match=r"AUDIT_ANCHOR: .* can't be written \(No such file"):
         await writer.check()
@@ -525,7 +546,7 @@ async def test_an_unavailable_anchor_blocks_nothing_and_catches_up_in_order(scen
 async def test_an_anchor_that_is_no_regular_file_is_refused_and_not_changed(scenario: AnchorScenario) -> None:
     scenario.anchor.parent.mkdir()
     os.mkfifo(scenario.anchor, 0o644)
-    database = await Database.open(scenario.path)
+    database = await SqliteDatabase.open(scenario.path)
     with pytest.raises(AnchorNotWritable, match="it is no usual file"):
         await AnchorWriter(database, scenario.address, clock=lambda: NOON).check()
     await database.close()
@@ -615,7 +636,7 @@ async def test_lines_cut_off_by_a_full_disk_or_power_failure_are_written_again(
         if restarted:
             await scenario.run_bot()
         else:
-            database = await Database.open(scenario.path)
+            database = await SqliteDatabase.open(scenario.path)
             await AnchorWriter(database, scenario.address, clock=lambda: NOON).write_waiting()
             await database.close()
     assert logged == []
@@ -682,7 +703,7 @@ async def test_a_syslog_receives_the_lines_and_its_file_can_be_verified(scenario
         received: list[bytes] = []
         daemon = SyslogDaemon(kind, scenario.folder / "log", received)
         async with daemon as address:
-            database = await Database.open(scenario.path)
+            database = await SqliteDatabase.open(scenario.path)
             writer = AnchorWriter(database, AnchorAddress.parse(address), clock=lambda: NOON)
             await writer.check()
             await use_anchor(database, secret_box(), AnchorAddress.parse(address), lambda: NOON)

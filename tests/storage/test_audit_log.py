@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
 from datetime import timedelta
 
+import psycopg
 import pytest
 import sqlite_utils
 from hypothesis import assume, given
@@ -21,11 +23,15 @@ from storage.audit_log import (
     seal_chains,
     verify_chain,
 )
+from storage.connection import Connection
+from storage.database_url import is_postgres
 from storage.encryption import SecretBox
 from storage.migrations import migrations
 from storage.repositories import Repositories
 from storage.retention import prune
+from storage.sqlite_database import SqliteConnection
 from tests.support.factories import NOON
+from tests.support.schema import connect_directly
 
 VAULT = SecretBox(["a-key-of-the-tests-that-is-long-enough"])
 OTHER = SecretBox(["another-key-that-is-long-enough-as-well"])
@@ -45,26 +51,40 @@ def make_entry(number: int, person: str = "U0ANNA", answer: str = "") -> AuditEn
     )
 
 
-def make_chain(vault: SecretBox | None = VAULT, length: int = LENGTH) -> sqlite_utils.Database:
-    db = sqlite_utils.Database(memory=True)
-    migrations.apply(db)
+def fill_chain(db: Connection, vault: SecretBox | None = VAULT, length: int = LENGTH) -> None:
     for number in range(1, length + 1):
         append(db, "T1", vault, make_entry(number, f"U0PERSON{number}"), NOON + timedelta(days=number))
+
+
+def make_chain(vault: SecretBox | None = VAULT, length: int = LENGTH) -> SqliteConnection:
+    db = SqliteConnection(sqlite_utils.Database(memory=True))
+    migrations.apply(db.db)
+    fill_chain(db, vault, length)
     return db
 
 
-def bypass_triggers(db: sqlite_utils.Database) -> sqlite_utils.Database:
+@pytest.fixture
+def db(database_url: str) -> Iterator[Connection]:
+    """Return a connection to a new database of either kind."""
+    if is_postgres(database_url):
+        with connect_directly(database_url) as connection:
+            yield connection
+    else:
+        yield make_chain(length=0)
+
+
+def bypass_triggers(db: SqliteConnection) -> SqliteConnection:
     """Drop the triggers, as an attacker with a shell can."""
     db.execute("DROP TRIGGER audit_is_not_changed")
     db.execute("DROP TRIGGER audit_is_not_cut")
     return db
 
 
-def rows_of(db: sqlite_utils.Database) -> list[tuple[object, ...]]:
+def rows_of(db: Connection) -> list[tuple[object, ...]]:
     return db.execute("SELECT * FROM audit ORDER BY seq").fetchall()
 
 
-def is_valid(db: sqlite_utils.Database, vault: SecretBox | None = VAULT) -> bool:
+def is_valid(db: Connection, vault: SecretBox | None = VAULT) -> bool:
     try:
         verify_chain(db, "T1", vault, None)
     except ChainBroken:
@@ -72,8 +92,8 @@ def is_valid(db: sqlite_utils.Database, vault: SecretBox | None = VAULT) -> bool
     return True
 
 
-def test_an_unchanged_chain_is_valid_and_reports_its_end() -> None:
-    db = make_chain()
+def test_an_unchanged_chain_is_valid_and_reports_its_end(db: Connection) -> None:
+    fill_chain(db)
     found = verify_chain(db, "T1", VAULT, None)
     assert (found.entries, found.last_seq, found.sealed) == (LENGTH, LENGTH, True)
     *_, last = records_of(db, "T1")
@@ -145,7 +165,7 @@ def test_an_inserted_entry_is_detected(copied: int, at: int) -> None:
     assert not is_valid(db, None)
 
 
-def rewrite(db: sqlite_utils.Database, first: int, last: int, *, seal: str | bool | None = True) -> None:
+def rewrite(db: SqliteConnection, first: int, last: int, *, seal: str | bool | None = True) -> None:
     """Forge the best chain that is possible without the key: a consistent chain with both ends rewritten."""
     rows = [row for row in rows_of(db) if first <= int(str(row[1])) <= last]
     before = str(rows[0][6]) if rows else ""
@@ -205,19 +225,28 @@ def test_entries_without_a_chain_are_detected() -> None:
         "UPDATE audit SET personal = NULL",
         "DELETE FROM audit",
         "DELETE FROM audit WHERE seq = 6",
-        "INSERT OR REPLACE INTO audit SELECT team_id, seq, at, 'x', personal, salt, previous, hash FROM audit",
+        "INSERT INTO audit SELECT * FROM audit WHERE seq = 1 ON CONFLICT (team_id, seq) DO UPDATE SET body = 'x'",
     ],
 )
-def test_the_database_refuses_to_change_or_cut_the_log(forbidden: str) -> None:
-    db = make_chain()
+def test_the_database_refuses_to_change_or_cut_the_log(forbidden: str, db: Connection) -> None:
+    fill_chain(db)
     before = rows_of(db)
-    with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+    db.execute("SAVEPOINT before")
+    with pytest.raises((sqlite3.IntegrityError, psycopg.errors.RaiseException), match="only added to"):
         db.execute(forbidden)
+    db.execute("ROLLBACK TO SAVEPOINT before")
     assert rows_of(db) == before
 
 
-def test_erasing_a_user_keeps_the_chain_valid_and_is_logged() -> None:
+def test_a_file_refuses_to_replace_an_entry() -> None:
     db = make_chain()
+    columns = "team_id, seq, at, 'x', personal, salt, previous, hash"
+    with pytest.raises(sqlite3.IntegrityError, match="only added to"):
+        db.execute(f"INSERT OR REPLACE INTO audit SELECT {columns} FROM audit")  # noqa: S608
+
+
+def test_erasing_a_user_keeps_the_chain_valid_and_is_logged(db: Connection) -> None:
+    fill_chain(db)
     append(db, "T1", VAULT, make_entry(7, "U0BEN", answer="agreed by <@U0PERSON2>, who was asked"), NOON)
     asked = PersonalFields(person="U0BEN", reason="for <@u0person2>", agreed_by="U0CARLA")
     append(db, "T1", VAULT, AuditEntry(event=Event.AGREED, act="start", personal=asked), NOON)
@@ -282,8 +311,8 @@ def test_a_sealed_chain_cannot_be_continued_without_its_key() -> None:
             erase_person(db, "T1", vault, "U0PERSON2", NOON)
 
 
-def test_old_entries_are_pruned_from_the_start_and_the_rest_is_valid() -> None:
-    db = make_chain()
+def test_old_entries_are_pruned_from_the_start_and_the_rest_is_valid(db: Connection) -> None:
+    fill_chain(db)
     hashes = [record.hash for record in records_of(db, "T1")]
     assert prune_audit(db, NOON + timedelta(days=3, hours=1), VAULT) == 3
     assert verify_chain(db, "T1", VAULT, None).entries == LENGTH - 3
@@ -332,8 +361,8 @@ async def test_retention_prunes_the_audit_log(
     assert (found.entries, found.last_seq) == (1, 3)
 
 
-def test_chains_older_than_the_key_are_sealed_once() -> None:
-    db = make_chain(None)
+def test_chains_older_than_the_key_are_sealed_once(db: Connection) -> None:
+    fill_chain(db, None)
     with pytest.raises(ChainBroken, match="audit --seal"):
         verify_chain(db, "T1", VAULT, None)
     assert seal_chains(db, VAULT) == 1

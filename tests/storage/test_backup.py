@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-import sqlite_utils
 
 from domain.build import BuildRequest, BuildState
 from domain.build_filter import BuildFilter
@@ -24,15 +23,10 @@ from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline
 from providers.bitrise.provider import BITRISE
 from storage.backup import BackupCorrupt, BackupProblem, back_up, restore
-from storage.database import (
-    Database,
-    DatabaseDamaged,
-    DatabaseInUse,
-    DatabaseMissing,
-    DatabaseNewer,
-    DatabaseProblem,
-)
+from storage.connection import Connection
+from storage.database import DatabaseDamaged, DatabaseInUse, DatabaseMissing, DatabaseNewer, DatabaseProblem
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 from storage.watch_reset import WatchBaseline, reset_watching
 from tests.storage.full_database import TEAM, create_full_database, dump_rows, secret_box, without_audit
 from tests.storage.test_migrations import first_version
@@ -82,7 +76,7 @@ def test_a_backup_contains_every_row_in_one_private_file(path: Path) -> None:
 
 
 async def test_a_backup_is_a_consistent_snapshot_while_a_bot_writes(path: Path) -> None:
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     done = asyncio.Event()
 
     async def write_until_done() -> int:
@@ -102,7 +96,7 @@ async def test_a_backup_is_a_consistent_snapshot_while_a_bot_writes(path: Path) 
     await database.close()
 
 
-def insert(tokens: list[str], db: sqlite_utils.Database) -> None:
+def insert(tokens: list[str], db: Connection) -> None:
     for token in tokens:
         db.execute("INSERT INTO looks (token) VALUES (?)", [token])
 
@@ -231,7 +225,7 @@ def test_a_restore_works_without_an_old_database(path: Path, tmp_path: Path) -> 
 async def test_a_restore_is_refused_while_a_bot_or_another_command_runs(path: Path) -> None:
     backup = path.with_name("copy.db")
     back_up(path, backup)
-    for opened in (Database.open, Database.open_shared):
+    for opened in (SqliteDatabase.open, SqliteDatabase.open_shared):
         database = await opened(path)
         with pytest.raises(DatabaseInUse):
             restore(backup, path, at=NOON)
@@ -455,7 +449,7 @@ def test_an_error_while_dropping_notifications_keeps_the_old_database(path: Path
     back_up(path, backup)
     before = dump_rows(path)
 
-    def forget(db: sqlite_utils.Database) -> int:
+    def forget(db: Connection) -> int:
         dropped = reset_watching(db, WatchBaseline(), NOON)
         raise TimeoutError(f"Bitrise is away, after {dropped}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
+from storage.connection import Connection
 from storage.database import (
     Database,
     DatabaseDamaged,
@@ -18,22 +19,23 @@ from storage.database import (
     DatabaseProblem,
 )
 from storage.migrations import migrations
+from storage.sqlite_database import SqliteDatabase
 
 
 async def test_written_data_is_there_after_reopening(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     await database.write(lambda db: db.execute("INSERT INTO looks (token) VALUES ('t')"))
     await database.close()
 
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     rows = await database.read(lambda db: db.execute("SELECT token FROM looks").fetchall())
     await database.close()
     assert rows == [("t",)]
 
 
 async def test_the_database_uses_wal_and_synchronous_full(tmp_path: Path) -> None:
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     pragmas = await database.read(
         lambda db: [
             db.execute(f"PRAGMA {name}").fetchone()[0]
@@ -45,9 +47,9 @@ async def test_the_database_uses_wal_and_synchronous_full(tmp_path: Path) -> Non
 
 
 async def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
 
-    def fail_halfway(db: sqlite_utils.Database) -> None:
+    def fail_halfway(db: Connection) -> None:
         db.execute("INSERT INTO looks (token) VALUES ('t')")
         raise RuntimeError("the power went out")
 
@@ -60,13 +62,13 @@ async def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
 
 async def test_a_damaged_file_is_reported_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    await (await Database.open(path)).close()
+    await (await SqliteDatabase.open(path)).close()
     damaged = bytearray(path.read_bytes())
     damaged[4096:8192] = b"\x5a" * 4096
     path.write_bytes(damaged)
 
     with pytest.raises(DatabaseDamaged, match=r"buildbell\.db is damaged .* restore a backup"):
-        await Database.open(path)
+        await SqliteDatabase.open(path)
     assert path.read_bytes() == bytes(damaged)
 
 
@@ -74,7 +76,7 @@ async def test_a_file_that_is_no_database_is_not_changed(tmp_path: Path) -> None
     path = tmp_path / "buildbell.db"
     path.write_text("dear diary, " * 100)
     with pytest.raises(DatabaseDamaged, match="damaged"):
-        await Database.open(path)
+        await SqliteDatabase.open(path)
     assert path.read_text() == "dear diary, " * 100
 
 
@@ -85,13 +87,13 @@ async def test_another_programs_database_is_not_changed(tmp_path: Path) -> None:
     connection.close()
     before = path.read_bytes()
     with pytest.raises(DatabaseDamaged, match="another program's"):
-        await Database.open(path)
+        await SqliteDatabase.open(path)
     assert path.read_bytes() == before
 
 
 async def test_a_newer_database_is_reported_and_not_changed(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     await database.write(
         lambda db: db.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('buildbell', 'm999_later', '2030')"
@@ -100,7 +102,7 @@ async def test_a_newer_database_is_reported_and_not_changed(tmp_path: Path) -> N
     await database.close()
     before = path.read_bytes()
     with pytest.raises(DatabaseNewer, match="m999_later"):
-        await Database.open(path)
+        await SqliteDatabase.open(path)
     assert path.read_bytes() == before
 
 
@@ -114,20 +116,20 @@ async def test_an_unwritable_path_is_reported_with_its_requirements(tmp_path: Pa
     with pytest.raises(
         DatabaseProblem, match=r"DATABASE_URL: .*buildbell\.db can't be written \(.*Its folder"
     ):
-        await Database.open(path)
+        await SqliteDatabase.open(path)
 
 
 async def test_two_bots_cannot_share_one_file(tmp_path: Path) -> None:
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     with pytest.raises(DatabaseInUse, match="another Buildbell"):
-        await Database.open(tmp_path / "buildbell.db")
+        await SqliteDatabase.open(tmp_path / "buildbell.db")
     await database.close()
 
 
 async def test_a_command_reads_and_writes_beside_a_running_bot(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    bot = await Database.open(path)
-    command, other_command = await Database.open_shared(path), await Database.open_shared(path)
+    bot = await SqliteDatabase.open(path)
+    command, other_command = await SqliteDatabase.open_shared(path), await SqliteDatabase.open_shared(path)
 
     async def insert_rows(database: Database, who: str) -> None:
         for number in range(50):
@@ -137,22 +139,22 @@ async def test_a_command_reads_and_writes_beside_a_running_bot(tmp_path: Path) -
         insert_rows(bot, "bot"), insert_rows(command, "command"), insert_rows(other_command, "other")
     )
     for database in (bot, command, other_command):
-        assert await database.read(lambda db: db.table("looks").count) == 150
+        assert await database.read(lambda db: db.execute("SELECT COUNT(*) FROM looks").fetchone()[0]) == 150
         await database.close()
     assert not path.with_name("buildbell.db-wal").exists()
 
 
-def insert(db: sqlite_utils.Database, token: str) -> None:
+def insert(db: Connection, token: str) -> None:
     [[before]] = db.execute("SELECT COUNT(*) FROM looks").fetchall()
     db.execute("INSERT INTO looks (token, per_app) VALUES (?, ?)", [token, before])
 
 
 async def test_a_command_waits_for_a_running_write(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
-    bot, command = await Database.open(path), await Database.open_shared(path)
+    bot, command = await SqliteDatabase.open(path), await SqliteDatabase.open_shared(path)
     started, proceed = threading.Event(), threading.Event()
 
-    def write_slowly(db: sqlite_utils.Database) -> None:
+    def write_slowly(db: Connection) -> None:
         insert(db, "first")
         started.set()
         proceed.wait(10)
@@ -172,8 +174,8 @@ async def test_a_command_waits_for_a_running_write(tmp_path: Path) -> None:
 
 
 async def count_rows(path: Path) -> int:
-    third = await Database.open_shared(path)
-    found = await third.read(lambda db: int(db.table("looks").count))
+    third = await SqliteDatabase.open_shared(path)
+    found = await third.read(lambda db: int(db.execute("SELECT COUNT(*) FROM looks").fetchone()[0]))
     await third.close()
     return found
 
@@ -181,26 +183,26 @@ async def count_rows(path: Path) -> int:
 async def test_a_command_neither_creates_nor_migrates_a_database(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     with pytest.raises(DatabaseMissing, match="no database at"):
-        await Database.open_shared(path)
+        await SqliteDatabase.open_shared(path)
     assert not path.exists()
     old = sqlite_utils.Database(path)
     migrations.apply(old, stop_before="m003_at_the_fingertips")
     old.close()
     before = path.read_bytes()
     with pytest.raises(DatabaseOlder, match=r"m003_at_the_fingertips.* Start the bot of this version once"):
-        await Database.open_shared(path)
+        await SqliteDatabase.open_shared(path)
     assert path.read_bytes() == before
-    await (await Database.open(path)).close()
-    await (await Database.open_shared(path)).close()
+    await (await SqliteDatabase.open(path)).close()
+    await (await SqliteDatabase.open_shared(path)).close()
 
 
 async def test_a_command_refuses_a_damaged_or_newer_database(tmp_path: Path) -> None:
     path = tmp_path / "buildbell.db"
     path.write_text("dear diary, " * 1000)
     with pytest.raises(DatabaseDamaged):
-        await Database.open_shared(path)
+        await SqliteDatabase.open_shared(path)
     path.unlink()
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     await database.write(
         lambda db: db.execute(
             "INSERT INTO _sqlite_migrations (migration_set, name, applied_at) VALUES ('buildbell', 'm999_later', '2030')"
@@ -208,4 +210,23 @@ async def test_a_command_refuses_a_damaged_or_newer_database(tmp_path: Path) -> 
     )
     await database.close()
     with pytest.raises(DatabaseNewer):
-        await Database.open_shared(path)
+        await SqliteDatabase.open_shared(path)
+
+
+async def test_a_preparation_that_was_undone_is_made_again(database: Database) -> None:
+    team = "T1"
+    prepared: list[int] = []
+
+    def prepare(db: Connection, _team: str) -> None:
+        db.execute("INSERT INTO looks (token) VALUES (?)", [f"prepared {len(prepared)}"])
+        prepared.append(1)
+        if len(prepared) == 1:
+            raise RuntimeError("undone")
+
+    database.before_first_write(prepare)
+    with pytest.raises(RuntimeError, match="undone"):
+        await database.of(team).write(lambda _db: None)
+    for _ in range(2):
+        await database.of(team).write(lambda _db: None)
+    tokens = await database.read(lambda db: db.execute("SELECT token FROM looks").fetchall())
+    assert tokens == [("prepared 1",)]

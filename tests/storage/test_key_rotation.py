@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import permutations
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,31 +15,43 @@ from domain.action import PendingAction
 from domain.audit_chain import ChainBroken
 from providers.bitrise.provider import BITRISE
 from storage.audit_log import verify_chain
-from storage.database import Database, in_transaction
+from storage.connection import Connection
+from storage.database_url import open_database, open_shared_database
 from storage.encryption import DecryptionError, SecretBox
 from storage.installations import Installations
 from storage.key_rotation import UndecryptableValue, rotate_key
-from tests.storage.full_database import ANNA, BEN, NEW, OLD, TEAM, TOKEN, create_full_database, secret_box
+from storage.sqlite_database import SqliteConnection, in_transaction
+from tests.storage.full_database import (
+    ANNA,
+    BEN,
+    NEW,
+    OLD,
+    TEAM,
+    TOKEN,
+    create_full_database,
+    dump_rows,
+    secret_box,
+)
 from tests.support.factories import NOON, make_recipient
 from tests.support.repositories import make_repositories
 
 
 @pytest.fixture
-async def path(tmp_path: Path) -> Path:
-    await create_full_database(tmp_path / "b.db")
-    return tmp_path / "b.db"
+async def url(database_url: str) -> str:
+    await create_full_database(database_url)
+    return database_url
 
 
-async def write_to_database(path: Path, work: Any) -> Any:
-    database = await Database.open_shared(path)
+async def write_to_database(url: str, work: Any) -> Any:
+    database = await open_shared_database(url)
     try:
         return await database.write(work)
     finally:
         await database.close()
 
 
-async def test_everything_is_encrypted_with_the_first_key_and_the_old_one_can_be_removed(path: Path) -> None:
-    result = await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+async def test_everything_is_encrypted_with_the_first_key_and_the_old_one_can_be_removed(url: str) -> None:
+    result = await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert (result.accounts, result.installations, result.proposals, result.audit_ends, result.buttons) == (
         4,
         1,
@@ -49,10 +60,10 @@ async def test_everything_is_encrypted_with_the_first_key_and_the_old_one_can_be
         4,
     )
     assert result.sign_ins == 4
-    again = await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    again = await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert again.nothing
 
-    database = await Database.open(path)
+    database = await open_database(url)
     storage = make_repositories(database, secret_box(NEW))
     account = await storage.of(TEAM).accounts.find(ANNA, BITRISE)
     assert account is not None
@@ -64,13 +75,13 @@ async def test_everything_is_encrypted_with_the_first_key_and_the_old_one_can_be
         chain = await database.read(partial(verify_chain, team=team, vault=secret_box(NEW), expected=None))
         assert chain.sealed
     await database.close()
-    assert (await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW)))).nothing
+    assert (await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW)))).nothing
 
 
 async def test_buttons_of_pending_actions_are_signed_with_the_new_key_and_messages_change(
-    path: Path,
+    url: str,
 ) -> None:
-    database = await Database.open(path)
+    database = await open_database(url)
     storage = make_repositories(database, secret_box(NEW, OLD))
     before = {
         message.parcel: message.content or ""
@@ -99,45 +110,37 @@ async def test_buttons_of_pending_actions_are_signed_with_the_new_key_and_messag
     ],
 )
 async def test_nothing_is_changed_if_a_value_cannot_be_decrypted(
-    path: Path, table: str, column: str, description: str
+    url: str, table: str, column: str, description: str
 ) -> None:
     undecryptable = secret_box("lost-" * 10).encrypt("x")
     await write_to_database(
-        path,
+        url,
         lambda db: db.execute(f"UPDATE {table} SET {column} = ? WHERE team_id = ?", [undecryptable, TEAM]),  # noqa: S608
     )
-    before = path_content(path)
+    before = dump_rows(url)
     with pytest.raises(UndecryptableValue) as problem:
-        await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+        await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     assert description in str(problem.value)
     assert TOKEN not in str(problem.value)
-    assert path_content(path) == before
+    assert dump_rows(url) == before
 
 
-async def test_undecryptable_decided_actions_do_not_prevent_a_rotation(path: Path) -> None:
+async def test_undecryptable_decided_actions_do_not_prevent_a_rotation(url: str) -> None:
     undecryptable = secret_box("lost-" * 10).encrypt("x")
     await write_to_database(
-        path, lambda db: db.execute("UPDATE proposals SET act = ?, state = 'done'", [undecryptable])
+        url, lambda db: db.execute("UPDATE proposals SET act = ?, state = 'done'", [undecryptable])
     )
-    assert (await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))).accounts == 4
+    assert (await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW, OLD)))).accounts == 4
 
 
-async def test_a_forged_end_of_the_audit_log_is_not_sealed_again(path: Path) -> None:
+async def test_a_forged_end_of_the_audit_log_is_not_sealed_again(url: str) -> None:
     await write_to_database(
-        path, lambda db: db.execute("UPDATE audit_chains SET last_seq = 1 WHERE team_id = ?", [TEAM])
+        url, lambda db: db.execute("UPDATE audit_chains SET last_seq = 1 WHERE team_id = ?", [TEAM])
     )
     with pytest.raises(UndecryptableValue, match="not those that were sealed"):
-        await write_to_database(path, lambda db: rotate_key(db, secret_box(NEW, OLD)))
+        await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     with pytest.raises(ChainBroken):
-        await write_to_database(path, lambda db: verify_chain(db, TEAM, secret_box(OLD), None))
-
-
-def path_content(path: Path) -> list[Any]:
-    db = sqlite_utils.Database(path)
-    try:
-        return [list(db.table(name).rows) for name in sorted(db.table_names())]
-    finally:
-        db.close()
+        await write_to_database(url, lambda db: verify_chain(db, TEAM, secret_box(OLD), None))
 
 
 PEOPLE = [(team, person) for team in (TEAM, "T2") for person in (ANNA, BEN)]
@@ -148,7 +151,7 @@ PEOPLE = [(team, person) for team in (TEAM, "T2") for person in (ANNA, BEN)]
 )
 def test_a_value_of_one_user_cannot_be_decrypted_for_another(pair: tuple[int, int], keys: list[str]) -> None:
     """Encrypted values are swapped between two users, or the same user of two workspaces."""
-    db = sqlite_utils.Database(memory=True)
+    db = SqliteConnection(sqlite_utils.Database(memory=True))
     box = SecretBox(keys)
     db.execute("CREATE TABLE accounts (team_id, user_id, sealed)")
     for team, person in PEOPLE:
@@ -162,7 +165,7 @@ def test_a_value_of_one_user_cannot_be_decrypted_for_another(pair: tuple[int, in
         )
     one, other = (PEOPLE[index] for index in pair)
 
-    def swap(db: sqlite_utils.Database) -> None:
+    def swap(db: Connection) -> None:
         sealed = {(team, person): text for team, person, text in db.execute("SELECT * FROM accounts")}
         for target, source in ((one, other), (other, one)):
             db.execute(
@@ -178,13 +181,13 @@ def test_a_value_of_one_user_cannot_be_decrypted_for_another(pair: tuple[int, in
             assert box.decrypt(text, "account", team, person, "bitrise") == f"token of {person} in {team}"
 
 
-async def test_swapped_rows_cannot_be_decrypted_through_the_repositories(path: Path) -> None:
+async def test_swapped_rows_cannot_be_decrypted_through_the_repositories(url: str) -> None:
     """The same, through the repositories."""
     for one, other in permutations(PEOPLE, 2):
-        database = await Database.open(path)
+        database = await open_database(url)
         storage = make_repositories(database, secret_box(OLD))
 
-        def swap(db: sqlite_utils.Database, one: Any = one, other: Any = other) -> None:
+        def swap(db: Connection, one: Any = one, other: Any = other) -> None:
             [[first], [second]] = [
                 db.execute(
                     "SELECT sealed FROM accounts WHERE team_id = ? AND user_id = ?", [*user]

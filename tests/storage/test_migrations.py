@@ -11,18 +11,19 @@ from pathlib import Path
 import sqlite_utils
 
 from domain.access_policy import AccessRequest, Match, Permission
-from domain.build import RunKind
+from domain.build import BuildState, RunKind
 from domain.notifications.rule import Result
+from domain.poll_state import PollSnapshot
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
-from storage.database import Database
 from storage.encryption import SecretBox
 from storage.migrations import migrations
 from storage.slack_messages import MessageStatus
+from storage.sqlite_database import SqliteDatabase
 from tests.storage.migration_process import migrate
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient
 from tests.support.forked_bot import FORKS
-from tests.support.repositories import make_repositories
+from tests.support.repositories import make_poll_recorder, make_repositories
 
 ROOT = Path(__file__).parents[2]
 
@@ -82,7 +83,7 @@ def first_version(path: Path, *, builds: int = 3) -> None:
 
 
 async def check_migrated(path: Path, builds: int = 3) -> None:
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     storage = make_repositories(database)
     [subscription] = await storage.of("T1").subscriptions.of_channel("C1")
     assert subscription.terms.results == {Result.FAILED, Result.ABORTED}
@@ -127,7 +128,7 @@ async def test_steps_from_before_workspaces_belong_to_the_only_workspace(tmp_pat
     step = {"execution": "Fx1", "kind": "wait", "begun_at": NOON.isoformat(timespec="microseconds")}
     db.table("workflow_steps").insert(step | {"outcome": '{"error":"gone"}'})
     db.close()
-    database = await Database.open(tmp_path / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "b.db")
     [(team, execution, outcome)] = await make_repositories(database).workflow_steps.unreported()
     assert (team, execution, outcome.error) == ("T1", "Fx1", "gone")
     assert not await make_repositories(database).workflow_steps.begin("T1", "Fx1", "wait", NOON)
@@ -143,7 +144,7 @@ async def test_rows_from_before_other_run_kinds_are_builds(tmp_path: Path) -> No
         body = {name: value for name, value in json.loads(row["body"]).items() if name != "kind"}
         db.table("builds").update(("bitrise", row["build_slug"]), {"body": json.dumps(body)})
     db.close()
-    database = await Database.open(tmp_path / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "b.db")
     storage = make_repositories(database)
     assert {
         notification.build.kind for notification in await storage.outbox.due(make_recipient("C1"), 10, NOON)
@@ -175,7 +176,7 @@ async def test_rules_about_all_former_permissions_cover_all_permissions(tmp_path
         | {"connected_at": NOON.isoformat(timespec="microseconds")}
     )
     db.close()
-    database = await Database.open(tmp_path / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "b.db")
     here = make_repositories(database, SecretBox(["key-" * 10])).of("T1")
     rules = [stored.rule for stored in await here.access_rules.all()]
     assert [set(rule.permissions) for rule in rules] == [set(), set(everything[:4]), set(), {"abort"}]
@@ -209,7 +210,7 @@ async def test_access_lost_before_the_migration_stays_lost_and_the_rest_is_check
     db.table("notifications").insert(notification | {"subscription_id": 1, "build_slug": "b"})
     db.table("notifications").insert(notification | {"subscription_id": 99, "build_slug": "b"})
     db.close()
-    database = await Database.open(tmp_path / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "b.db")
     storage = make_repositories(database)
     found = await storage.of("T1").subscriptions.of_channel("C1")
     assert [(subscription.confirmed_at, subscription.unseen_at) for subscription in found] == [
@@ -221,4 +222,34 @@ async def test_access_lost_before_the_migration_stays_lost_and_the_rest_is_check
     assert [subscription.stopped for subscription in due] == [None, "paused"]
     query = "SELECT sees_logs FROM notifications ORDER BY id"
     assert await database.read(lambda db: db.execute(query).fetchall()) == [(0,), (None,)]
+    await database.close()
+
+
+async def test_subscriptions_from_before_the_index_are_notified(tmp_path: Path) -> None:
+    db = sqlite_utils.Database(tmp_path / "b.db")
+    migrations.apply(db, stop_before="m016_subscribed_apps")
+    watched = {"provider": "bitrise", "app_slug": ANDROID.slug, "title": ANDROID.title}
+    db.table("watched_apps").insert(watched | {"body": ANDROID.model_dump_json(), "joined": 1})
+    row = {"team_id": "T1", "provider": "bitrise", "terms": '{"results":["failed"]}', "created_by": "U1"}
+    row |= {"created_at": NOON.isoformat(timespec="microseconds")}
+    for number, (app, apps, stopped) in enumerate(
+        [
+            (ANDROID.slug, None, None),
+            ("another", None, None),
+            ("", None, None),
+            ("", json.dumps([ANDROID.slug, "another"]), None),
+            ("", json.dumps(["another"]), None),
+            ("", None, "paused"),
+        ],
+        start=1,
+    ):
+        db.table("subscriptions").insert(
+            row | {"channel_id": f"C{number}", "app_slug": app, "apps": apps, "stopped_reason": stopped}
+        )
+    db.close()
+    database = await SqliteDatabase.open(tmp_path / "b.db")
+    snapshot = PollSnapshot(token="t", provider=BITRISE, builds=(make_build(1, BuildState.FAILED),))
+    await make_poll_recorder(database).record(snapshot, at=NOON)
+    query = "SELECT channel_id FROM notifications ORDER BY channel_id"
+    assert await database.read(lambda db: db.execute(query).fetchall()) == [("C1",), ("C3",), ("C4",)]
     await database.close()

@@ -20,6 +20,7 @@ from storage.accounts import EncryptionKeyMissing
 from storage.database import Database, WorkspaceGone
 from storage.encryption import SecretBox
 from storage.oauth_sessions import SESSION_LIFETIME, AuthorizedSession, OAuthSession, OAuthSessions, is_code
+from storage.sqlite_database import SqliteDatabase
 from tests.support.factories import NOON
 from tests.support.repositories import make_repositories
 
@@ -49,7 +50,7 @@ class OAuthFixture:
 
 @pytest.fixture
 async def fixture(tmp_path: Path) -> AsyncIterator[OAuthFixture]:
-    database = await Database.open(tmp_path / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "b.db")
     yield OAuthFixture(tmp_path, database, OAuthSessions(database, SecretBox([KEY])))
     await database.close()
 

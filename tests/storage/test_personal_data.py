@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ import sqlite_utils
 from domain.access_policy import AccessRequest, Permission, find_requirements
 from providers.bitrise.provider import BITRISE
 from storage.audit_log import verify_chain
-from storage.database import Database
+from storage.database_url import open_database, open_shared_database
 from storage.migrations import migrations
 from storage.personal_data import erase_everywhere, export_person
 from storage.personal_data_columns import COLUMNS
@@ -24,28 +23,30 @@ from tests.storage.full_database import (
     TOKEN,
     create_full_database,
     dump_rows,
+    rows_of,
     secret_box,
 )
 from tests.support.factories import NOON, make_recipient
 from tests.support.repositories import make_repositories
+from tests.support.schema import connect_directly
 
 
 @pytest.fixture
-async def path(tmp_path: Path) -> Path:
-    await create_full_database(tmp_path / "b.db")
-    return tmp_path / "b.db"
+async def url(database_url: str) -> str:
+    await create_full_database(database_url)
+    return database_url
 
 
-async def export(path: Path, person: str = ANNA, team: str = TEAM) -> dict[str, Any]:
-    database = await Database.open_shared(path)
+async def export(url: str, person: str = ANNA, team: str = TEAM) -> dict[str, Any]:
+    database = await open_shared_database(url)
     try:
         return await database.read(lambda db: export_person(db, team, person))
     finally:
         await database.close()
 
 
-async def erase(path: Path, person: str = ANNA) -> Any:
-    database = await Database.open_shared(path)
+async def erase(url: str, person: str = ANNA) -> Any:
+    database = await open_shared_database(url)
     try:
         return await database.write(lambda db: erase_everywhere(db, TEAM, person, secret_box(), NOON))
     finally:
@@ -66,9 +67,9 @@ def test_every_column_of_every_table_is_listed() -> None:
 
 
 async def test_an_export_has_the_users_rows_of_every_table(
-    path: Path,
+    url: str,
 ) -> None:
-    found = await export(path)
+    found = await export(url)
     assert set(found["tables"]) == {
         table
         for table, names in COLUMNS.items()
@@ -83,58 +84,51 @@ async def test_an_export_has_the_users_rows_of_every_table(
     assert ANNA in json.dumps(tables["messages"])
 
 
-async def test_an_export_has_no_tokens_and_no_build_parameters(path: Path) -> None:
-    text = json.dumps(await export(path))
-    sealed = {row["sealed"] for row in rows(path, "accounts")} | {
-        row["act"] for row in rows(path, "proposals")
-    }
+async def test_an_export_has_no_tokens_and_no_build_parameters(url: str) -> None:
+    text = json.dumps(await export(url))
+    sealed = {row["sealed"] for row in rows(url, "accounts")} | {row["act"] for row in rows(url, "proposals")}
     for secret in (TOKEN, SLACK_TOKEN, "1234", *sealed):
         assert secret not in text
     assert "BUILDBELL_STARTED_BY" in text
 
 
-def rows(path: Path, table: str) -> list[dict[str, Any]]:
-    db = sqlite_utils.Database(path)
-    try:
-        return list(db.table(table).rows)
-    finally:
-        db.close()
+def rows(url: str, table: str) -> list[dict[str, Any]]:
+    with connect_directly(url) as db:
+        return rows_of(db, table)
 
 
-async def test_nothing_of_another_workspace_is_exported_or_erased(path: Path) -> None:
-    before = await export(path, team="T2")
-    here = await export(path)
+async def test_nothing_of_another_workspace_is_exported_or_erased(url: str) -> None:
+    before = await export(url, team="T2")
+    here = await export(url)
     assert {row["team_id"] for row in here["tables"]["people"]} == {TEAM}
-    await erase(path)
-    after = await export(path, team="T2")
+    await erase(url)
+    after = await export(url, team="T2")
     shared = {"builds", "series", "pipelines", "build_requests"}
     assert after["audit"] == before["audit"]
     for table in set(before["tables"]) - shared:
         assert after["tables"][table] == before["tables"][table]
 
 
-async def test_after_an_erasure_nothing_identifies_the_user_and_the_audit_log_is_valid(path: Path) -> None:
-    report = await erase(path)
+async def test_after_an_erasure_nothing_identifies_the_user_and_the_audit_log_is_valid(url: str) -> None:
+    report = await erase(url)
     assert report.deleted["accounts"] == 1
     assert report.entries == 2
-    again = await export(path)
+    again = await export(url)
     assert (again["tables"], again["audit"]) == ({}, [])
-    remaining = [
-        line for line in dump_rows(path).splitlines() if f"'{TEAM}'" in line or "team_id" not in line
-    ]
+    remaining = [line for line in dump_rows(url).splitlines() if f"'{TEAM}'" in line or "team_id" not in line]
     for word in (ANNA, ANNA.lower(), "anna-at-bitrise", "D0ANNA"):
         assert [line for line in remaining if word in line and not line.startswith("audit ")] == []
     assert ANNA not in "\n".join(line for line in remaining)
-    database = await Database.open_shared(path)
+    database = await open_shared_database(url)
     assert (await database.read(lambda db: verify_chain(db, TEAM, secret_box(), None))).sealed
     await database.close()
-    assert (await erase(path)).nothing
+    assert (await erase(url)).nothing
 
 
-async def test_shared_data_stays_without_the_erased_user(path: Path) -> None:
-    ben = await export(path, BEN)
-    await erase(path)
-    database = await Database.open(path)
+async def test_shared_data_stays_without_the_erased_user(url: str) -> None:
+    ben = await export(url, BEN)
+    await erase(url)
+    database = await open_database(url)
     storage = make_repositories(database, secret_box())
     here = storage.of(TEAM)
     [first] = await here.subscriptions.of_channel("C1")
@@ -162,14 +156,14 @@ async def test_shared_data_stays_without_the_erased_user(path: Path) -> None:
     }
     assert len(await storage.watched_builds.latest(BITRISE, 10)) == 3
     await database.close()
-    assert {table: len(found) for table, found in (await export(path, BEN))["tables"].items()} == {
+    assert {table: len(found) for table, found in (await export(url, BEN))["tables"].items()} == {
         table: len(found) for table, found in ben["tables"].items()
     } | {"proposals": 1}
 
 
-async def test_pending_actions_of_an_erased_user_are_withdrawn(path: Path) -> None:
-    await erase(path)
-    database = await Database.open(path)
+async def test_pending_actions_of_an_erased_user_are_withdrawn(url: str) -> None:
+    await erase(url)
+    database = await open_database(url)
     contents = [
         message.content or ""
         for message in await make_repositories(database, secret_box()).slack_messages.unfinished(
@@ -178,10 +172,10 @@ async def test_pending_actions_of_an_erased_user_are_withdrawn(path: Path) -> No
     ]
     await database.close()
     assert len([content for content in contents if "This was withdrawn" in content]) == 1
-    assert [row["asked_by"] for row in rows(path, "proposals") if row["team_id"] == TEAM] == [BEN]
+    assert [row["asked_by"] for row in rows(url, "proposals") if row["team_id"] == TEAM] == [BEN]
 
 
-async def test_an_unknown_user_gives_an_empty_export(path: Path) -> None:
-    assert await export(path, "U0NOBODY") == {"team": TEAM, "user": "U0NOBODY", "tables": {}, "audit": []}
+async def test_an_unknown_user_gives_an_empty_export(url: str) -> None:
+    assert await export(url, "U0NOBODY") == {"team": TEAM, "user": "U0NOBODY", "tables": {}, "audit": []}
     # A prefix of an ID is not that ID.
-    assert (await export(path, "U0ANN"))["tables"] == {}
+    assert (await export(url, "U0ANN"))["tables"] == {}

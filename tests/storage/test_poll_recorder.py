@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from domain.build import Build, BuildState
 from domain.build_filter import BuildFilter, GlobPatterns
@@ -210,6 +211,19 @@ async def test_the_message_of_a_subscription_becomes_the_message_of_a_started_ru
     await outbox.mark_deleted("p1", "message_not_found")
     again = [one for one in await pending_notifications(repositories) if one.terms.run]
     assert await outbox.run_note(again) == run.note
+
+
+async def test_a_message_that_changes_before_it_is_begun_is_not_posted_with_its_old_text(
+    repositories: Repositories,
+) -> None:
+    await repositories.of("T1").subscriptions.follow(
+        make_run(make_build(1)), channel="C1", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
+    )
+    [planned] = await repositories.slack_messages.unfinished(make_recipient("C1"))
+    await repositories.unfollow_forgotten_runs(NOON + timedelta(days=8))
+    assert not await repositories.outbox.begin((), planned, NOON)
+    [changed] = await repositories.slack_messages.unfinished(make_recipient("C1"))
+    assert await repositories.outbox.begin((), changed, NOON)
 
 
 async def test_open_builds_are_followed_until_they_end(repositories: Repositories) -> None:

@@ -21,6 +21,7 @@ from storage.backup import back_up, restore
 from storage.database import Database
 from storage.private_files import open_to_others, shared_folder
 from storage.secure_deletion import empty_log, rewrite_file, rewrite_tables
+from storage.sqlite_database import SqliteDatabase
 from storage.user_profiles import UserProfile
 from tests.storage.full_database import OLD, secret_box
 from tests.storage.test_migrations import first_version
@@ -41,12 +42,12 @@ def modes(folder: Path) -> dict[str, int]:
 
 
 async def test_new_files_are_accessible_only_to_their_owner(tmp_path: Path) -> None:
-    database = await Database.open(tmp_path / "data" / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "data" / "b.db")
     assert modes(tmp_path / "data") == {
         "data": 0o700,
         **dict.fromkeys(("b.db", "b.db-wal", "b.db-shm", "b.db.lock"), 0o600),
     }
-    await (await Database.open_shared(tmp_path / "data" / "b.db")).close()
+    await (await SqliteDatabase.open_shared(tmp_path / "data" / "b.db")).close()
     assert modes(tmp_path / "data")["b.db.beside"] == 0o600
     await database.close()
 
@@ -55,14 +56,14 @@ async def test_files_open_to_others_are_restricted_at_the_start_and_logged(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     path = tmp_path / "data" / "b.db"
-    await (await Database.open(path)).close()
+    await (await SqliteDatabase.open(path)).close()
     for name in ("b.db.before-restore-20261121T120000Z", "b.db.before-restore-20261121T120000Z-wal"):
         path.with_name(name).write_bytes(b"x")
     for file in path.parent.iterdir():
         file.chmod(0o644)
     path.parent.chmod(0o755)
     with caplog.at_level(logging.INFO, "storage"):
-        database = await Database.open(path)
+        database = await SqliteDatabase.open(path)
     assert {mode & 0o077 for mode in modes(path.parent).values()} == {0}
     assert "database.made_private" in caplog.text
     assert open_to_others(path) == []
@@ -76,7 +77,7 @@ async def test_a_shared_folder_is_not_changed_and_logged(
     path.parent.mkdir(mode=0o755)
     (path.parent / "letters.txt").write_text("mine")
     (path.parent / "letters.txt").chmod(0o644)
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     assert modes(path.parent) == {
         "shared": 0o755,
         "letters.txt": 0o644,
@@ -92,7 +93,7 @@ async def test_a_sticky_or_group_folder_is_not_changed(tmp_path: Path, mode: int
     folder = tmp_path / "data"
     folder.mkdir()
     folder.chmod(mode)
-    database = await Database.open(folder / "b.db")
+    database = await SqliteDatabase.open(folder / "b.db")
     assert stat.S_IMODE(folder.stat().st_mode) == mode
     await database.close()
 
@@ -101,21 +102,21 @@ async def test_the_bot_starts_even_if_modes_cannot_be_changed(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "data" / "b.db"
-    await (await Database.open(path)).close()
+    await (await SqliteDatabase.open(path)).close()
     path.chmod(0o644)
 
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr(Path, "chmod", refuse)
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     assert "can't change the mode of" in caplog.text
     await database.close()
 
 
 async def test_files_of_a_restore_are_accessible_only_to_their_owner(tmp_path: Path) -> None:
     path, backup = tmp_path / "data" / "b.db", tmp_path / "backup.db"
-    await (await Database.open(path)).close()
+    await (await SqliteDatabase.open(path)).close()
     back_up(path, backup)
     path.chmod(0o644)
     old = restore(backup, path, at=NOON).kept
@@ -156,7 +157,7 @@ async def test_a_disconnected_token_is_in_no_file_even_with_a_concurrent_reader(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "data" / "b.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     accounts = make_repositories(database, secret_box()).of("T1").accounts
     sealed = []
     for person in ("U1", "U2"):
@@ -171,7 +172,7 @@ async def test_a_disconnected_token_is_in_no_file_even_with_a_concurrent_reader(
         assert files_containing(path, sealed[0]) != []
         reader.rollback()
         assert database._emptying_task is not None
-        await database.read(empty_log)
+        await database.run_sqlite(empty_log)
     assert files_containing(path, sealed[0]) == []
     assert await accounts.find("U2", BITRISE) is not None
     backup = path.with_name("copy.db")
@@ -182,7 +183,7 @@ async def test_a_disconnected_token_is_in_no_file_even_with_a_concurrent_reader(
 
 async def test_traces_in_the_log_of_a_killed_bot_are_removed_at_the_next_start(tmp_path: Path) -> None:
     path, killed = tmp_path / "data" / "b.db", tmp_path / "killed" / "b.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     accounts = make_repositories(database, secret_box()).of("T1").accounts
     account = await accounts.connect("U1", BITRISE, SecretStr("t"), provider_user="x", name="x", at=NOON)
     with closing(sqlite3.connect(path)) as reader:
@@ -193,7 +194,7 @@ async def test_traces_in_the_log_of_a_killed_bot_are_removed_at_the_next_start(t
         for name in ("b.db", "b.db-wal"):
             shutil.copyfile(path.with_name(name), killed.with_name(name))
     assert files_containing(killed, account.sealed) != []
-    started = await Database.open(killed)
+    started = await SqliteDatabase.open(killed)
     assert files_containing(killed, account.sealed) == []
     await started.close()
     await database.close()
@@ -215,7 +216,7 @@ async def _store_many_users(database: Database) -> dict[str, str]:
 async def test_of_many_disconnected_tokens_none_is_in_a_file(tmp_path: Path) -> None:
     """Connect, connect again and disconnect: in this order a token would remain in an unused part of a page."""
     path = tmp_path / "data" / "b.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     accounts, chance = make_repositories(database, secret_box()).of("T1").accounts, random.Random(0)
     sealed = {}
 
@@ -241,7 +242,7 @@ async def test_of_many_disconnected_tokens_none_is_in_a_file(tmp_path: Path) -> 
 
 async def test_of_many_erased_users_none_is_in_a_file(tmp_path: Path) -> None:
     path = tmp_path / "data" / "b.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     sealed = await _store_many_users(database)
     settings = {"DATABASE_URL": str(path), "BUILDBELL_SECRET_KEY": OLD}
     removed = list(sealed)[::40]
@@ -296,9 +297,9 @@ async def test_an_update_removes_traces_of_older_versions(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = old_file_with_traces(tmp_path, monkeypatch)
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     assert await database.read(lambda db: db.execute("PRAGMA secure_delete").fetchone()[0]) == 1
-    assert await database.read(empty_log)
+    assert await database.run_sqlite(empty_log)
     assert files_containing(path, "canary") == []
     await database.close()
 
@@ -312,9 +313,9 @@ async def test_an_update_on_a_full_disk_removes_traces_later(
         raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as full:
-        full.setattr("storage.database.rewrite_file", fail_with_full_disk)
-        await (await Database.open(path)).close()
-    database = await Database.open(path)
+        full.setattr("storage.sqlite_database.rewrite_file", fail_with_full_disk)
+        await (await SqliteDatabase.open(path)).close()
+    database = await SqliteDatabase.open(path)
     assert await database.rewrite_if_marked()
     assert files_containing(path, "canary") == []
     await database.close()
@@ -322,7 +323,7 @@ async def test_an_update_on_a_full_disk_removes_traces_later(
 
 async def test_a_removed_workspace_is_in_no_file_after_the_file_was_rewritten(tmp_path: Path) -> None:
     path = tmp_path / "data" / "b.db"
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     storage = make_repositories(database, secret_box())
     account = await storage.of("T0GONE").accounts.connect(
         "U1", BITRISE, SecretStr("t"), provider_user="x", name="canary-name", at=NOON

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from storage.database import Database, WorkspaceGone
+from storage.database import WorkspaceGone
 from storage.repositories import Repositories
 from storage.slack_deliveries import SlackDeliveries
+from storage.sqlite_database import SqliteDatabase
 from tests.support.factories import NOON
 
 LATER = NOON + timedelta(minutes=10)
@@ -18,7 +19,7 @@ LATER = NOON + timedelta(minutes=10)
 
 async def test_a_delivery_is_taken_once_per_workspace_even_by_the_next_process(tmp_path: Path) -> None:
     for is_new in (True, False):
-        database = await Database.open(tmp_path / "b.db")
+        database = await SqliteDatabase.open(tmp_path / "b.db")
         deliveries = SlackDeliveries(database)
         taken = await asyncio.gather(
             *(deliveries.take("T1", "one", now=NOON, until=LATER) for _ in range(5)),

@@ -34,9 +34,10 @@ from providers.bitrise.builds.actions import AbortBuildAction
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
 from storage.accounts import Account
-from storage.database import Database, WorkspaceGone
+from storage.database import WorkspaceGone
 from storage.encryption import DecryptionError, SecretBox
 from storage.slack_messages import NewMessage
+from storage.sqlite_database import SqliteDatabase
 from storage.user_profiles import NameTaken, UserProfile
 from storage.workflow_steps import Outcome
 from tests.support.factories import ANDROID, IOS, NOON, make_build
@@ -116,7 +117,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
     @initialize()
     def open(self) -> None:
         path = Path(self._folder.name) / "buildbell.db"
-        self.database = self.run(Database.open(path))
+        self.database = self.run(SqliteDatabase.open(path))
         self.storage = make_repositories(self.database, SecretBox(["a-key-of-the-tests-that-is-long-enough"]))
         self.recorder = make_poll_recorder(self.database)
         # Initial data of every kind, so that there is something to access.

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -36,6 +35,7 @@ from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
 from services.request.context import sign_view
 from storage.encryption import SecretBox
+from tests.support.schema import connect_directly, table_names
 
 # Slack's deadline is three seconds. A busy machine may take longer; `bench/ack_latency.py` measures the bot's time.
 DEADLINE_SECONDS = 30.0
@@ -178,6 +178,7 @@ class BotHarness(WorkspaceHarness):
         now: Callable[[], datetime] = utc_now,
         settings: Mapping[str, str] = NO_SETTINGS,
         registry: ProviderRegistry[ProviderSpec] = SPECS,
+        database_url: str = "",
     ) -> None:
         self.clock = Clock()
         self._registry = registry
@@ -190,6 +191,7 @@ class BotHarness(WorkspaceHarness):
         self.bitrise = BitriseSimulator(now=self.clock)
         self.buildio = BuildioSimulator(now=self.clock)
         self.folder = folder
+        self.database_url = database_url or f"sqlite:///{folder / 'buildbell.db'}"
         self._http = http
         self._seconds = seconds
         self._extra_settings = settings
@@ -239,7 +241,7 @@ class BotHarness(WorkspaceHarness):
             "buildio_token": members.TOKEN,
             "buildio_api_url": self.buildio.api_url,
             "download_hosts": urlsplit(self.bitrise.file_store.url).hostname or "",
-            "database_url": str(self.folder / "buildbell.db"),
+            "database_url": self.database_url,
             "host": "127.0.0.1",
             "port": "0",
             # Most tests use the bot's own token; those about accounts set it to 0.
@@ -253,14 +255,11 @@ class BotHarness(WorkspaceHarness):
         return {name: value for name, value in settings.items() if value}
 
     def count_rows_with(self, text: str) -> dict[str, int]:
-        """Return how many rows of each table contain the text; the write-ahead log is read too."""
-        with closing(sqlite3.connect(f"file:{self.folder / 'buildbell.db'}?mode=ro", uri=True)) as connection:
-            tables = [
-                name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
-            ]
+        """Return how many rows of each table contain the text."""
+        with connect_directly(self.database_url) as connection:
             found = {
                 table: sum(text in str(row) for row in connection.execute(f'SELECT * FROM "{table}"'))  # noqa: S608 - names of tables
-                for table in tables
+                for table in table_names(connection)
             }
         return {table: count for table, count in found.items() if count}
 
@@ -284,11 +283,12 @@ class BotHarness(WorkspaceHarness):
 
     async def rows(self, query: str) -> list[tuple[object, ...]]:
         """Return the rows of a query on the database."""
-        connection = sqlite3.connect(self.folder / "buildbell.db")
-        try:
+        with connect_directly(self.database_url) as connection:
             return connection.execute(query).fetchall()
-        finally:
-            connection.close()
+
+    async def audit_entries(self) -> list[dict[str, Any]]:
+        """Return the audit log's entries without what names a person, oldest first."""
+        return [json.loads(str(body)) for (body,) in await self.rows("SELECT body FROM audit ORDER BY seq")]
 
     async def wait_for_values(self, query: str, *expected: object) -> None:
         """Wait until the query returns these values as its only column, in any order."""
@@ -306,7 +306,7 @@ class BotHarness(WorkspaceHarness):
 
     async def execute(self, statement: str, *parameters: object) -> None:
         """Change the database without the bot."""
-        with closing(sqlite3.connect(self.folder / "buildbell.db")) as connection, connection:
+        with connect_directly(self.database_url) as connection:
             connection.execute(statement, parameters)
 
 
@@ -317,10 +317,13 @@ async def bot_harness(
     http: bool = False,
     seconds: Mapping[str, float] = NO_SECONDS,
     now: Callable[[], datetime] = utc_now,
+    database_url: str = "",
     **settings: str,
 ) -> AsyncIterator[BotHarness]:
     """Run a harness; `seconds` are the bot's own timings, such as `ping_seconds`; `now` is its clock and Slack's."""
-    harness = BotHarness(folder, http=http, seconds=seconds, now=now, settings=settings)
+    harness = BotHarness(
+        folder, http=http, seconds=seconds, now=now, settings=settings, database_url=database_url
+    )
     await harness.open()
     try:
         await harness.start_bot()

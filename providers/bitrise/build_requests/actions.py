@@ -15,7 +15,6 @@ from providers.bitrise.api.access import own_client
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.provider import BITRISE
 from services.actions.action import ActionResult
-from services.events import OutboxChanged
 from services.request.context import Reply, RequestContext, Visibility
 
 TITLE = "Approvals"
@@ -99,7 +98,6 @@ class DecideBuildRequestAction(BitriseAction):
                 self.request,
                 lambda gone: build_request_messages.request_gone(gone, self.app),
             )
-            context.services.events.publish(OutboxChanged())
             raise UserError(
                 "This build does not wait any more: somebody else has decided, or it has gone."
             ) from error
@@ -115,5 +113,4 @@ class DecideBuildRequestAction(BitriseAction):
                 known, self.app, approved=approved, by=context.person
             ),
         )
-        context.services.events.publish(OutboxChanged())
         return ActionResult(Reply(message, Visibility.CHANNEL, title=TITLE))

@@ -9,14 +9,16 @@ import structlog
 
 from domain.build import App, BuildRequest
 from domain.build_author import NameDirectory
+from domain.build_filter import NOBODY
 from domain.message import Recipient
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected
 from domain.subscription import Subscription
+from domain.unit import Unit
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.provider import BITRISE
-from services.events import EventBus, OutboxChanged
 from services.jobs.background_job import BackgroundJob
+from storage.database import DatabaseUnavailable
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -38,6 +40,8 @@ class BuildRequestPoller(BackgroundJob):
     """
 
     name = "polling of build requests"
+    unit = Unit.POLL
+    key = "bitrise build requests"
 
     def __init__(
         self,
@@ -45,14 +49,12 @@ class BuildRequestPoller(BackgroundJob):
         storage: Repositories,
         *,
         every_seconds: float,
-        events: EventBus,
         clock: Callable[[], datetime],
     ) -> None:
         super().__init__()
         self._bitrise = bitrise
         self._storage = storage
         self._every = every_seconds
-        self._events = events
         self._clock = clock
         self._not_before: dict[str, datetime] = {}
         self._apps: Sequence[App] = ()
@@ -67,6 +69,8 @@ class BuildRequestPoller(BackgroundJob):
         except ProviderError as failure:
             self._failures += 1
             log.info("approvals.later", reason=str(failure))
+        except DatabaseUnavailable:
+            raise
         except Exception:
             self._failures += 1
             log.exception("approvals.broken")
@@ -96,7 +100,6 @@ class BuildRequestPoller(BackgroundJob):
 
     async def _store_changes(self, app: App, waiting: Sequence[BuildRequest]) -> None:
         requests, now = self._storage.build_requests, self._clock()
-        has_changes = False
         open_slugs = {request.slug for request in await requests.open(BITRISE, app.slug)}
         for request in waiting:
             if request.slug in open_slugs:
@@ -104,21 +107,19 @@ class BuildRequestPoller(BackgroundJob):
                 continue
             recipients = await self._find_recipients(app, request)
             card = build_request_messages.request_card(request, app)
-            has_changes |= await requests.begin(request, recipients, card, now)
+            await requests.begin(request, recipients, card, now)
         for slug in open_slugs:
-            has_changes |= await requests.end(
+            await requests.end(
                 BITRISE, slug, lambda request: build_request_messages.request_gone(request, app)
             )
-        if has_changes:
-            self._events.publish(OutboxChanged())
 
     async def _find_recipients(self, app: App, request: BuildRequest) -> list[Recipient]:
         subscriptions = await self._storage.subscriptions.of_app(BITRISE, app.slug)
-        names = await self._storage.subscriptions.names(subscription.team for subscription in subscriptions)
+        names = await self._storage.subscriptions.names(subscriptions)
         matching = [
             subscription
             for subscription in subscriptions
-            if _matches(subscription, request, names[subscription.team])
+            if _matches(subscription, request, names.get(subscription.team, NOBODY))
         ]
         return list(dict.fromkeys(subscription.recipient for subscription in matching))
 

@@ -48,7 +48,7 @@ async def _refresh(press: ButtonPress) -> None:
     app, build = await find_pressed_build(press)
     if build.ended or await notification_buttons.is_started_run(press):
         # Notifications and messages about started builds hold more than the card, so they are updated, not replaced.
-        press.context.services.pollers.poll_now(app.provider)
+        await press.context.services.pollers.poll_now(app.provider)
         if await notification_buttons.refresh(press):
             return
     await press.responder.replace_original(await build_commands.card(app, build, press.context))

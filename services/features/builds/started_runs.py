@@ -17,7 +17,6 @@ from domain.poll_state import Baseline
 from domain.provider_errors import Forbidden, NotFound, ProviderError
 from domain.subscription import AccessSource, Scope
 from messages.started_run import run_started
-from services.events import OutboxChanged
 from services.outbox.message_key import MessageKey, build_run_key, pipeline_run_key
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.user_channels import own_scope
@@ -107,7 +106,6 @@ async def _store_and_follow(
         baseline=baseline or Baseline(at=since),
         scope=scope,
     )
-    context.services.events.publish(OutboxChanged())
     # In a channel where the bot can't post, the reply is sent like that of any other command.
     return None if can_write or not context.channel else _start_reply(note, context, buttons)
 

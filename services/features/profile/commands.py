@@ -109,7 +109,7 @@ async def notify_of_end(app: App, build: Build, context: RequestContext) -> Repl
         # It ended between the button press and the first poll, which sends no notifications for what it finds.
         await context.storage.subscriptions.remove(subscription)
         raise UserError(ended)
-    context.services.pollers.poll_now(app.provider)
+    await context.services.pollers.poll_now(app.provider)
     return Reply(profile.end_notification_set(build, app), Visibility.ONE_PERSON)
 
 

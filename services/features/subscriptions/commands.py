@@ -86,7 +86,7 @@ async def subscribe_channel(app: App, terms: NotificationRule, context: RequestC
         except BaseException:
             await context.storage.subscriptions.remove(subscription)
             raise
-    context.services.pollers.poll_now(app.provider)
+    await context.services.pollers.poll_now(app.provider)
     return None
 
 
@@ -258,7 +258,7 @@ async def _resume(subscription_id: int, context: RequestContext, *, announce: bo
         await context.storage.subscriptions.resume(
             subscription, by=context.person, at=context.now(), scope=scope
         )
-    context.services.pollers.poll_now(subscription.provider)
+    await context.services.pollers.poll_now(subscription.provider)
     return subscription
 
 

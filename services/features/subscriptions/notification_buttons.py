@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from domain.commands.errors import UserError
 from domain.message import CardState, Recipient
-from services.events import OutboxChanged
 from services.outbox.message_key import RUN, MessageKind
 from services.request.button_press import ButtonPress
 from services.request.context import RequestContext
 from storage.slack_messages import SlackMessage
 
 SNOOZE = timedelta(hours=4)
+# A message whose outcome is unknown is searched in the channel, which may take as long.
+MAX_WAIT_SECONDS = 30
 
 
 async def claim(press: ButtonPress) -> None:
@@ -36,7 +39,6 @@ async def end_snooze(press: ButtonPress) -> None:
     card, before = await _update_card(press, snoozed_by=None, snoozed_until=None)
     if before.snoozed_until is not None:
         await press.context.services.storage.outbox.release(card.recipient, before.snoozed_until)
-        press.context.services.events.publish(OutboxChanged())
 
 
 async def refresh(press: ButtonPress) -> bool:
@@ -49,7 +51,6 @@ async def refresh(press: ButtonPress) -> bool:
         return False
     await _check_may_change(message, press.context)
     await press.context.services.storage.slack_messages.refresh(message.parcel)
-    press.context.services.events.publish(OutboxChanged())
     return True
 
 
@@ -60,12 +61,23 @@ async def is_started_run(press: ButtonPress) -> bool:
 
 
 async def find_message(press: ButtonPress) -> SlackMessage | None:
-    """Return the stored message that the button is on; None if the bot does not update it."""
+    """Return the stored message that the button is on; None if the bot does not update it.
+
+    A user may press a button before the bot knows the new message's ts. So this waits for messages that are being sent.
+    """
     pressed, context = press.message, press.context
     if pressed is None or pressed.ts is None:
         return None
     recipient = Recipient(team=context.team, channel=pressed.channel)
-    return await context.services.storage.slack_messages.find_by_ts(recipient, pressed.ts)
+    messages = context.services.storage.slack_messages
+    sending = await messages.sending(recipient)
+    with suppress(TimeoutError):
+        async with asyncio.timeout(MAX_WAIT_SECONDS):
+            while (found := await messages.find_by_ts(recipient, pressed.ts)) is None and sending:
+                await asyncio.sleep(0.1)
+                sending &= await messages.sending(recipient)
+            return found
+    return None
 
 
 async def _update_card(press: ButtonPress, **changes: object) -> tuple[SlackMessage, CardState]:
@@ -75,7 +87,6 @@ async def _update_card(press: ButtonPress, **changes: object) -> tuple[SlackMess
         raise UserError("This card is too old to be changed.")
     await _check_may_change(card, press.context)
     before = await press.context.services.storage.slack_messages.update_card(card.parcel, changes)
-    press.context.services.events.publish(OutboxChanged())
     return card, before
 
 

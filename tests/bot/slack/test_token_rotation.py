@@ -19,10 +19,10 @@ from services.accounts.token_refresh import FIRST_PAUSE
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
 from services.slack.workspace_clients import WorkspaceClient
-from storage.database import Database
 from storage.encryption import SecretBox
 from storage.installations import Installations
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 from tests.support.bot_harness import SECRET_KEY
 from tests.support.factories import NOON
 from tests.support.multi_workspace_harness import (
@@ -129,7 +129,7 @@ async def test_a_refreshed_token_is_stored_even_if_its_request_was_cancelled(
 ) -> None:
     vault = SecretBox([SECRET_KEY])
     await harness.stop_bot()
-    database = await Database.open(harness.folder / "buildbell.db")
+    database = await SqliteDatabase.open(harness.folder / "buildbell.db")
     clock.passed += TOKEN_LIFETIME + timedelta(minutes=1)
     async with create_slack_session() as session:
         client = SlackClient(base_url=harness.slack.api_url, session=session)

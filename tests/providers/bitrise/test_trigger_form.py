@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sandbox.slack.models import OpenView
-from storage.database import Database
+from storage.sqlite_database import SqliteDatabase
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.canary_secrets import CANARIES
 from tests.support.repositories import make_repositories
@@ -209,7 +209,7 @@ async def test_the_last_trigger_is_stored_per_person_and_workspace_without_secre
     from domain.commands.shared_commands import TriggerBuild
     from tests.support.factories import NOON
 
-    database = await Database.open(tmp_path / "x.db")
+    database = await SqliteDatabase.open(tmp_path / "x.db")
     last_triggers, other_workspace = (
         make_repositories(database).of("T1").last_triggers,
         make_repositories(database).of("T2").last_triggers,

@@ -203,9 +203,9 @@ async def test_workflow_builder_refuses_inputs_that_the_manifest_does_not_declar
 
 async def test_a_step_interrupted_by_a_crash_fails_and_is_not_executed_again(tmp_path: Path) -> None:
     from bot.app import utc_now
-    from storage.database import Database
+    from storage.sqlite_database import SqliteDatabase
 
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     steps = make_repositories(database).workflow_steps
     async with bot_harness(tmp_path / "other") as harness:
         run = FunctionExecution("Fx1", START, {"app": "android", "branch": "main"})
@@ -213,7 +213,7 @@ async def test_a_step_interrupted_by_a_crash_fails_and_is_not_executed_again(tmp
         await harness.stop_bot()
         await steps.begin("T0SANDBOX", "Fx1", START, utc_now() - timedelta(minutes=1))
         await database.close()
-        harness.folder = tmp_path
+        harness.database_url = f"sqlite:///{tmp_path / 'buildbell.db'}"
         await harness.start_bot()
         await wait_until_over(harness, run)
         assert "stopped in the middle" in str(run.error)

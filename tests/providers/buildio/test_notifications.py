@@ -20,7 +20,7 @@ from providers.buildio.polling.source import BuildioBuildSource
 from providers.buildio.provider import BUILDIO
 from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
-from storage.database import Database
+from storage.sqlite_database import SqliteDatabase
 from tests.support.bot_harness import BotHarness
 from tests.support.repositories import make_repositories
 
@@ -41,7 +41,7 @@ async def harness_subscribed_to_shop(folder: Path, **settings: str) -> AsyncIter
 
 
 async def subscribe(harness: BotHarness) -> None:
-    database = await Database.open(harness.folder / "buildbell.db")
+    database = await SqliteDatabase.open(harness.folder / "buildbell.db")
     async with HttpTransport() as http:
         client = BuildioClient(
             http,

@@ -14,14 +14,14 @@ from pydantic import SecretStr
 from domain.credentials import Tokens
 from domain.fair_limiter import Requester
 from domain.provider_errors import InvalidToken, ProviderDown
+from domain.unit import Unit
 from providers.buildio.provider import BUILDIO
 from services.accounts.token_refresh import ASKED_AGAIN, FIRST_PAUSE, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
-from services.events import EventBus, OutboxChanged
 from storage.accounts import Account
-from storage.database import Database
 from storage.encryption import SecretBox
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 from tests.support.factories import NOON
 from tests.support.repositories import make_repositories
 
@@ -122,18 +122,16 @@ class TokenRefreshHarness:
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[TokenRefreshHarness]:
-    database = await Database.open(tmp_path / "b.db")
+    database = await SqliteDatabase.open(tmp_path / "b.db")
     storage, clock = make_repositories(database, SecretBox(["key-" * 10])), Clock()
     oauth, notices = FakeOAuthFlow(clock), list[None]()
     verification = FakeVerification()
     verifier = TokenVerifier(verification, pause_seconds=5.0, sleep=verification.sleep)
-    events = EventBus()
-    events.subscribe(OutboxChanged, lambda _event: notices.append(None))
+    database.use_engine(lambda _db, unit, *_: notices.append(None) if unit is Unit.DELIVER else None)
     refresher = TokenRefresher(
         oauth,
         storage,
         verifier=verifier,
-        events=events,
         clock=clock,
         check_seconds=PATIENCE,
     )
@@ -310,7 +308,6 @@ async def test_requests_do_not_wait_long_for_a_verification_but_a_late_result_co
         harness.oauth,
         harness.storage,
         verifier=TokenVerifier(harness.verification),
-        events=EventBus(),
         clock=harness.clock,
         check_seconds=0.01,
     )

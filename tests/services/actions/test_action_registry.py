@@ -29,6 +29,7 @@ from storage.database import Database
 from storage.encryption import SecretBox
 from storage.pending_actions import signed_text
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 from tests.support.factories import NOON
 from tests.tiny.provider import TINY
 
@@ -121,7 +122,7 @@ class TinyServices:
             clients=clients,
             authorizer=Authorizer([ANNA_AGREES], self.storage, clients, groups),
             storage=self.storage,
-            pollers=mock.Mock(),
+            pollers=mock.AsyncMock(),
             events=mock.Mock(),
             clock=lambda: NOON,
         )
@@ -149,7 +150,7 @@ def _app(slug: str) -> App:
 
 @pytest.fixture
 async def tiny_services(tmp_path: Path) -> AsyncIterator[TinyServices]:
-    database = await Database.open(tmp_path / "buildbell.db")
+    database = await SqliteDatabase.open(tmp_path / "buildbell.db")
     yield TinyServices(database)
     await database.close()
 

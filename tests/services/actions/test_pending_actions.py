@@ -10,10 +10,20 @@ from pathlib import Path
 import pytest
 
 from bot.app import utc_now
+from domain.action import Approvers, PendingActionState
+from domain.audit_chain import Event
+from domain.commands.shared_commands import TriggerBuild
+from domain.message import Message
+from providers.bitrise.builds.actions import TriggerBuildAction
 from sandbox.slack.models import Post
+from services.actions.audit import action_entry
+from storage.database import Database
 from storage.encryption import SecretBox
 from tests.services.features.test_access_rules import add_rule, governed
 from tests.support.bot_harness import SECRET_KEY, BotHarness
+from tests.support.factories import ANDROID, NOON
+from tests.support.postgres import PostgresServer
+from tests.support.repositories import make_repositories
 
 PROTECTED = """
 [[rule]]
@@ -368,3 +378,51 @@ async def test_an_unreadable_action_expires_and_does_not_stop_others_from_expiri
         assert "It was not done" in str(run.error)
         await harness.wait_for_values("SELECT state FROM proposals", "expired", "expired", "expired")
         assert harness.bitrise.state.builds == []
+
+
+BREAK_FIRST_COMMIT = """
+    CREATE SEQUENCE decisions;
+    CREATE FUNCTION break_off() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        IF nextval('decisions') = 1 THEN
+            PERFORM pg_terminate_backend(pg_backend_pid()); PERFORM pg_sleep(30);
+        END IF; RETURN NULL; END $$;
+    CREATE CONSTRAINT TRIGGER break_off AFTER UPDATE ON proposals DEFERRABLE INITIALLY DEFERRED
+        FOR EACH ROW WHEN (NEW.state = 'agreed') EXECUTE FUNCTION break_off()"""
+
+
+async def test_a_decision_whose_commit_is_not_confirmed_is_carried_out_once(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    url = postgres.new_database()
+    async with governed(tmp_path, PROTECTED, database_url=url) as harness:
+        request = await request_action(harness)
+        await harness.execute(BREAK_FIRST_COMMIT)
+        await harness.users.click("anna", request, "Agree")
+        await harness.wait_for_message("ben started Sample Android #1", person=None)
+        await harness.wait_for_values("SELECT state FROM proposals", "done")
+        assert len(harness.bitrise.state.builds) == 1
+        events = [entry["event"] for entry in await harness.audit_entries()]
+        assert [events.count(event) for event in ("agreed", "begun")] == [1, 1]
+
+
+async def test_the_same_decision_stored_twice_counts_once(database: Database) -> None:
+    repositories = make_repositories(database, SecretBox([SECRET_KEY]))
+    pending = repositories.pending_actions.new(
+        TriggerBuildAction(app=ANDROID, ask=TriggerBuild()),
+        team="T1",
+        channel="C1",
+        asked_by="U1",
+        deciders=Approvers(who=()),
+        asked_at=NOON,
+        expires_at=NOON + timedelta(hours=1),
+    )
+    entry = action_entry(Event.AGREED, pending.act, person="U1", channel="C1")
+    for _ in range(2):
+        await repositories.pending_actions.begin(pending, Message("?"), entry)
+    for by, at, expected in (("U2", NOON, True), ("U2", NOON, True), ("U3", NOON, False)):
+        decided = await repositories.pending_actions.conclude(
+            pending, PendingActionState.AGREED, Message("!"), entry, by=by, at=at
+        )
+        assert decided is expected
+    count = "SELECT COUNT(*) FROM audit"
+    assert await database.read(lambda db: db.execute(count).fetchone()[0]) == 2

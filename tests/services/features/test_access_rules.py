@@ -38,6 +38,7 @@ async def governed(
     service_token_acts: str = "0",  # noqa: S107 - a switch
     now: Callable[[], datetime] = utc_now,
     audit_anchor: str = "",
+    database_url: str = "",
 ) -> AsyncIterator[BotHarness]:
     """Start a bot with the operator's rules; Anna (admin) and Ben (of the release team) have linked accounts."""
     (folder / "policy.toml").write_text(rules)
@@ -48,6 +49,7 @@ async def governed(
         service_token_acts=service_token_acts,
         policy_file=policy,
         audit_anchor=audit_anchor,
+        database_url=database_url,
     ) as harness:
         await harness.connect("anna", "ben")
         yield harness

@@ -14,6 +14,7 @@ from providers.bitrise import action_ids
 from sandbox.bitrise.members import BEN_TOKEN
 from storage.encryption import SecretBox
 from storage.personal_data import erase_everywhere
+from storage.sqlite_database import SqliteConnection
 from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
 
 LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
@@ -225,7 +226,7 @@ async def test_access_through_a_subscription_ends_at_once_when_its_creator_is_er
         await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
         db = sqlite_utils.Database(harness.folder / "buildbell.db")
         with db.conn:
-            erase_everywhere(db, "T0SANDBOX", "U0BEN", SecretBox([SECRET_KEY]), utc_now())
+            erase_everywhere(SqliteConnection(db), "T0SANDBOX", "U0BEN", SecretBox([SECRET_KEY]), utc_now())
         db.close()
         await harness.ask("/bitrise build #1", NO_ACCESS, person="carla")
 

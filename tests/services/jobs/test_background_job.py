@@ -9,10 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from services.events import BuildsChanged, EventBus, OutboxChanged
-from services.jobs.background_job import MAX_PAUSE_SECONDS, MIN_PAUSE_SECONDS, BackgroundJob, seconds_until
+from services.jobs.background_job import BackgroundJob
+from services.jobs.engine import LocalEngine
+from services.jobs.schedule import MAX_PAUSE_SECONDS, MIN_PAUSE_SECONDS, seconds_until
 from services.jobs.supervisor import Supervisor
 from services.jobs.workspace_tasks import WorkspaceTasks
+from storage.database import DatabaseUnavailable
 
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -21,7 +23,6 @@ class RecordingJob(BackgroundJob):
     """A job that records its steps and then returns, raises or waits for what a test has given."""
 
     name = "recording"
-    woken_by = (OutboxChanged,)
 
     def __init__(self, *results: float | Exception | None, retry_seconds: float | None = None) -> None:
         super().__init__()
@@ -103,23 +104,8 @@ def test_a_job_looks_again_at_something_due_within_a_minute(
     assert seconds_until(time, NOON) == expected
 
 
-async def test_events_wake_the_jobs_that_name_them() -> None:
-    events = EventBus()
-    supervisor, job = Supervisor(events), RecordingJob()
-    supervisor.start_job(job)
-    running = asyncio.create_task(supervisor.run())
-    await job.wait_for(lambda: job.steps.count("run") == 1)
-    events.publish(BuildsChanged())
-    events.publish(OutboxChanged())
-    await job.wait_for(lambda: job.steps.count("run") == 2)
-    supervisor.stop()
-    await asyncio.wait_for(running, 30)
-    await supervisor.drain()
-    assert job.steps == ["prepare", "run", "run", "finish"]
-
-
 async def test_a_job_that_fails_ends_everything() -> None:
-    supervisor, healthy = Supervisor(EventBus()), RecordingJob()
+    supervisor, healthy = Supervisor(LocalEngine(clock=lambda: NOON)), RecordingJob()
     supervisor.start_job(healthy)
     supervisor.start_job(RecordingJob(RuntimeError("dead")))
     with pytest.raises(RuntimeError, match="dead"):
@@ -132,7 +118,7 @@ async def test_a_job_does_not_start_if_its_condition_fails() -> None:
     async def refuse() -> bool:
         return False
 
-    supervisor, job = Supervisor(EventBus()), RecordingJob()
+    supervisor, job = Supervisor(LocalEngine(clock=lambda: NOON)), RecordingJob()
     supervisor.start_job(job, condition=refuse)
     await supervisor.drain()
     assert job.steps == []
@@ -142,7 +128,7 @@ async def test_what_does_not_end_in_time_is_cancelled() -> None:
     async def wait_forever() -> None:
         await asyncio.Event().wait()
 
-    supervisor = Supervisor(EventBus(), drain_seconds=0.01)
+    supervisor = Supervisor(LocalEngine(clock=lambda: NOON), drain_seconds=0.01)
     stuck = supervisor.start("stuck", wait_forever())
     with capture_logs() as logs:
         await supervisor.drain(wait_forever())
@@ -165,3 +151,38 @@ async def test_tasks_of_a_workspace_end_with_it_and_others_go_on() -> None:
     assert list(tasks) == [("T2", "U1"), ("T2", "U2")]
     await tasks.cancel()
     assert len(tasks) == 0
+
+
+async def test_every_job_waits_for_a_database_that_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.jobs.background_job.AGAIN_SECONDS", 0.001)
+
+    class JobWithoutDatabase(RecordingJob):
+        away = 2
+
+        async def prepare(self) -> None:
+            await super().prepare()
+            if self.away:
+                self.away -= 1
+                raise DatabaseUnavailable("away")
+
+        async def finish(self) -> None:
+            await super().finish()
+            raise DatabaseUnavailable("away again")
+
+    job = JobWithoutDatabase(DatabaseUnavailable("away"), None)
+    with capture_logs() as logs:
+        running = asyncio.create_task(job.run())
+        await job.wait_for(lambda: job.steps.count("run") == 2)
+        job.stop()
+        await asyncio.wait_for(running, 30)
+    assert job.steps == ["prepare", "prepare", "prepare", "run", "run", "finish"]
+    assert logs == []
+
+
+async def test_all_jobs_are_woken_when_something_may_have_been_stored() -> None:
+    supervisor, job = Supervisor(LocalEngine(clock=lambda: datetime.now(UTC))), RecordingJob()
+    supervisor.start_job(job)
+    await job.wait_for(lambda: job.steps.count("run") == 1)
+    supervisor.wake_all()
+    await job.wait_for(lambda: job.steps.count("run") == 2)
+    await supervisor.drain()

@@ -123,6 +123,15 @@ async def test_buttons_of_a_card_that_are_pressed_at_the_same_time_all_count(har
         await wait_for_text(harness, card, "[I'm on it] [Snooze 4 hours]")
 
 
+async def test_a_button_of_a_card_works_before_slack_has_answered_the_post(harness: BotHarness) -> None:
+    await harness.ask("/bitrise subscribe android style:card", "subscribed")
+    harness.slack.fault("chat.postMessage", "answer_lost")
+    start_build(harness, "error")
+    card = await harness.wait_for_message("is broken", person=None)
+    await harness.users.click("ben", card, "I'm on it")
+    await wait_for_text(harness, card, "[Take over] [Unassign]")
+
+
 async def test_a_branch_has_one_thread_whose_head_shows_the_last_result(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android style:thread", "one thread a branch or pull request")
     start_build(harness, "error")

@@ -7,6 +7,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import time, timedelta
+from typing import ClassVar
 
 import pytest
 
@@ -25,6 +26,7 @@ from providers.bitrise.provider import BITRISE
 from sandbox.faults import Fault
 from sandbox.slack.models import Post
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
+from services.jobs.engine import LocalEngine
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.message_key import MessageKind
@@ -46,6 +48,8 @@ class DispatcherHarness:
         self.metrics = Metrics()
         self.client = client
         self.keys = itertools.count(1)
+        self.engine = LocalEngine(clock=lambda: self.now)
+        repositories.database.use_engine(self.engine.wake)
         self.dispatcher = self.make_dispatcher()
 
     def make_dispatcher(
@@ -69,7 +73,7 @@ class DispatcherHarness:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Run the dispatcher in the background."""
-        running = asyncio.create_task(self.dispatcher.run())
+        running = asyncio.create_task(self.engine.run(self.dispatcher))
         try:
             yield
         finally:
@@ -246,14 +250,53 @@ async def test_a_message_that_slack_refuses_is_sent_plain(harness: DispatcherHar
     assert "#1 succeeded" in post.text
 
 
+async def test_a_message_of_another_process_is_looked_for_once_the_channel_was_taken_over_for_a_while(
+    harness: DispatcherHarness,
+) -> None:
+    """That process may have sent it until it lost the channel, however long this one has been running."""
+
+    class WatchedDispatcher(Dispatcher):
+        pauses: ClassVar[list[float]] = []
+
+        async def pause(self, seconds: float) -> None:
+            self.pauses.append(seconds)
+            seconds_passed[0] += seconds
+
+    seconds_passed = [1000.0]
+    dispatcher = WatchedDispatcher(
+        lambda _team: harness.client,
+        harness.storage,
+        counts=harness.metrics,
+        clock=lambda: harness.now,
+        limits=RateLimits(settling=5.0),
+        new_key=lambda: f"parcel-{next(harness.keys)}",
+        presentation_of=presentation_of,
+        timer=lambda: seconds_passed[0],
+    )
+    recipient = make_recipient("C0BUILDS")
+    for number in (1, 2):
+        await harness.enqueue(make_build(number))
+        due = await harness.storage.outbox.due(recipient, 1, harness.now)
+        lost = NewMessage(
+            parcel=f"lost-{number}", team="T1", channel="C0BUILDS", subject=f"build {due[0].build.slug}"
+        )
+        assert await harness.storage.outbox.begin(due, lost, harness.now)
+        seconds_passed[0] += 1000  # since the start, and since the last delivery
+        await dispatcher.deliver(recipient)
+    assert harness.first_lines() == [line(1), line(2)]
+    # The second time the channel has been this process's own for long.
+    assert [seconds for seconds in dispatcher.pauses if seconds] == [5.0]
+
+
 async def test_an_error_in_one_channel_does_not_delay_others(harness: DispatcherHarness) -> None:
     await harness.enqueue(make_build(1))
-    await harness.enqueue(make_build(2), channel="C0RANDOM")
-    harness.slack.fault("chat.postMessage", "ratelimited", seconds=30)
-    running = asyncio.create_task(harness.dispatcher.run())
-    await harness.slack.wait_for_post("random", "#2 succeeded")
-    harness.dispatcher.stop()
-    await running
+    harness.slack.fault("chat.postMessage", "ratelimited", seconds=300)
+    limited = asyncio.create_task(harness.wait_for_request())
+    async with harness.running():
+        await limited
+        await harness.enqueue(make_build(2), channel="C0RANDOM")
+        await harness.slack.wait_for_post("random", "#2 succeeded")
+    assert harness.first_lines() == []
 
 
 async def test_a_removed_subscription_gets_no_notifications(harness: DispatcherHarness) -> None:
@@ -445,7 +488,6 @@ async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_un
         await harness.enqueue(
             make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE)
         )
-        harness.dispatcher.wake()
         live = await harness.slack.wait_for_post("builds", "as of 12:02:00 UTC")
         warned = NotificationRule(running_over=timedelta(minutes=1))
         await harness.enqueue(make_build(2, BuildState.RUNNING), channel="C0RANDOM", terms=warned)
@@ -463,27 +505,25 @@ async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_un
             ],
             at=harness.now,
         )
-        harness.dispatcher.wake()
         long = await harness.slack.wait_for_post("random", "has been running for long")
+        second = await harness.slack.wait_for_post("builds", "#2 is running")
         for at in ("12:02:30", "12:03:00"):
             await harness.advance(30)
-            await harness.wait_for_edit(live, f"as of {at} UTC")
-            await harness.wait_for_edit(long, f"as of {at} UTC")
+            for post in (live, long, second):
+                await harness.wait_for_edit(post, f"as of {at} UTC")
         before = harness.edits
         await harness.advance(20)
         await harness.enqueue(make_build(1), make_build(2))
-        harness.dispatcher.wake()
         await harness.wait_for_edit(live, "#1 succeeded")
         # Its outdated text is corrected, but it does not announce the build's end a second time.
         await harness.wait_for_edit(long, "ran for long")
-        await harness.slack.wait_for_post("builds", "#2 succeeded")
+        await harness.wait_for_edit(second, "#2 succeeded")
         assert "#2 succeeded" in harness.slack.message_text(long)
         ended = await harness.slack.wait_for_post("random", "#2 succeeded", after=long)
         assert "as of" not in "".join(map(harness.slack.message_text, (live, long, ended)))
         assert harness.edits == before + 3
         await harness.advance(600)
         await harness.enqueue(make_build(3), channel="C0RANDOM")
-        harness.dispatcher.wake()
         await harness.slack.wait_for_post("random", "#3 succeeded")
         assert harness.edits == before + 3
 
@@ -513,7 +553,6 @@ async def test_a_pipeline_shows_progress_even_while_none_of_its_builds_runs(
             PollSnapshot(token="t", provider=BITRISE, builds=(build,), pipelines=(pipeline,)),
             at=harness.now,
         )
-        harness.dispatcher.wake()
         card = await harness.slack.wait_for_post("builds", "train")
         await harness.advance(30)
         await harness.wait_for_edit(card, "running for 30 s, as of 12:00:30 UTC")
@@ -545,7 +584,6 @@ async def test_the_progress_interval_depends_on_the_providers_clock_and_the_atte
     async with harness.running():
         snapshot = PollSnapshot(token="t", provider=BITRISE, builds=(build, again), pipelines=(pipeline,))
         await recorder.record(snapshot, at=harness.now)
-        harness.dispatcher.wake()
         live = await harness.slack.wait_for_post("builds", "#1 is running")
         card = await harness.slack.wait_for_post("builds", "train")
         await harness.advance(30)
@@ -561,7 +599,6 @@ async def test_a_started_run_shows_progress_however_late_it_is_polled(
         await harness.storage.of("T1").subscriptions.follow(
             run, channel="C0BUILDS", by="U1", at=NOON, baseline=Baseline(), scope=Scope()
         )
-        harness.dispatcher.wake()
         post = await harness.slack.wait_for_post("builds", "anna started it")
         # The check soon after the post finds nothing running yet.
         await harness.advance(30)
@@ -571,7 +608,6 @@ async def test_a_started_run_shows_progress_however_late_it_is_polled(
         recorder = make_poll_recorder(harness.storage.database)
         running = make_build(1, BuildState.RUNNING)
         await recorder.record(PollSnapshot(token="t", provider=BITRISE, builds=(running,)), at=harness.now)
-        harness.dispatcher.wake()
         await harness.wait_for_edit(post, "#1 is running")
         await harness.advance(10)
         await harness.advance(30)
@@ -585,7 +621,6 @@ async def test_a_card_is_updated_when_its_snooze_ends(
         await harness.enqueue(
             make_build(1, BuildState.FAILED), terms=NotificationRule(style=DeliveryStyle.CARD)
         )
-        harness.dispatcher.wake()
         post = await harness.slack.wait_for_post("builds", "Snooze")
         await harness.advance(0)
         card = await harness.storage.slack_messages.find_by_ts(make_recipient("C0BUILDS"), post.ts)
@@ -598,7 +633,6 @@ async def test_a_card_is_updated_when_its_snooze_ends(
                 "snoozed_until": harness.now + timedelta(hours=1),
             },
         )
-        harness.dispatcher.wake()
         await harness.wait_for_edit(post, "End snooze")
         await harness.advance(3599)
         await harness.advance(1)
@@ -623,7 +657,6 @@ async def test_no_progress_is_shown_during_an_outage_or_in_deleted_messages(
             make_build(2, BuildState.RUNNING),
             terms=NotificationRule(style=DeliveryStyle.LIVE),
         )
-        harness.dispatcher.wake()
         first = await harness.slack.wait_for_post("builds", "#1 is running")
         second = await harness.slack.wait_for_post("builds", "#2 is running")
         seen = False
@@ -658,12 +691,10 @@ async def test_a_state_change_goes_before_excerpts_and_progress_even_in_its_own_
             channel=last.id,
             terms=NotificationRule(style=DeliveryStyle.LIVE),
         )
-        harness.dispatcher.wake()
         live = await harness.slack.wait_for_post(last.id, "#1 is running")
         for channel in channels[:-1]:
             await harness.enqueue(channel=channel.id)
         await harness.enqueue(make_build(2, BuildState.FAILED))
-        harness.dispatcher.wake()
         for channel in channels:
             await harness.slack.wait_for_post(channel.id, "#2 failed")
         pending = await harness.storage.failure_analyses.next(BITRISE)
@@ -679,6 +710,5 @@ async def test_a_state_change_goes_before_excerpts_and_progress_even_in_its_own_
 
         await harness.slack.workspace.wait_for(lambda: excerpts() > 20 or None, 30, "excerpts")
         await harness.enqueue(make_build(1))
-        harness.dispatcher.wake()
         await harness.wait_for_edit(live, "#1 succeeded")
         assert excerpts() < len(channels)

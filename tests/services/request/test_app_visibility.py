@@ -39,10 +39,10 @@ from services.request.context import context_outside
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import SlackClient
 from services.slack.workspace_members import MemberDirectory, Membership
-from storage.database import Database
 from storage.encryption import SecretBox
 from storage.personal_data import erase_everywhere
 from storage.repositories import Repositories
+from storage.sqlite_database import SqliteDatabase
 from tests.support.factories import NOON
 from tests.support.repositories import make_repositories
 
@@ -141,7 +141,6 @@ async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
     config = ProviderConfig(token=SERVICE_TOKEN)
     options: dict[str, Any] = {
         "members": EveryoneIsMember(),
-        "events": EventBus(),
         "clock": lambda: now[0],
         "verify_seconds": 0.0,
     }
@@ -222,7 +221,6 @@ def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
         services.clients,
         services.storage,
         services.pollers,
-        services.events,
         registry=services.registry,
         context_for=partial(context_outside, cast(Services, services)),
         clock=services.clock,
@@ -241,7 +239,7 @@ class AppVisibility(RuleBasedStateMachine):
         self.tokens = 0
         self.provider_system = FakeProvider(provider)
         self.provider = provider
-        database = self.run(Database.open(Path(self.folder.name) / "b.db"))
+        database = self.run(SqliteDatabase.open(Path(self.folder.name) / "b.db"))
         self.storage = make_repositories(database, SecretBox(["key-" * 10]))
         self.workspace = self.storage.of(TEAM)
         self.clients = Clients(
@@ -251,10 +249,10 @@ class AppVisibility(RuleBasedStateMachine):
         services = SimpleNamespace(
             clock=lambda: self.now,
             clients=self.clients,
+            events=EventBus(),
             storage=self.storage,
             registry=SPECS,
             pollers=pollers,
-            events=EventBus(),
         )
         self.checker = access_checker(services)
         self.creators: dict[str, Creator] = {}
@@ -279,7 +277,6 @@ class AppVisibility(RuleBasedStateMachine):
         config = ProviderConfig(token=SERVICE_TOKEN)
         options: dict[str, Any] = {
             "members": EveryoneIsMember(),
-            "events": EventBus(),
             "clock": lambda: self.now,
             "verify_seconds": 0.0,
         }

@@ -31,13 +31,13 @@ from sandbox.bitrise.members import TOKEN
 from sandbox.bitrise.server import BitriseSimulator
 from sandbox.bitrise.state import App as SandboxApp
 from sandbox.clock import Clock
-from services.events import EventBus
 from services.outbox.message_key import pipeline_run_key
 from services.polling.poll import Poll
 from storage.repositories import Repositories
 from storage.workspace_subscriptions import StartedRun
 from tests.support.factories import make_recipient
 from tests.support.repositories import make_poll_recorder
+from tests.support.schema import count_changes
 
 
 class BitrisePollHarness:
@@ -219,12 +219,9 @@ async def test_an_unchanged_response_writes_nothing(poll_harness: BitrisePollHar
     await poll_harness.poll()
     await poll_harness.poll()
 
-    async def changes() -> int:
-        return await poll_harness.storage.database.read(lambda db: int(db.conn.total_changes))
-
-    before = await changes()
+    before = await poll_harness.storage.database.read(count_changes)
     await poll_harness.poll()
-    assert await changes() == before
+    assert await poll_harness.storage.database.read(count_changes) == before
 
 
 async def test_after_a_restart_polling_continues_where_the_last_poll_ended(
@@ -591,7 +588,6 @@ async def test_build_requests_of_a_possibly_private_app_are_polled_rarely(
         poll_harness.bitrise,
         poll_harness.storage,
         every_seconds=1,
-        events=EventBus(),
         clock=poll_harness.clock,
     )
     counts = []

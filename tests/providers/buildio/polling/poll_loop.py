@@ -15,14 +15,14 @@ from providers.buildio.api.client import BuildioClient
 from providers.buildio.polling.source import BuildioBuildSource
 from providers.http.transport import HttpTransport
 from services.polling.poll import Poll
-from storage.database import Database
+from storage.sqlite_database import SqliteDatabase
 from tests.support.repositories import make_poll_recorder, make_repositories
 
 
 async def poll_once(path: Path, api_url: str, token: str, *, polled: Connection | None = None) -> None:
     """Poll once; with `polled`, poll for ever and announce the end of each poll."""
     clock = partial(datetime.now, UTC)
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     async with HttpTransport() as http:
         credentials = FixedToken(SecretStr(token))
         reader = BuildioBuildSource(

@@ -14,7 +14,7 @@ from providers.buildio.provider import BUILDIO
 from sandbox.buildio.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
 from sandbox.clock import Clock
-from storage.database import Database
+from storage.sqlite_database import SqliteDatabase
 from tests.providers.buildio.polling.poll_loop import poll_endlessly, poll_once
 from tests.support.factories import NOON, make_recipient
 from tests.support.forked_bot import FORKS
@@ -26,7 +26,7 @@ ROUNDS = 6
 async def test_a_kill_at_any_moment_of_a_poll_neither_loses_nor_repeats_an_end(tmp_path: Path) -> None:
     path, chance = tmp_path / "b.db", random.Random(7)
     sandbox = await BuildioSimulator(now=Clock()).start()
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     shop = App(provider=BUILDIO, slug=sandbox.shop.id, title="shop")
     await (
         make_repositories(database)
@@ -49,7 +49,7 @@ async def test_a_kill_at_any_moment_of_a_poll_neither_loses_nor_repeats_an_end(t
         await asyncio.to_thread(process.join)
         reader.close()
         await poll_once(path, sandbox.api_url, TOKEN)
-    database = await Database.open(path)
+    database = await SqliteDatabase.open(path)
     queued = await make_repositories(database).outbox.due(make_recipient("C1"), 100, sandbox.now())
     await database.close()
     await sandbox.close()

@@ -1,0 +1,110 @@
+"""A connection to PostgreSQL that takes the SQL of the repositories."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.postgres import types
+
+from storage.connection import CommitCallbacks, Cursor, Parameters, Wake
+from storage.postgres_migrations import audit_triggers
+
+# Texts in quotes are left as they are.
+_MARKER = re.compile(r"'(?:[^']|'')*'|\?|(?<!:):([a-z_]+)|%")
+
+
+class PostgresConnection(CommitCallbacks):
+    """A connection, within a transaction that its database has begun."""
+
+    def __init__(self, connection: psycopg.Connection[Any], on_wake: Wake | None = None) -> None:
+        super().__init__(on_wake)
+        self.connection = connection
+
+    def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
+        """Run a statement."""
+        return self.connection.execute(translate(statement), parameters)
+
+    def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:
+        """Run a statement once for each row of parameters. Returns how many rows of the table that has changed."""
+        with self.connection.cursor() as cursor:
+            cursor.executemany(translate(statement), rows)
+            return cursor.rowcount
+
+    def lock(self, *name: str, shared: bool = False) -> None:
+        """Wait until no other transaction has the lock of this name; it is released when this one ends."""
+        take = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
+        self.execute(f"SELECT {take}(hashtextextended(?, 0))", ["\n".join(name)])
+
+    def primary_key(self, table: str) -> list[str]:
+        """Return the columns of the table's primary key, in its order."""
+        query = (
+            "SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY (indkey)"
+            " WHERE indrelid = CAST(? AS regclass) AND indisprimary ORDER BY array_position(indkey, attnum)"
+        )
+        return [column for (column,) in self.execute(query, [table])]
+
+    def audit_triggers(self) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the triggers of the audit log's tables by name: as they are, and as this version creates them.
+
+        A trigger is compared with its function and with whether it is enabled. A rule can do what a trigger does.
+        """
+        triggers = (
+            "SELECT tgname, pg_get_triggerdef(pg_trigger.oid), prosrc, lanname, proconfig, tgenabled"
+            " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid"
+            " JOIN pg_language ON pg_language.oid = prolang"
+            " WHERE relnamespace = CAST(current_schema() AS regnamespace) AND relname LIKE 'audit%'"
+            " AND NOT tgisinternal"
+        )
+        actual = {
+            name: _describe_trigger(definition, source, language, settings, enabled)
+            for name, definition, source, language, settings, enabled in self.execute(triggers)
+        }
+        rules = (
+            "SELECT rulename, definition FROM pg_rules"
+            " WHERE schemaname = current_schema() AND tablename LIKE 'audit%'"
+        )
+        actual |= dict(self.execute(rules).fetchall())
+        expected = {
+            name: _describe_trigger(definition, source, "plpgsql", None, "O")
+            for name, (definition, source) in audit_triggers().items()
+        }
+        return actual, expected
+
+    def mark_for_rewriting(self) -> None:
+        """Do nothing: PostgreSQL's autovacuum frees the space of deleted rows."""
+
+
+def _describe_trigger(definition: str, source: str, *others: object) -> str:
+    """Return what a trigger does; the server writes its definition with other brackets, cases and schema names."""
+    words = re.sub(r"[()]", " ", definition).casefold()
+    words = re.sub(r"\b(on|function) \w+\.(?=\w)", r"\1 ", words)
+    return " ".join(f"{words} {source} {others}".split())
+
+
+@lru_cache(maxsize=1000)
+def translate(statement: str) -> str:
+    """Return the statement with psycopg's markers for parameters (psycopg, "Passing parameters to SQL queries")."""
+    return _MARKER.sub(_psycopg_marker, statement)
+
+
+def _psycopg_marker(found: re.Match[str]) -> str:
+    if found[0] == "?":
+        return "%s"
+    if found[1]:
+        return f"%({found[1]})s"
+    return found[0].replace("%", "%%")
+
+
+class FlagDumper(Dumper):
+    """Stores true and false as 1 and 0, as SQLite does."""
+
+    oid = types["int4"].oid
+
+    def dump(self, obj: bool) -> bytes:
+        """Return the number as text."""
+        return b"1" if obj else b"0"
