@@ -545,11 +545,11 @@ def postgres_url(postgres: PostgresServer) -> Iterator[str]:
     postgres.recycle_database(url)
 
 
-@pytest.fixture(scope="module")
-def postgres_database(postgres_url: str) -> Iterator[PostgresDatabase]:
-    database = asyncio.run(PostgresDatabase.open_shared(postgres_url))
+@pytest.fixture
+async def postgres_database(postgres_url: str) -> AsyncIterator[PostgresDatabase]:
+    database = await PostgresDatabase.open_shared(postgres_url)
     yield database
-    asyncio.run(database.close())
+    await database.close()
 
 
 @pytest.fixture

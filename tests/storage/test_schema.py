@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from domain.message import Recipient
+from domain.unit import Unit
 from storage.connection import Connection
 from storage.database import Database
 from storage.database_url import open_database
@@ -104,6 +106,7 @@ async def test_known_workspaces_are_found_in_every_table(database: Database) -> 
             marks = ", ".join("?" * len(row))
             statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES ({marks})"  # noqa: S608 - our own names
             db.execute(statement, list(row.values()))
+        db.wake(Unit.DELIVER, Recipient(team="T-notifications", channel="channel_id").key)
 
     await database.write(fill)
     known = set(await database.read(known_teams))

@@ -15,7 +15,7 @@ import pytest
 
 import storage
 import storage.postgres_database
-from storage.connection import LOCKS, Cursor, Parameters
+from storage.connection import LOCKS, Cursor, Parameters, Wake
 from storage.postgres_connection import PostgresConnection
 
 _STORAGE = Path(storage.__file__).parent
@@ -75,8 +75,10 @@ class Transaction:
 class RecordedConnection(PostgresConnection):
     """A connection that notes what its transaction does."""
 
-    def __init__(self, connection: psycopg.Connection[Any], transaction: Transaction) -> None:
-        super().__init__(connection)
+    def __init__(
+        self, connection: psycopg.Connection[Any], on_wake: Wake | None, transaction: Transaction
+    ) -> None:
+        super().__init__(connection, on_wake)
         self.transaction = transaction
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
@@ -108,12 +110,12 @@ def check_locks() -> Iterator[list[Transaction]]:
     """Check all transactions on PostgreSQL in the meantime: no lock may be missing or taken in another order."""
     transactions: list[Transaction] = []
 
-    def connect(connection: psycopg.Connection[Any]) -> PostgresConnection:
+    def connect(connection: psycopg.Connection[Any], on_wake: Wake | None = None) -> PostgresConnection:
         transaction = Transaction()
         # Reads see one moment and write nothing.
         if not connection.read_only:
             transactions.append(transaction)
-        return RecordedConnection(connection, transaction)
+        return RecordedConnection(connection, on_wake, transaction)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(storage.postgres_database, "PostgresConnection", connect)
