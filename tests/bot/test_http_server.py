@@ -116,6 +116,7 @@ async def test_health_and_readiness_are_public_and_name_nobody(tmp_path: Path) -
             "ready",
             "slack",
             "sockets",
+            "database",
             "bitrise_failures",
             "buildio_failures",
             "last_look",

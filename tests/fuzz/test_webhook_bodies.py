@@ -193,7 +193,7 @@ def test_mutated_webhook_calls_are_only_hints_and_need_the_secret(tmp_path: Path
         with (
             patch(
                 "services.polling.poller.Poller.wake",
-                lambda poller, requested=requested: requested.append(poller),
+                lambda poller, *_key, requested=requested, **_at: requested.append(poller),
             ),
             asyncio.Runner() as runner,
             # Only calls trigger polls.

@@ -48,7 +48,7 @@ async def test_a_file_is_copied_and_the_commands_find_the_same_in_both(path: Pat
     code, output = await copy(f"sqlite:///{path}", target)
     assert code == 0, output
     copied, nul, after = output.splitlines()
-    assert copied.startswith("Copied and compared: accounts 4, audit 4, ")
+    assert copied.startswith("Copied and compared: accounts 4, apps_of 6, audit 4, ")
     assert nul == "NUL characters, which PostgreSQL can't store, were removed from rows: builds 1."
     assert after.startswith("Now set DATABASE_URL to the PostgreSQL database, and start the bot.")
     assert dump_rows(path) == before
@@ -107,7 +107,7 @@ async def test_a_row_that_cannot_be_copied_stops_the_command_and_it_continues_on
     assert dump_rows(path) == before
     code, output = await copy(path, target)
     assert code == 0
-    assert "Copied before, and compared again: accounts, audit," in output
+    assert "Copied before, and compared again: accounts, apps_of, audit," in output
     assert all_rows(target) == all_rows(str(path))
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from sandbox.bitrise.state import Build
 from storage.database import DatabaseDamaged
+from storage.database_url import sqlite_path
 from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.forked_process import run_forked
 
@@ -22,7 +23,7 @@ async def run_operator_command(harness: BotHarness, *arguments: str) -> str:
 
 
 def database_path(harness: BotHarness) -> Path:
-    return Path(harness.settings()["database_url"])
+    return Path(sqlite_path(harness.settings()["database_url"]))
 
 
 async def finish_build(harness: BotHarness, build: Build, result: str = "success") -> None:
