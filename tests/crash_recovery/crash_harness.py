@@ -32,6 +32,7 @@ from tests.crash_recovery.kill_faults import KillFaults, KillPoint, When
 from tests.support.bot_harness import WorkspaceHarness
 from tests.support.forked_bot import ForkedBot, forked_environment
 from tests.support.postgres import PostgresServer
+from tests.support.schema import connect_directly
 
 ROOT = Path(__file__).parents[2]
 QUICK = {"POLL_INTERVAL": "0.2", "POLL_INTERVAL_ACTIVE": "0.1", "FLOOD_LIMIT": "1000000"}
@@ -314,18 +315,35 @@ class CrashHarness:
     async def _wait_until_idle(self) -> None:
         """Wait until every finished build was polled and the outbox is empty."""
         finished = [build for build in self.environment.bitrise.state.builds if build.result][-1:]
-        async with asyncio.timeout(IDLE_TIMEOUT), aiohttp.ClientSession() as session:
-            idle_checks = 0
-            while idle_checks < 5:
-                async with session.get(f"{await self.environment.bot_url()}/metrics") as response:
-                    page = await response.text()
-                idle_checks = idle_checks + 1 if "buildbell_outbox_depth 0.0" in page and finished else 0
-                await asyncio.sleep(0.2)
+        page = ""
+        try:
+            async with asyncio.timeout(IDLE_TIMEOUT), aiohttp.ClientSession() as session:
+                idle_checks = 0
+                while idle_checks < 5:
+                    async with session.get(f"{await self.environment.bot_url()}/metrics") as response:
+                        page = await response.text()
+                    idle_checks = idle_checks + 1 if "buildbell_outbox_depth 0.0" in page and finished else 0
+                    await asyncio.sleep(0.2)
+        except TimeoutError:
+            raise TimeoutError(f"not delivered: {self._undelivered()}") from None
         self.report.outcomes = {
             line.split('"')[1]: float(line.rsplit(" ", 1)[1])
             for line in page.splitlines()
             if line.startswith("buildbell_doubts_settled_total{")
         }
+
+    def _undelivered(self) -> list[object]:
+        """Return what the outbox still holds."""
+        query = (
+            "SELECT id, channel_id, build_slug, event, status, parcel, due_at, held_for, error FROM notifications"
+            " WHERE status IN ('owed', 'sending')"
+        )
+        messages = (
+            "SELECT parcel, channel_id, subject, status, stale FROM messages"
+            " WHERE status IN ('owed', 'sending') OR stale > 0"
+        )
+        with connect_directly(self.environment.settings["DATABASE_URL"]) as connection:
+            return [*connection.execute(query).fetchall(), *connection.execute(messages).fetchall()]
 
 
 async def _restart_database(database: PostgresServer, delay: float, away: float) -> None:
