@@ -179,14 +179,17 @@ class Outbox:
 
         def work(db: Connection) -> bool:
             _lock_watching_of(db, notifications)
-            to = Recipient(team=notifications[0].team, channel=notifications[0].channel)
-            if not _are_pending(db, notifications, to):
+            if not _are_pending(db, notifications):
                 return False
-            db.execute(
+            changed = db.execute(
                 # From now on the message is rendered from its notifications and not from its first content.
-                "UPDATE messages SET stale = stale + 1, note = COALESCE(?, note), content = NULL WHERE parcel = ?",
+                "UPDATE messages SET stale = stale + 1, note = COALESCE(?, note), content = NULL WHERE parcel = ?"
+                " RETURNING team_id, channel_id",
                 [note, parcel],
-            )
+            ).fetchall()
+            if not notifications:
+                # A thread's head: no notification would bring the dispatcher back if its edit fails.
+                wake_recipients(db, changed)
             _mark_sending(db, notifications, parcel, at)
             return True
 
@@ -380,14 +383,14 @@ def _is_still_pending(db: Connection, notifications: Sequence[Notification], mes
     if not notifications:  # the head of a thread is posted for the notifications that follow
         query = f"SELECT 1 FROM notifications WHERE {where}"
         return db.execute(query, recipient).fetchone() is not None
-    return _are_pending(db, notifications, message.recipient)
+    return _are_pending(db, notifications)
 
 
-def _are_pending(db: Connection, notifications: Sequence[Notification], to: Recipient) -> bool:
-    """Return whether none of the recipient's notifications was dropped, moved or deleted; inside a transaction."""
+def _are_pending(db: Connection, notifications: Sequence[Notification]) -> bool:
+    """Return whether none of the notifications was dropped, moved or deleted; inside a transaction."""
     query = "SELECT 1 FROM notifications WHERE id = ? AND team_id = ? AND channel_id = ? AND status = 'owed'"
     return all(
-        db.execute(query, [notification.id, to.team, to.channel]).fetchone() is not None
+        db.execute(query, [notification.id, notification.team, notification.channel]).fetchone() is not None
         for notification in notifications
     )
 

@@ -108,6 +108,7 @@ class PostgresDatabase(Database):
         self._outage: Exception | None = None
         self._refused_at: float | None = None
         self._must_check = asyncio.Event()
+        self._reconnecting: asyncio.Task[None] | None = None
         self._watching = asyncio.create_task(self._watch(), name="watching the database")
 
     @classmethod
@@ -184,7 +185,9 @@ class PostgresDatabase(Database):
     async def close(self) -> None:
         """Finish queued work and close all connections. A server that does not answer is not waited for."""
         self._watching.cancel()
-        await asyncio.gather(self._watching, return_exceptions=True)
+        await asyncio.gather(
+            self._watching, *((self._reconnecting,) if self._reconnecting else ()), return_exceptions=True
+        )
         ending = asyncio.create_task(asyncio.to_thread(self._threads.shutdown))
         if not (await asyncio.wait({ending}, timeout=CLOSE_SECONDS))[0]:
             for connection in list(self._connections):
@@ -296,7 +299,8 @@ class PostgresDatabase(Database):
             if self._available.is_set():
                 continue
             try:
-                await asyncio.to_thread(self._reconnect)
+                self._reconnecting = asyncio.create_task(asyncio.to_thread(self._reconnect))
+                await asyncio.shield(self._reconnecting)
             except (psycopg.Error, DatabaseInUse) as problem:
                 self._note_outage(problem)
                 self._must_check.clear()
@@ -369,8 +373,12 @@ class PostgresDatabase(Database):
 def _connect(url: str) -> Psycopg:
     connection = psycopg.connect(url, autocommit=True, **PARAMETERS)  # type: ignore[arg-type]
     connection.adapters.register_dumper(bool, FlagDumper)
-    # All statements are short; to compile one takes longer than to run it (PostgreSQL, "When to JIT?").
-    connection.execute("SET jit = off")
+    try:
+        # All statements are short; to compile one takes longer than to run it (PostgreSQL, "When to JIT?").
+        connection.execute("SET jit = off")
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

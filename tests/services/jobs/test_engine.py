@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from structlog.testing import capture_logs
@@ -171,6 +172,13 @@ async def test_what_nobody_has_woken_is_looked_for_every_minute(harness: EngineH
             await harness.job.wait_for("a", *["a", "", "b"] * number)
 
 
+async def wait_for_failures(logs: Sequence[Mapping[str, Any]], count: int) -> None:
+    """Wait until so many failures are noticed: the next try counts from then."""
+    async with asyncio.timeout(30):
+        while sum(entry["event"] == "job.failed" for entry in logs) < count:  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.005)
+
+
 async def test_a_failed_key_is_tried_again_later_each_time_and_others_are_not(harness: EngineHarness) -> None:
     harness.job.retry_seconds, harness.job.errors = 10.0, {"a": [OSError(), OSError()]}
     with capture_logs() as logs:
@@ -179,9 +187,11 @@ async def test_a_failed_key_is_tried_again_later_each_time_and_others_are_not(ha
             await harness.job.wait_for("a")
             await harness.wake("b")
             await harness.job.wait_for("a", "b")
+            await wait_for_failures(logs, 1)
             harness.seconds += 10
             await harness.wake("b")
             await harness.job.wait_for("a", "b", "b", "a")
+            await wait_for_failures(logs, 2)
             harness.seconds += 10
             await harness.wake("c")
             await harness.job.wait_for("a", "b", "b", "a", "c")

@@ -480,6 +480,20 @@ async def test_thread_replies_do_not_count_as_a_flood(harness: DispatcherHarness
     assert [post.thread_ts for post in replies] == [head.ts] * 5
 
 
+async def test_a_reply_a_while_after_its_thread_began_is_posted_once_the_head_is_known_to_exist(
+    harness: DispatcherHarness,
+) -> None:
+    terms = NotificationRule(style=DeliveryStyle.THREAD)
+    await harness.enqueue(make_build(1), terms=terms)
+    await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
+    harness.now += timedelta(minutes=5)
+    await harness.enqueue(make_build(2), terms=terms)
+    await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
+    head, *replies = harness.slack.posts("builds")
+    assert [post.thread_ts for post in replies] == [head.ts] * 2
+    assert "#2 succeeded" in harness.slack.message_text(replies[-1])
+
+
 async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_until_it_ends(
     harness: DispatcherHarness,
 ) -> None:
