@@ -383,7 +383,10 @@ def _is_still_pending(db: Connection, notifications: Sequence[Notification], mes
     if not notifications:  # the head of a thread is posted for the notifications that follow
         query = f"SELECT 1 FROM notifications WHERE {where}"
         return db.execute(query, recipient).fetchone() is not None
-    return _are_pending(db, notifications)
+    return _are_pending(db, notifications) and all(
+        (notification.team, notification.channel) == (message.team, message.channel)
+        for notification in notifications
+    )
 
 
 def _are_pending(db: Connection, notifications: Sequence[Notification]) -> bool:
