@@ -388,11 +388,21 @@ def _break(connection: Psycopg) -> None:
         channel.shutdown(socket.SHUT_RDWR)
 
 
+def _close_result(connecting: asyncio.Task[Psycopg]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
+
+
 async def _wait_for_server(url: str, *, has_waited: bool = False) -> Psycopg:
     """Connect, as soon as the server answers; log once that it does not. Raises DatabaseProblem if it refuses."""
     while True:
         try:
-            connection = await asyncio.to_thread(_connect, url)
+            connecting = asyncio.create_task(asyncio.to_thread(_connect, url))
+            try:
+                connection = await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                connecting.add_done_callback(_close_result)
+                raise
         except psycopg.OperationalError as problem:
             if (refusal := _refusal(problem)) is not None:
                 raise refusal from problem
