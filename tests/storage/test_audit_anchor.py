@@ -10,7 +10,7 @@ import shutil
 import socket
 import sqlite3
 from collections.abc import Callable, Mapping
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -77,21 +77,22 @@ class AnchorScenario:
     async def run_bot(self, *teams: str, send_lines: bool = True, days: int = 0) -> None:
         """Run a bot, and append an audit entry in each of these workspaces."""
         self.anchor.parent.mkdir(exist_ok=True)
-        database = await open_database(self.url)
-        keys = SecretBox(self.key.split(","))
-        storage = make_repositories(database, keys)
-        writer = AnchorWriter(database, self.address, clock=lambda: NOON)
-        if self.anchored:
-            await writer.check()
-        await use_anchor(database, keys, self.address if self.anchored else None, lambda: NOON)
-        for number, team in enumerate(teams):
-            entry = AuditEntry(
-                event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"), app="a"
-            )
-            await storage.of(team).audit_log.append(entry, NOON + timedelta(days=days, minutes=number))
-        if send_lines:
-            await writer.write_waiting()
-        await database.close()
+        async with AsyncExitStack() as stack:
+            database = await open_database(self.url)
+            stack.push_async_callback(database.close)
+            keys = SecretBox(self.key.split(","))
+            storage = make_repositories(database, keys)
+            writer = AnchorWriter(database, self.address, clock=lambda: NOON)
+            if self.anchored:
+                await writer.check()
+            await use_anchor(database, keys, self.address if self.anchored else None, lambda: NOON)
+            for number, team in enumerate(teams):
+                entry = AuditEntry(
+                    event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"), app="a"
+                )
+                await storage.of(team).audit_log.append(entry, NOON + timedelta(days=days, minutes=number))
+            if send_lines:
+                await writer.write_waiting()
 
     async def run_command(self, *arguments: str, key: str | None = None) -> tuple[int, str]:
         settings = {"AUDIT_ANCHOR": str(self.anchor)} if self.anchored else {}
