@@ -120,6 +120,8 @@ class ScenarioPlayer:
             await self._type(text, "/buildio")
             await self._use_all_elements(last=False)
             self._planted.restore()
+        if action_ids.CARD_UNSNOOZE not in self._pressed:  # the card may have been edited only now
+            await self.harness.wait_for_message("End snooze", person=None)
         await self._use_all_elements(last=False)
         await self._use_all_elements(last=True)
         # Somebody has disconnected their account, so the subscriptions that it allowed have stopped.
