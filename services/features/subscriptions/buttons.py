@@ -60,8 +60,12 @@ async def _resume_stopped(press: ButtonPress) -> Reply | None:
 
 
 async def _remove_button(press: ButtonPress) -> None:
-    """Remove the pressed button's block from its message."""
-    blocks = [block for block in press.shown if block.get("block_id") != press.block]
+    """Remove the pressed button's block from its message, and keep its texts."""
+    blocks = [
+        block
+        for block in press.shown
+        if block.get("type") in ("section", "context") and block.get("block_id") != press.block
+    ]
     text = next((block["text"]["text"] for block in blocks if block.get("type") == "section"), "")
     if blocks:
         await _replace_message(press, Message(text, blocks))
