@@ -22,8 +22,8 @@ from domain.control_characters import json_without_nul
 from storage.database import DatabaseInUse, DatabaseMissing, DatabaseOlder, DatabaseProblem
 from storage.migrations import known_migrations
 from storage.personal_data_columns import COLUMNS
-from storage.postgres_database import COPY_TABLE, connect_for_copy, prepare_for_copy
 from storage.postgres_migrations import MIGRATIONS
+from storage.postgres_server import COPY_TABLE, connect_for_copy, prepare_for_copy
 from storage.sqlite_database import check, lock_commands_out, lock_exclusive
 
 # After this many rows the progress is reported; and as many are fetched at once.

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import socket
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager, suppress
-from typing import Any, Self, TypeVar
+from contextlib import closing, suppress
+from typing import Self, TypeVar
 
 import psycopg
 import structlog
@@ -20,60 +18,35 @@ from psycopg import IsolationLevel, errors, sql
 from storage.database import (
     CommitUnconfirmed,
     Database,
-    DatabaseIncomplete,
     DatabaseInUse,
-    DatabaseMissing,
-    DatabaseNewer,
-    DatabaseNotWritable,
-    DatabaseOlder,
-    DatabaseProblem,
     DatabaseUnavailable,
     Work,
     run_callbacks,
 )
-from storage.postgres_connection import FlagDumper, PostgresConnection
-from storage.postgres_migrations import MIGRATIONS, in_postgres
+from storage.postgres_connection import PostgresConnection
+from storage.postgres_server import (
+    RETRY_SECONDS,
+    Psycopg,
+    check_schema,
+    connect,
+    describe_error,
+    migrate,
+    refusal_of,
+    take_guard,
+    wait_for_server,
+)
 
 T = TypeVar("T")
 
 # Transactions mostly wait, so that they run on a few threads at the same time, each with a connection of its own.
 THREADS = 8
-# How long a transaction waits for a server that restarts before it fails, counted from the outage's beginning; and how
-# often the server is tried again.
+# How long a transaction waits for a server that restarts before it fails, counted from the outage's beginning.
 WAIT_SECONDS = 10.0
-RETRY_SECONDS = 1.0
-# The server notices only a moment later that a connection was closed, or its process killed.
-GUARD_SECONDS = 1.0
 # How long the server may take to answer that it is there, and how long `close` waits for transactions under way.
 ANSWER_SECONDS = 10.0
 CLOSE_SECONDS = 5.0
 # At most one line in the log per this time about transactions that the server refuses, for example on a full disk.
 QUIET_SECONDS = 60.0
-# A connection that nobody answers any more fails after 20 seconds (PostgreSQL, "libpq",
-# "Parameter Key Words"). After a failover, a server that only takes reads is none for the bot.
-PARAMETERS = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 2,
-    "tcp_user_timeout": 20_000,
-    "target_session_attrs": "read-write",
-}
-# The table that a database has as long as a copy into it (storage.database_copy) has not ended.
-COPY_TABLE = "buildbell_copy"
-# Which of the server's refusals are only for the moment: it starts, stops, or has no free connection.
-_FOR_A_MOMENT = ("57P01", "57P02", "57P03", "53300")
-_FOR_A_MOMENT_TEXTS = (
-    "starting up",
-    "shutting down",
-    "recovery",
-    "accepting connections",
-    "too many c",
-    "connection slots",
-)
-
-Psycopg = psycopg.Connection[Any]
-
 log = structlog.get_logger()
 
 
@@ -119,10 +92,10 @@ class PostgresDatabase(Database):
         """
         has_waited = False
         while True:
-            guard = await _wait_for_server(url, has_waited=has_waited)
+            guard = await wait_for_server(url, has_waited=has_waited)
             try:
-                await asyncio.to_thread(_take_guard, guard)
-                await asyncio.to_thread(_migrate, guard)
+                await asyncio.to_thread(take_guard, guard)
+                await asyncio.to_thread(migrate, guard)
                 return cls(url, guard, wait_seconds=wait_seconds)
             except psycopg.OperationalError:
                 # It went away again.
@@ -141,14 +114,14 @@ class PostgresDatabase(Database):
         """
 
         def check() -> None:
-            with closing(_connect(url)) as connection:
-                _check_schema(connection)
+            with closing(connect(url)) as connection:
+                check_schema(connection)
 
         try:
             await asyncio.to_thread(check)
         except psycopg.OperationalError as problem:
-            raise _refusal(problem) or DatabaseUnavailable(
-                f"the database server does not answer: {_describe(problem)}. Start it, or change DATABASE_URL."
+            raise refusal_of(problem) or DatabaseUnavailable(
+                f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
             ) from problem
         return cls(url, None)
 
@@ -191,7 +164,7 @@ class PostgresDatabase(Database):
         ending = asyncio.create_task(asyncio.to_thread(self._threads.shutdown))
         if not (await asyncio.wait({ending}, timeout=CLOSE_SECONDS))[0]:
             for connection in list(self._connections):
-                _break(connection)
+                break_connection(connection)
         await ending
         for connection in (*self._connections, *((self._guard,) if self._guard else ())):
             connection.close()
@@ -222,7 +195,7 @@ class PostgresDatabase(Database):
                 raise
             except psycopg.OperationalError as problem:
                 self._log_refusal(problem)
-                raise DatabaseUnavailable(_describe(problem)) from problem
+                raise DatabaseUnavailable(describe_error(problem)) from problem
             await asyncio.sleep(0.02)
 
     async def _wait_until_available(self, deadline: float) -> None:
@@ -254,8 +227,8 @@ class PostgresDatabase(Database):
                 raise
             # A read can be repeated, and so can a write of which the server has not been asked to keep anything.
             if committing and not read_only:
-                raise CommitUnconfirmed(_describe(problem)) from problem
-            raise _ConnectionLost(_describe(problem)) from problem
+                raise CommitUnconfirmed(describe_error(problem)) from problem
+            raise _ConnectionLost(describe_error(problem)) from problem
         return result
 
     def _connection_of_thread(self) -> Psycopg:
@@ -264,7 +237,7 @@ class PostgresDatabase(Database):
         if connection is None or connection.closed:
             self._connections.discard(connection)
             try:
-                connection = self._local.connection = _connect(self._url)
+                connection = self._local.connection = connect(self._url)
             except psycopg.OperationalError as problem:
                 raise _NoConnection from problem
             connection.autocommit = False
@@ -275,14 +248,14 @@ class PostgresDatabase(Database):
         """Return whether the server has done it; otherwise its autovacuum does it later."""
 
         def vacuum() -> None:
-            with closing(_connect(self._url)) as connection:
+            with closing(connect(self._url)) as connection:
                 names = sql.SQL(", ").join(map(sql.Identifier, tables))
                 connection.execute(sql.SQL("VACUUM {}").format(names))
 
         try:
             await asyncio.get_running_loop().run_in_executor(self._threads, vacuum)
         except psycopg.OperationalError as problem:
-            log.warning("database.not_vacuumed", reason=_describe(problem))
+            log.warning("database.not_vacuumed", reason=describe_error(problem))
             return False
         return True
 
@@ -330,7 +303,7 @@ class PostgresDatabase(Database):
         """Return whether the connection that keeps other bots out still stands."""
         answer = asyncio.create_task(asyncio.to_thread(guard.execute, "SELECT 1"))
         if not (await asyncio.wait({answer}, timeout=ANSWER_SECONDS))[0]:
-            _break(guard)
+            break_connection(guard)
         try:
             await answer
         except psycopg.Error:
@@ -340,12 +313,12 @@ class PostgresDatabase(Database):
     def _reconnect(self) -> None:
         """Make sure that the lock is held, and that the server takes connections. Raises DatabaseInUse."""
         if self._guard is None:
-            _connect(self._url).close()
+            connect(self._url).close()
             return
         self._guard.close()
-        guard = _connect(self._url)
+        guard = connect(self._url)
         try:
-            _take_guard(guard)
+            take_guard(guard)
         except BaseException:
             guard.close()
             raise
@@ -356,7 +329,7 @@ class PostgresDatabase(Database):
             self._available.clear()
             self._away_since = asyncio.get_running_loop().time()
         self._must_check.set()
-        reason = _describe(problem) if isinstance(problem, psycopg.Error) else str(problem)
+        reason = describe_error(problem) if isinstance(problem, psycopg.Error) else str(problem)
         outage = DatabaseInUse(reason) if isinstance(problem, DatabaseInUse) else DatabaseUnavailable(reason)
         # One line for an outage, however its reason changes while the server stops and starts.
         if type(outage) is not type(self._outage):
@@ -367,203 +340,10 @@ class PostgresDatabase(Database):
         now = asyncio.get_running_loop().time()
         if self._refused_at is None or now - self._refused_at >= QUIET_SECONDS:
             self._refused_at = now
-            log.warning("database.refused", reason=_describe(problem))
+            log.warning("database.refused", reason=describe_error(problem))
 
 
-def _connect(url: str) -> Psycopg:
-    connection = psycopg.connect(url, autocommit=True, **PARAMETERS)  # type: ignore[arg-type]
-    connection.adapters.register_dumper(bool, FlagDumper)
-    try:
-        # All statements are short; to compile one takes longer than to run it (PostgreSQL, "When to JIT?").
-        connection.execute("SET jit = off")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
-def _break(connection: Psycopg) -> None:
+def break_connection(connection: Psycopg) -> None:
     """End a connection on which another thread waits, which is the only thing to do with it that is safe."""
     with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as channel:
         channel.shutdown(socket.SHUT_RDWR)
-
-
-def _close_result(connecting: asyncio.Task[Psycopg]) -> None:
-    if not connecting.cancelled() and connecting.exception() is None:
-        connecting.result().close()
-
-
-async def _wait_for_server(url: str, *, has_waited: bool = False) -> Psycopg:
-    """Connect, as soon as the server answers; log once that it does not. Raises DatabaseProblem if it refuses."""
-    while True:
-        try:
-            connecting = asyncio.create_task(asyncio.to_thread(_connect, url))
-            try:
-                connection = await asyncio.shield(connecting)
-            except asyncio.CancelledError:
-                connecting.add_done_callback(_close_result)
-                raise
-        except psycopg.OperationalError as problem:
-            if (refusal := _refusal(problem)) is not None:
-                raise refusal from problem
-            if not has_waited:
-                log.warning("database.unavailable", reason=_describe(problem))
-            has_waited = True
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            if has_waited:
-                log.warning("database.available")
-            return connection
-
-
-def _refusal(problem: psycopg.OperationalError) -> DatabaseProblem | None:
-    """Return what is wrong with DATABASE_URL; None if the server may only be down."""
-    text = _describe(problem)
-    if problem.sqlstate in _FOR_A_MOMENT or (problem.sqlstate is None and "FATAL" not in text):
-        return None
-    if any(words in text for words in _FOR_A_MOMENT_TEXTS):
-        return None
-    if "does not exist" in text and "database" in text:
-        return DatabaseMissing(f"DATABASE_URL: {text}. Create it: createdb buildbell.")
-    return DatabaseNotWritable(f"DATABASE_URL: the database server refuses the bot: {text}.")
-
-
-def _describe(problem: psycopg.Error) -> str:
-    """Return the server's words in one line. psycopg quotes no password."""
-    return " ".join(str(problem).split()).removeprefix("connection is bad: ").removesuffix(".")
-
-
-def _lock_number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
-
-
-def _take_guard(connection: Psycopg) -> None:
-    """Keep other bots out as long as this connection lasts. Raises DatabaseInUse."""
-    deadline = time.monotonic() + GUARD_SECONDS
-    while True:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(%s)", [_lock_number("buildbell run")]
-        ).fetchone()
-        if row and row[0]:
-            return
-        if time.monotonic() > deadline:
-            raise DatabaseInUse(
-                "another Buildbell uses this database. Stop that one, or set DATABASE_URL to another database."
-            )
-        time.sleep(0.02)
-
-
-def _migrate(connection: Psycopg) -> None:
-    """Apply missing migrations, in one transaction, while no other process does. Raises DatabaseProblem."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number("buildbell migrations")])
-        applied = _applied(connection)
-        _check_newer(applied)
-        try:
-            if not applied:
-                connection.execute(
-                    "CREATE TABLE buildbell_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL)"
-                )
-            for name, statements in MIGRATIONS.items():
-                if name not in applied:
-                    for statement in statements:
-                        connection.execute(in_postgres(statement))
-                    connection.execute("INSERT INTO buildbell_migrations VALUES (%s, now())", [name])
-        except errors.InsufficientPrivilege as problem:
-            raise DatabaseNotWritable(
-                f"DATABASE_URL: the bot's user may not create tables ({_describe(problem)}). Make it the owner of"
-                " the database."
-            ) from problem
-
-
-async def describe_database(url: str) -> str:
-    """Return the server's version and the state of the schema, without changing anything. Raises DatabaseProblem."""
-
-    def describe() -> str:
-        with closing(_connect(url)) as connection:
-            applied = _applied(connection)
-            _check_newer(applied)
-            version = connection.info.server_version
-            state = (
-                "will be set up"
-                if not applied
-                else "ok"
-                if applied >= set(MIGRATIONS)
-                else "will be migrated"
-            )
-            return f"PostgreSQL {version // 10_000}.{version % 10_000} at {connection.info.host}, {state}"
-
-    try:
-        return await asyncio.to_thread(describe)
-    except psycopg.OperationalError as problem:
-        raise _refusal(problem) or DatabaseUnavailable(
-            f"the database server does not answer: {_describe(problem)}. Start it, or change DATABASE_URL."
-        ) from problem
-
-
-def prepare_database(url: str) -> None:
-    """Migrate the schema of a database, without opening it."""
-    with closing(_connect(url)) as connection:
-        _migrate(connection)
-
-
-@contextmanager
-def connect_for_copy(url: str) -> Iterator[Psycopg]:
-    """Connect without a bot, and keep bots out meanwhile. Raises DatabaseProblem."""
-    try:
-        connection = _connect(url)
-    except psycopg.OperationalError as problem:
-        raise _refusal(problem) or DatabaseUnavailable(_describe(problem)) from problem
-    try:
-        _take_guard(connection)
-        yield connection
-    finally:
-        connection.close()
-
-
-def prepare_for_copy(connection: Psycopg) -> None:
-    """Create the tables in an empty database; any other must have exactly this version's. Raises DatabaseProblem."""
-    if _applied(connection):
-        _check_schema(connection)
-    else:
-        _migrate(connection)
-
-
-def _check_schema(connection: Psycopg) -> None:
-    applied = _applied(connection)
-    if not applied:
-        raise DatabaseMissing(
-            "there is no data of Buildbell in this database. Set DATABASE_URL to the bot's own."
-        )
-    _check_newer(applied)
-    if older := set(MIGRATIONS) - applied:
-        raise DatabaseOlder(
-            f"the database was written by an older Buildbell (it lacks {', '.join(sorted(older))})."
-            " Start the bot of this version once, which brings it up to date."
-        )
-
-
-def _check_newer(applied: set[str]) -> None:
-    if newer := applied - set(MIGRATIONS):
-        raise DatabaseNewer(
-            f"the database was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
-            " Start that version again, or restore the backup made before the update."
-        )
-
-
-def _applied(connection: Psycopg) -> set[str]:
-    """Return the names of the applied migrations; none if the database is empty. Raises DatabaseProblem."""
-    tables = connection.execute(
-        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
-    ).fetchall()
-    if (COPY_TABLE,) in tables:
-        raise DatabaseIncomplete(
-            "the copy into this database has not ended. Run the same `buildbell copy-database` again: it continues."
-        )
-    if ("buildbell_migrations",) in tables:
-        return {name for (name,) in connection.execute("SELECT name FROM buildbell_migrations")}
-    if tables:
-        raise DatabaseNotWritable(
-            "DATABASE_URL: the database has tables of another program. Set it to a database of Buildbell's own."
-        )
-    return set()

@@ -260,7 +260,7 @@ def _check_urls(settings: Settings) -> Finding:
 
 async def _check_server(url: str) -> Finding:
     """Check that the database server accepts the bot, and that its data is of this version or older."""
-    from storage.postgres_database import describe_database  # noqa: PLC0415 - only where it is used
+    from storage.postgres_server import describe_database  # noqa: PLC0415 - only where it is used
 
     try:
         return Finding("Database", await describe_database(url))

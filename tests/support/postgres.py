@@ -18,7 +18,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from storage.postgres_database import prepare_database
+from storage.postgres_server import prepare_database
 
 DEBIAN_FOLDER = Path("/usr/lib/postgresql")
 SYSTEM_USER = "postgres"

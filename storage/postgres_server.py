@@ -1,0 +1,253 @@
+"""The PostgreSQL server: connecting to it, its refusals, the lock that keeps other bots out, and the schema."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import psycopg
+import structlog
+from psycopg import errors
+
+from storage.database import (
+    DatabaseIncomplete,
+    DatabaseInUse,
+    DatabaseMissing,
+    DatabaseNewer,
+    DatabaseNotWritable,
+    DatabaseOlder,
+    DatabaseProblem,
+    DatabaseUnavailable,
+)
+from storage.postgres_connection import FlagDumper
+from storage.postgres_migrations import MIGRATIONS, in_postgres
+
+# How often the server is tried again.
+RETRY_SECONDS = 1.0
+# The server notices only a moment later that a connection was closed, or its process killed.
+GUARD_SECONDS = 1.0
+# A connection that nobody answers any more fails after 20 seconds (PostgreSQL, "libpq",
+# "Parameter Key Words"). After a failover, a server that only takes reads is none for the bot.
+PARAMETERS = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 2,
+    "tcp_user_timeout": 20_000,
+    "target_session_attrs": "read-write",
+}
+# The table that a database has as long as a copy into it (storage.database_copy) has not ended.
+COPY_TABLE = "buildbell_copy"
+# Which of the server's refusals are only for the moment: it starts, stops, or has no free connection.
+_FOR_A_MOMENT = ("57P01", "57P02", "57P03", "53300")
+_FOR_A_MOMENT_TEXTS = (
+    "starting up",
+    "shutting down",
+    "recovery",
+    "accepting connections",
+    "too many c",
+    "connection slots",
+)
+
+Psycopg = psycopg.Connection[Any]
+
+log = structlog.get_logger()
+
+
+def connect(url: str) -> Psycopg:
+    """Connect, with autocommit. Raises psycopg.OperationalError."""
+    connection = psycopg.connect(url, autocommit=True, **PARAMETERS)  # type: ignore[arg-type]
+    connection.adapters.register_dumper(bool, FlagDumper)
+    try:
+        # All statements are short; to compile one takes longer than to run it (PostgreSQL, "When to JIT?").
+        connection.execute("SET jit = off")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _close_result(connecting: asyncio.Task[Psycopg]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().close()
+
+
+async def wait_for_server(url: str, *, has_waited: bool = False) -> Psycopg:
+    """Connect, as soon as the server answers; log once that it does not. Raises DatabaseProblem if it refuses."""
+    while True:
+        try:
+            connecting = asyncio.create_task(asyncio.to_thread(connect, url))
+            try:
+                connection = await asyncio.shield(connecting)
+            except asyncio.CancelledError:
+                connecting.add_done_callback(_close_result)
+                raise
+        except psycopg.OperationalError as problem:
+            if (refusal := refusal_of(problem)) is not None:
+                raise refusal from problem
+            if not has_waited:
+                log.warning("database.unavailable", reason=describe_error(problem))
+            has_waited = True
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            if has_waited:
+                log.warning("database.available")
+            return connection
+
+
+def refusal_of(problem: psycopg.OperationalError) -> DatabaseProblem | None:
+    """Return what is wrong with DATABASE_URL; None if the server may only be down."""
+    text = describe_error(problem)
+    if problem.sqlstate in _FOR_A_MOMENT or (problem.sqlstate is None and "FATAL" not in text):
+        return None
+    if any(words in text for words in _FOR_A_MOMENT_TEXTS):
+        return None
+    if "does not exist" in text and "database" in text:
+        return DatabaseMissing(f"DATABASE_URL: {text}. Create it: createdb buildbell.")
+    return DatabaseNotWritable(f"DATABASE_URL: the database server refuses the bot: {text}.")
+
+
+def describe_error(problem: psycopg.Error) -> str:
+    """Return the server's words in one line. psycopg quotes no password."""
+    return " ".join(str(problem).split()).removeprefix("connection is bad: ").removesuffix(".")
+
+
+def _lock_number(name: str) -> int:
+    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+
+
+def take_guard(connection: Psycopg) -> None:
+    """Keep other bots out as long as this connection lasts. Raises DatabaseInUse."""
+    deadline = time.monotonic() + GUARD_SECONDS
+    while True:
+        row = connection.execute(
+            "SELECT pg_try_advisory_lock(%s)", [_lock_number("buildbell run")]
+        ).fetchone()
+        if row and row[0]:
+            return
+        if time.monotonic() > deadline:
+            raise DatabaseInUse(
+                "another Buildbell uses this database. Stop that one, or set DATABASE_URL to another database."
+            )
+        time.sleep(0.02)
+
+
+def migrate(connection: Psycopg) -> None:
+    """Apply missing migrations, in one transaction, while no other process does. Raises DatabaseProblem."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number("buildbell migrations")])
+        applied = _applied(connection)
+        _check_newer(applied)
+        try:
+            if not applied:
+                connection.execute(
+                    "CREATE TABLE buildbell_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL)"
+                )
+            for name, statements in MIGRATIONS.items():
+                if name not in applied:
+                    for statement in statements:
+                        connection.execute(in_postgres(statement))
+                    connection.execute("INSERT INTO buildbell_migrations VALUES (%s, now())", [name])
+        except errors.InsufficientPrivilege as problem:
+            raise DatabaseNotWritable(
+                f"DATABASE_URL: the bot's user may not create tables ({describe_error(problem)}). Make it the owner of"
+                " the database."
+            ) from problem
+
+
+async def describe_database(url: str) -> str:
+    """Return the server's version and the state of the schema, without changing anything. Raises DatabaseProblem."""
+
+    def describe() -> str:
+        with closing(connect(url)) as connection:
+            applied = _applied(connection)
+            _check_newer(applied)
+            version = connection.info.server_version
+            state = (
+                "will be set up"
+                if not applied
+                else "ok"
+                if applied >= set(MIGRATIONS)
+                else "will be migrated"
+            )
+            return f"PostgreSQL {version // 10_000}.{version % 10_000} at {connection.info.host}, {state}"
+
+    try:
+        return await asyncio.to_thread(describe)
+    except psycopg.OperationalError as problem:
+        raise refusal_of(problem) or DatabaseUnavailable(
+            f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
+        ) from problem
+
+
+def prepare_database(url: str) -> None:
+    """Migrate the schema of a database, without opening it."""
+    with closing(connect(url)) as connection:
+        migrate(connection)
+
+
+@contextmanager
+def connect_for_copy(url: str) -> Iterator[Psycopg]:
+    """Connect without a bot, and keep bots out meanwhile. Raises DatabaseProblem."""
+    try:
+        connection = connect(url)
+    except psycopg.OperationalError as problem:
+        raise refusal_of(problem) or DatabaseUnavailable(describe_error(problem)) from problem
+    try:
+        take_guard(connection)
+        yield connection
+    finally:
+        connection.close()
+
+
+def prepare_for_copy(connection: Psycopg) -> None:
+    """Create the tables in an empty database; any other must have exactly this version's. Raises DatabaseProblem."""
+    if _applied(connection):
+        check_schema(connection)
+    else:
+        migrate(connection)
+
+
+def check_schema(connection: Psycopg) -> None:
+    """Check that the schema is exactly this version's. Raises DatabaseProblem."""
+    applied = _applied(connection)
+    if not applied:
+        raise DatabaseMissing(
+            "there is no data of Buildbell in this database. Set DATABASE_URL to the bot's own."
+        )
+    _check_newer(applied)
+    if older := set(MIGRATIONS) - applied:
+        raise DatabaseOlder(
+            f"the database was written by an older Buildbell (it lacks {', '.join(sorted(older))})."
+            " Start the bot of this version once, which brings it up to date."
+        )
+
+
+def _check_newer(applied: set[str]) -> None:
+    if newer := applied - set(MIGRATIONS):
+        raise DatabaseNewer(
+            f"the database was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
+            " Start that version again, or restore the backup made before the update."
+        )
+
+
+def _applied(connection: Psycopg) -> set[str]:
+    """Return the names of the applied migrations; none if the database is empty. Raises DatabaseProblem."""
+    tables = connection.execute(
+        "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    ).fetchall()
+    if (COPY_TABLE,) in tables:
+        raise DatabaseIncomplete(
+            "the copy into this database has not ended. Run the same `buildbell copy-database` again: it continues."
+        )
+    if ("buildbell_migrations",) in tables:
+        return {name for (name,) in connection.execute("SELECT name FROM buildbell_migrations")}
+    if tables:
+        raise DatabaseNotWritable(
+            "DATABASE_URL: the database has tables of another program. Set it to a database of Buildbell's own."
+        )
+    return set()
