@@ -182,7 +182,7 @@ def test_packages_that_only_the_sandbox_imports_are_an_extra() -> None:
     # The image can use PostgreSQL.
     assert re.findall(r"--extra (\w+)", production) == ["postgres"]
     assert re.findall(r"--extra (\w+)", development) == ["postgres", "sandbox", "dev"]
-    assert {"psycopg", "psycopg-binary", "psycopg-pool"} <= pins_of("requirements.lock")
+    assert {"psycopg", "psycopg-binary"} <= pins_of("requirements.lock")
 
 
 def test_the_image_runs_as_an_unprivileged_user() -> None:
