@@ -21,6 +21,7 @@ from bot import __version__, logging_setup
 from bot.admin import commands
 from bot.admin.cli_errors import USAGE_ERROR, stop
 from bot.app import Application
+from bot.data_settings import DataSettings, EnvFileUnreadable
 from bot.docs_generator import help_table, write_pages
 from bot.doctor.checks import run_checks
 from bot.doctor.settings_checks import CheckedSettings, assigned_names, check_settings, find_misspelled_names
@@ -28,7 +29,7 @@ from bot.http_server import CannotServe
 from bot.manifest import find_url_problem, http_manifest, manifest, to_yaml
 from bot.providers_setup import SPECS
 from bot.service_tokens import ServiceTokenRefused, WrongProviderUrl
-from bot.settings import DataSettings, EnvFileUnreadable, Settings
+from bot.settings import Settings
 from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
 from domain.redaction.redactor import redact

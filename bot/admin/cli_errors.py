@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 
-from bot.settings import EnvFileUnreadable
+from bot.data_settings import EnvFileUnreadable
 from bot.settings_errors import describe_errors
 from domain.audit_chain import ChainBroken
 from domain.provider_errors import ProviderError

@@ -18,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from bot import logging_setup
 from bot.admin.audit_check import AuditCheck, count_noun
 from bot.admin.cli_errors import DATA_ERROR, USAGE_ERROR, err, report_errors, require_confirmation, stop
+from bot.data_settings import DataSettings
 from bot.providers_setup import SPECS, connect_provider
-from bot.settings import DataSettings, Settings
+from bot.settings import Settings
 from domain.build import App
 from domain.credentials import FixedToken
 from domain.redaction.redactor import redact

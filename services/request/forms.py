@@ -119,6 +119,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
     origin: OriginT
     filled: InputT
 
+    # Not abstract: a form whose input depends on its origin overrides `read` instead.
     @staticmethod
     def read_origin(metadata: str, /) -> OriginT:
         """Read the private metadata. Raises InvalidButtonValue."""

@@ -23,7 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from bot.settings import DataSettings
+from bot.data_settings import DataSettings
 from bot.settings_errors import describe_errors
 from domain.audit_chain import AuditEntry, ChainBroken, Event, PersonalFields
 from providers.bitrise.provider import BITRISE
