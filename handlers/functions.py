@@ -10,7 +10,7 @@ from services.request.forms import plain_error_text
 from services.request.interactions import FunctionHandler, Interactions
 from services.request.request_tracker import RequestTracker, wait_for_place
 from services.slack.event_payloads import EventPayload, FunctionExecuted, Inputs
-from storage.database import DatabaseUnavailable, store_surely
+from storage.database import DatabaseUnavailable, retry_until_stored
 from storage.workflow_steps import Outcome
 
 
@@ -58,6 +58,6 @@ def _listen(
                 outcome = Outcome(error=plain_error_text(problem))
             if outcome is not None:
                 concluded = outcome
-                await store_surely(
+                await retry_until_stored(
                     lambda: services.storage.workflow_steps.conclude(team, execution, concluded)
                 )

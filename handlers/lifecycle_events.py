@@ -15,7 +15,7 @@ from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker
 from services.slack.event_payloads import Departure, EventPayload, TokensRevoked, UserChange
 from services.slack.workspace_clients import Uninstallation
-from storage.database import store_surely
+from storage.database import retry_until_stored
 
 log = structlog.get_logger()
 
@@ -37,7 +37,7 @@ def register(
             return
         async with tracker.answering("user_change"):
             context = context_outside(services, team, user.id)
-            if await store_surely(lambda: commands.remove_departed_user(context)):
+            if await retry_until_stored(lambda: commands.remove_departed_user(context)):
                 log.info("account.left", team=team, person=user.id)
 
     @app.event("tokens_revoked")
@@ -46,13 +46,13 @@ def register(
         if tokens is not None and tokens.bot:
             async with tracker.answering("tokens_revoked"):
                 uninstallation = _uninstallation(slack_payload, certain=False)
-                await store_surely(lambda: handle_uninstallation(uninstallation))
+                await retry_until_stored(lambda: handle_uninstallation(uninstallation))
 
     @app.event("app_uninstalled")
     async def handle_uninstalled(slack_payload: EventPayload[Departure]) -> None:
         async with tracker.answering("app_uninstalled"):
             uninstallation = _uninstallation(slack_payload, certain=True)
-            await store_surely(lambda: handle_uninstallation(uninstallation))
+            await retry_until_stored(lambda: handle_uninstallation(uninstallation))
 
 
 def _uninstallation(payload: EventPayload[Any], *, certain: bool) -> Uninstallation:

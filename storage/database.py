@@ -174,7 +174,7 @@ def run_callbacks(loop: asyncio.AbstractEventLoop, callbacks: Sequence[Callable[
         loop.call_soon_threadsafe(run)
 
 
-async def store_surely(write: Callable[[], Awaitable[T]]) -> T:
+async def retry_until_stored(write: Callable[[], Awaitable[T]]) -> T:
     """Repeat a write until the database has taken it: for what has already happened elsewhere, and can't be undone.
 
     It may be carried out twice, if a commit was not confirmed.
@@ -194,7 +194,7 @@ async def confirm(write: Callable[[], Awaitable[T]]) -> T:
     try:
         return await write()
     except CommitUnconfirmed:
-        return await store_surely(write)
+        return await retry_until_stored(write)
 
 
 class WorkspaceDatabase:

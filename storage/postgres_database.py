@@ -27,12 +27,12 @@ from storage.postgres_connection import PostgresConnection
 from storage.postgres_server import (
     RETRY_SECONDS,
     Psycopg,
+    acquire_bot_lock,
     check_schema,
     connect,
     describe_error,
     migrate,
     refusal_of,
-    take_guard,
     wait_for_server,
 )
 
@@ -66,11 +66,13 @@ class PostgresDatabase(Database):
     while the lock that keeps other bots out is not held.
     """
 
-    def __init__(self, url: str, guard: Psycopg | None, *, wait_seconds: float = WAIT_SECONDS) -> None:
+    def __init__(
+        self, url: str, lock_connection: Psycopg | None, *, wait_seconds: float = WAIT_SECONDS
+    ) -> None:
         super().__init__()
         self._wait_seconds = wait_seconds
         self._url = url
-        self._guard = guard
+        self._lock_connection = lock_connection
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="postgres")
         self._local = threading.local()
         self._connections: set[Psycopg] = set()
@@ -92,17 +94,17 @@ class PostgresDatabase(Database):
         """
         has_waited = False
         while True:
-            guard = await wait_for_server(url, has_waited=has_waited)
+            lock_connection = await wait_for_server(url, has_waited=has_waited)
             try:
-                await asyncio.to_thread(take_guard, guard)
-                await asyncio.to_thread(migrate, guard)
-                return cls(url, guard, wait_seconds=wait_seconds)
+                await asyncio.to_thread(acquire_bot_lock, lock_connection)
+                await asyncio.to_thread(migrate, lock_connection)
+                return cls(url, lock_connection, wait_seconds=wait_seconds)
             except psycopg.OperationalError:
                 # It went away again.
-                guard.close()
+                lock_connection.close()
                 has_waited = True
             except BaseException:
-                guard.close()
+                lock_connection.close()
                 raise
 
     @classmethod
@@ -166,7 +168,7 @@ class PostgresDatabase(Database):
             for connection in list(self._connections):
                 break_connection(connection)
         await ending
-        for connection in (*self._connections, *((self._guard,) if self._guard else ())):
+        for connection in (*self._connections, *((self._lock_connection,) if self._lock_connection else ())):
             connection.close()
 
     async def _run(self, work: Work[T], isolation: IsolationLevel, *, read_only: bool) -> T:
@@ -263,8 +265,8 @@ class PostgresDatabase(Database):
         """Notice that the server is away, and take the lock that keeps other bots out again once it is back."""
         while True:
             await self._pause()
-            if self._available.is_set() and self._guard is not None:
-                if await self._guard_holds(self._guard):
+            if self._available.is_set() and self._lock_connection is not None:
+                if await self._holds_lock(self._lock_connection):
                     continue
                 # Until the lock is held again, another bot may take the database.
                 self._available.clear()
@@ -285,9 +287,9 @@ class PostgresDatabase(Database):
 
     async def _pause(self) -> None:
         """Wait a second; less if a connection was lost, or if the server says something, such as that it stops."""
-        loop, guard = asyncio.get_running_loop(), self._guard
-        is_readable = self._available.is_set() and guard is not None and not guard.closed
-        descriptor = guard.fileno() if guard is not None and is_readable else None
+        loop, lock_connection = asyncio.get_running_loop(), self._lock_connection
+        is_readable = self._available.is_set() and lock_connection is not None and not lock_connection.closed
+        descriptor = lock_connection.fileno() if lock_connection is not None and is_readable else None
         if descriptor is not None:
             loop.add_reader(descriptor, self._must_check.set)
         try:
@@ -299,11 +301,11 @@ class PostgresDatabase(Database):
                 loop.remove_reader(descriptor)
             self._must_check.clear()
 
-    async def _guard_holds(self, guard: Psycopg) -> bool:
+    async def _holds_lock(self, lock_connection: Psycopg) -> bool:
         """Return whether the connection that keeps other bots out still stands."""
-        answer = asyncio.create_task(asyncio.to_thread(guard.execute, "SELECT 1"))
+        answer = asyncio.create_task(asyncio.to_thread(lock_connection.execute, "SELECT 1"))
         if not (await asyncio.wait({answer}, timeout=ANSWER_SECONDS))[0]:
-            break_connection(guard)
+            break_connection(lock_connection)
         try:
             await answer
         except psycopg.Error:
@@ -312,17 +314,17 @@ class PostgresDatabase(Database):
 
     def _reconnect(self) -> None:
         """Make sure that the lock is held, and that the server takes connections. Raises DatabaseInUse."""
-        if self._guard is None:
+        if self._lock_connection is None:
             connect(self._url).close()
             return
-        self._guard.close()
-        guard = connect(self._url)
+        self._lock_connection.close()
+        lock_connection = connect(self._url)
         try:
-            take_guard(guard)
+            acquire_bot_lock(lock_connection)
         except BaseException:
-            guard.close()
+            lock_connection.close()
             raise
-        self._guard = guard
+        self._lock_connection = lock_connection
 
     def _note_outage(self, problem: BaseException) -> None:
         if self._available.is_set():

@@ -29,7 +29,7 @@ from storage.postgres_migrations import MIGRATIONS, in_postgres
 # How often the server is tried again.
 RETRY_SECONDS = 1.0
 # The server notices only a moment later that a connection was closed, or its process killed.
-GUARD_SECONDS = 1.0
+LOCK_SECONDS = 1.0
 # A connection that nobody answers any more fails after 20 seconds (PostgreSQL, "libpq",
 # "Parameter Key Words"). After a failover, a server that only takes reads is none for the bot.
 PARAMETERS = {
@@ -120,9 +120,9 @@ def _lock_number(name: str) -> int:
     return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
 
 
-def take_guard(connection: Psycopg) -> None:
+def acquire_bot_lock(connection: Psycopg) -> None:
     """Keep other bots out as long as this connection lasts. Raises DatabaseInUse."""
-    deadline = time.monotonic() + GUARD_SECONDS
+    deadline = time.monotonic() + LOCK_SECONDS
     while True:
         row = connection.execute(
             "SELECT pg_try_advisory_lock(%s)", [_lock_number("buildbell run")]
@@ -198,7 +198,7 @@ def connect_for_copy(url: str) -> Iterator[Psycopg]:
     except psycopg.OperationalError as problem:
         raise refusal_of(problem) or DatabaseUnavailable(describe_error(problem)) from problem
     try:
-        take_guard(connection)
+        acquire_bot_lock(connection)
         yield connection
     finally:
         connection.close()

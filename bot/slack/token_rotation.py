@@ -14,7 +14,7 @@ from services.accounts.token_refresh import SingleFlight
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import explain_call_failure
 from services.slack.workspace_clients import ANY, AllowedWorkspaces, WorkspaceToken
-from storage.database import store_surely
+from storage.database import retry_until_stored
 from storage.encryption import DecryptionError
 from storage.installations import Installations
 
@@ -99,7 +99,7 @@ class BotTokens:
         try:
             refreshed = await self._request_token(bot)
             # The refresh token is spent: without the new one, the app would have to be installed again.
-            stored = await store_surely(lambda: self._installations.store_rotated_token(bot, refreshed))
+            stored = await retry_until_stored(lambda: self._installations.store_rotated_token(bot, refreshed))
         except TokenRotationFailed as problem:
             delay = self._refreshes.record_failure(key)
             log.error(

@@ -21,7 +21,7 @@ from services.accounts.token_verification import TokenVerifier, Verdict
 from services.cache import Cache
 from services.provider_connection import OAuthFlow
 from storage.accounts import Account
-from storage.database import DatabaseUnavailable, store_surely
+from storage.database import DatabaseUnavailable, retry_until_stored
 from storage.repositories import Repositories
 
 log = structlog.get_logger()
@@ -230,7 +230,7 @@ class TokenRefresher:
         try:
             renewed = await self._request_tokens(accounts.tokens(account))
             # The refresh token is spent: without the new one, the account would have to be linked again.
-            stored = await store_surely(lambda: accounts.store_renewed_tokens(account, renewed))
+            stored = await retry_until_stored(lambda: accounts.store_renewed_tokens(account, renewed))
         except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
                 self._refreshes.record_success(key)

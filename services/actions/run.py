@@ -29,7 +29,7 @@ from services.actions.permissions import (
 from services.authorization.authorizer import Decision
 from services.request.context import Reply, RequestContext
 from services.slack.workspace_members import NotAMember
-from storage.database import DatabaseUnavailable, store_surely
+from storage.database import DatabaseUnavailable, retry_until_stored
 from storage.workflow_steps import Outcome
 
 log = structlog.get_logger()
@@ -235,12 +235,12 @@ async def _execute_after_approval(
         else:
             result = await _execute_approved(action, requester, agreed_by=context.person)
     except Exception as error:
-        await store_surely(lambda: context.services.storage.pending_actions.finish(pending))
+        await retry_until_stored(lambda: context.services.storage.pending_actions.finish(pending))
         reason = redact(str(error))
         await _announce_failure(pending, context, reason)
         await _conclude_step(pending, context, Outcome(error=reason or "It did not work."))
         raise
-    await store_surely(lambda: context.services.storage.pending_actions.finish(pending))
+    await retry_until_stored(lambda: context.services.storage.pending_actions.finish(pending))
     if not result.is_pending:
         await _conclude_step(pending, context, Outcome(outputs=result.outputs))
     return result.answer
@@ -288,10 +288,10 @@ async def _announce_failure(pending: PendingAction, context: RequestContext, rea
         themselves=pending.deciders.themselves,
     )
     repository = context.services.storage.pending_actions
-    await store_surely(lambda: repository.change_message(pending, message))
+    await retry_until_stored(lambda: repository.change_message(pending, message))
 
 
 async def _conclude_step(pending: PendingAction, context: RequestContext, outcome: Outcome) -> None:
     if pending.execution is not None:
         execution, steps = pending.execution, context.services.storage.workflow_steps
-        await store_surely(lambda: steps.conclude(pending.team, execution, outcome))
+        await retry_until_stored(lambda: steps.conclude(pending.team, execution, outcome))

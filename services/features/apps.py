@@ -78,7 +78,7 @@ class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
     title = "Choose an app"
     error_field = message_apps.APP_FIELD
     success = "✅ Chosen; the channel was told."
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(message_apps.read_app)
 

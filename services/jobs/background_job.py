@@ -86,7 +86,7 @@ class BackgroundJob(ABC):
 
         `every` are the seconds after which these keys are run in any case.
         """
-        await self._prepare_surely()
+        await self._prepare_with_retries()
         self._schedule.wake(self._first_key)
         running: dict[str, asyncio.Task[float | None]] = {}
         failures: dict[str, int] = {}
@@ -113,7 +113,7 @@ class BackgroundJob(ABC):
         with suppress(DatabaseUnavailable):
             await self.finish()
 
-    async def _prepare_surely(self) -> None:
+    async def _prepare_with_retries(self) -> None:
         while not self._stopping.is_set():
             try:
                 await self.prepare()

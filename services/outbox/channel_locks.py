@@ -10,15 +10,15 @@ from domain.message import Recipient
 
 
 class ChannelLocks(Protocol):
-    """The right to deliver to channels; the only place where a channel is taken and let go."""
+    """The right to deliver to channels; the only place where a channel's lock is acquired and released."""
 
-    async def take(self, to: Recipient) -> float | None:
-        """Take the channel. Returns since when this process has had it without a break, by `time.monotonic`.
+    async def acquire(self, to: Recipient) -> float | None:
+        """Acquire the channel. Returns since when this process has had it without a break, by `time.monotonic`.
 
-        None if another process has it: that one looks for what is due once more after it has let go.
+        None if another process has it: that one looks for what is due once more after it has released it.
         """
 
-    async def let_go(self, to: Recipient) -> None:
+    async def release(self, to: Recipient) -> None:
         """End a delivery: others may take the channel."""
 
     def forget(self, team: str) -> None:
@@ -32,11 +32,11 @@ class LocalChannelLocks:
         self._timer = timer
         self._taken: dict[Recipient, float] = {}
 
-    async def take(self, to: Recipient) -> float | None:
+    async def acquire(self, to: Recipient) -> float | None:
         """Return when this process has delivered to the channel for the first time."""
         return self._taken.setdefault(to, self._timer())
 
-    async def let_go(self, to: Recipient) -> None:
+    async def release(self, to: Recipient) -> None:
         """Keep the channel: nobody else wants it."""
 
     def forget(self, team: str) -> None:

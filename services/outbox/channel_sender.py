@@ -36,7 +36,7 @@ from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import CALLS_AT_ONCE, EditPace, MessagePace, RateLimits, Urgency
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
-from storage.database import store_surely
+from storage.database import retry_until_stored
 from storage.repositories import Repositories
 from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 
@@ -97,16 +97,16 @@ class ChannelSender:
         self._message_pace.forget(team)
         self._edit_paces.pop(team, None)
 
-    async def send_next(self, to: Recipient, *, taken_at: float) -> float | None:
+    async def send_next(self, to: Recipient, *, acquired_at: float) -> float | None:
         """Perform the recipient's next step; return the seconds to wait before the next one, None if none is left.
 
-        `taken_at`: since when nobody else has delivered to the recipient, by the monotonic clock.
+        `acquired_at`: since when nobody else has delivered to the recipient, by the monotonic clock.
         """
         news = self._news(to)
         unfinished = await self._storage.slack_messages.unfinished(to)
         for message in unfinished:
             if message.status is MessageStatus.SENDING:
-                return await self._reconcile(message, taken_at)
+                return await self._reconcile(message, acquired_at)
             if message.status is MessageStatus.OWED and message.content is not None:
                 return await self._post(
                     NewMessage(**message.model_dump()), (), Message.decode(message.content)
@@ -230,7 +230,7 @@ class ChannelSender:
             return 0
         # Slack has answered: its answer must not be lost to an outage of the database, because not every channel can
         # be read back.
-        return await store_surely(lambda: self._record_outcome(new, outcome))
+        return await retry_until_stored(lambda: self._record_outcome(new, outcome))
 
     async def _add_to_message(self, target: SlackMessage, planned: Plan) -> float:
         """Add the planned notifications to a posted message."""
@@ -348,11 +348,11 @@ class ChannelSender:
                 )
                 return 0
 
-    async def _reconcile(self, message: SlackMessage, taken_at: float) -> float:
+    async def _reconcile(self, message: SlackMessage, acquired_at: float) -> float:
         """Check whether a message was posted although Slack's response was lost, in this process or another one."""
         # A monotonic clock can't be set back. Another process may have sent its message until this one has taken the
         # channel over, so a message that this one has not sent counts from then.
-        sent = self._sent_at.pop(message.parcel, taken_at)
+        sent = self._sent_at.pop(message.parcel, acquired_at)
         await self._pause(max(sent + self._limits.settling - self._timer(), 0))
         parent = await self._storage.slack_messages.find(message.thread) if message.thread else None
         destination = Destination(

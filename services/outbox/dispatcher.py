@@ -136,21 +136,21 @@ class Dispatcher(BackgroundJob):
 
     async def deliver(self, to: Recipient) -> None:
         """Deliver everything due to one recipient; safe to start again at any point."""
-        taken_at = await self._locks.take(to)
-        if taken_at is None:
+        acquired_at = await self._locks.acquire(to)
+        if acquired_at is None:
             return
         self._news[to] = asyncio.Event()
         try:
-            await self._deliver(to, taken_at)
+            await self._deliver(to, acquired_at)
         finally:
             del self._news[to]
-            await self._locks.let_go(to)
+            await self._locks.release(to)
 
-    async def _deliver(self, to: Recipient, taken_at: float) -> None:
+    async def _deliver(self, to: Recipient, acquired_at: float) -> None:
         attempts = 0
         while (
             not self._stopping.is_set()
-            and (pause := await self._sender.send_next(to, taken_at=taken_at)) is not None
+            and (pause := await self._sender.send_next(to, acquired_at=acquired_at)) is not None
         ):
             attempts = attempts + 1 if pause else 0
             if pause:

@@ -108,12 +108,12 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
 
     A subclass reads both from what Slack sends, and its submission has a `ResultT`. `callback_id`, the ids in the view
     and the private metadata are public. `follow_up` says what happens to the modal after a quick submission.
-    `is_refused_for_good`: after a refusal by the provider the form is replaced, because trying again does not help.
+    `is_refusal_final`: after a refusal by the provider the form is replaced, because trying again does not help.
     """
 
     callback_id: ClassVar[str]
     follow_up: ClassVar[FollowUp] = FollowUp.CLOSED
-    is_refused_for_good: ClassVar[bool] = False
+    is_refusal_final: ClassVar[bool] = False
 
     context: RequestContext
     origin: OriginT
@@ -192,7 +192,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
         return self.render(problem)
 
     def render_refusal(self, problem: str) -> Block:
-        """Draw the modal after a refusal for good."""
+        """Draw the modal after a final refusal."""
         return notices.notice_modal(self.title, f"⚠️ {problem}")
 
     def find_field(self, problem: BaseException) -> str | None:
@@ -271,7 +271,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
                 await self._send_error(problem)
 
     def _view_after(self, problem: BaseException) -> Block:
-        is_final = self.is_refused_for_good and isinstance(problem, RequestRejected | Forbidden)
+        is_final = self.is_refusal_final and isinstance(problem, RequestRejected | Forbidden)
         return (self.render_refusal if is_final else self.render_error)(plain_error_text(problem))
 
     async def _send_error(self, problem: BaseException) -> None:

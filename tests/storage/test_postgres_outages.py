@@ -18,7 +18,7 @@ from storage.database import (
     DatabaseNotWritable,
     DatabaseUnavailable,
     confirm,
-    store_surely,
+    retry_until_stored,
 )
 from storage.database_url import find_url_problem
 from storage.postgres_database import PostgresDatabase
@@ -154,7 +154,7 @@ async def test_after_a_while_transactions_fail_at_once_until_the_server_is_back(
         with pytest.raises(DatabaseUnavailable) as caught:
             await database.write(insert("never"))
         assert not isinstance(caught.value, CommitUnconfirmed)
-    kept = asyncio.create_task(store_surely(lambda: database.write(insert("kept"))))
+    kept = asyncio.create_task(retry_until_stored(lambda: database.write(insert("kept"))))
     server.start()
     await asyncio.wait_for(kept, 30)
     await database.close()

@@ -82,7 +82,7 @@ class AbortForm(Form[AbortOrigin, AbortRequest, Reply | None]):
     callback_id = ABORT_MODAL
     title = "Abort a build"
     error_field = REASON
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = AbortOrigin.decode
     read_input = staticmethod(read_abort)
 

@@ -61,7 +61,7 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
     title = "Find a build"
     progress = "Looking…"
     follow_up = FollowUp.COVERED
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(read_search)
 

@@ -154,7 +154,7 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
 
     callback_id = action_ids.START_MODAL
     title = "Start a build"
-    is_refused_for_good = True
+    is_refusal_final = True
 
     app: App | None = None
     is_remembered: bool = False

@@ -35,7 +35,7 @@ class LogSearchForm(Form[LogButton, str, Message]):
     error_field = messages.WORD
     progress = "Reading the whole log…"
     follow_up = FollowUp.COVERED
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = LogButton.decode
     read_input = staticmethod(messages.read_word)
 

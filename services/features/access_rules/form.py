@@ -27,7 +27,7 @@ class AddRuleForm(Form[ViewMetadata, FilledRule, Reply]):
     title = "Add a rule"
     error_field = KIND
     success = "✅ The rule counts from now on; the channel was told."
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(access_rules.read_rule)
 

@@ -27,7 +27,7 @@ class ConnectAccountForm(Form[ViewMetadata, SecretStr, str]):
     callback_id = action_ids.CONNECT_MODAL
     error_field = TOKEN
     follow_up = FollowUp.REPLACED
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(message_accounts.read_token)
 

@@ -26,7 +26,7 @@ class EditProfileForm(Form[ViewMetadata, ProfileForm, None]):
     callback_id = action_ids.SETTINGS_MODAL
     error_field = NAME
     success = "✅ Saved."
-    is_refused_for_good = True
+    is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(profile_form.read_profile)
 

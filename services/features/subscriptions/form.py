@@ -38,7 +38,7 @@ class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
 
     callback_id = action_ids.SUBSCRIPTION_MODAL
     title = "Subscription"
-    is_refused_for_good = True
+    is_refusal_final = True
 
     app: App | None = None
     state: FormValues = NO_INPUT
