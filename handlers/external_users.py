@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Coroutine
 from typing import Any
 
 import structlog
@@ -11,7 +11,7 @@ from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
-from handlers.request_middleware import NextCall, RequestMiddleware
+from handlers.middleware import NextCall, RequestMiddleware
 from messages import notices
 from messages.kit import action_ids
 from services.container import Services
@@ -76,11 +76,7 @@ def register(
 ) -> None:
     """Limit people of other companies to what is open to them."""
     gate = ExternalUserGate(open_surfaces(interactions, registry), services, tracker)
-
-    async def check_external_users(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
-        return await gate.check(request.context["slack_payload"], next_)
-
-    app.middleware(RequestMiddleware(check_external_users))
+    app.middleware(RequestMiddleware(gate.check))
 
 
 class ExternalUserGate:
@@ -94,10 +90,9 @@ class ExternalUserGate:
         self._tracker = tracker
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def check(
-        self, payload: Payload, next_: Callable[[], Awaitable[BoltResponse]]
-    ) -> BoltResponse | None:
+    async def check(self, request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
         """Continue for members and for what is open to all; refuse the rest, with the reason."""
+        payload: Payload = request.context["slack_payload"]
         team, members = payload.workspace_id, self._services.clients.members
         if payload.home_workspace is not None:
             members.note_home_workspace(team, payload.person, payload.home_workspace)

@@ -42,9 +42,10 @@ def register(
     """Register the listeners for everything that users can do with the bot and its providers."""
     interactions = Interactions.merged((INTERACTIONS, *(spec.interactions for spec in registry)))
     middleware.ignore_repetitions(app, tracker)
-    error_handler.register(app, services)
+    middleware.prepare_acknowledgements(app, services)
     external_users.register(app, interactions, registry, services, tracker)
     middleware.refuse_pasted_tokens(app, registry, services)
+    error_handler.register(app)
     commands.register(app, registry, services, tracker)
     mentions.register(app, registry, services, tracker)
     links.register(app, interactions, services, tracker)

@@ -1,20 +1,22 @@
-"""The Bolt app: which requests it accepts, and with which token it answers them."""
+"""The Bolt app: which requests it accepts, with which token it answers them, and how it runs their listeners."""
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from copy import copy
 from typing import Any, cast
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.listener.async_listener import AsyncListener
+from slack_bolt.listener.asyncio_runner import AsyncioListenerRunner
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.listener_runner import PromptListenerRunner
 from bot.slack.tenancy import SlackTenancy
-from handlers.request_middleware import NextCall, RequestMiddleware
+from handlers.middleware import NextCall, PermanentAck, RequestMiddleware
 from services.slack.event_payloads import Departure, EventPayload
 from services.slack.payloads import CommandPayload, Payload
 from storage.database import Database
@@ -23,6 +25,61 @@ NOT_INSTALLED = "I am not installed in this workspace. Ask an admin to install m
 NOT_SERVED = (
     "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
 )
+
+
+class PromptListenerRunner(AsyncioListenerRunner):
+    """Runs a listener in a task of its own, and returns its acknowledgement as soon as there is one.
+
+    Bolt (1.30) looks every ten milliseconds whether there is one, so that every acknowledgement takes as long, and
+    waits for all that the listener does meanwhile. Lazy listeners are not supported; the bot has none.
+    """
+
+    def __init__(self, runner: AsyncioListenerRunner) -> None:
+        """Take the handlers of Bolt's own runner."""
+        super().__init__(
+            logger=runner.logger,
+            process_before_response=runner.process_before_response,
+            listener_error_handler=runner.listener_error_handler,
+            listener_start_handler=runner.listener_start_handler,
+            listener_completion_handler=runner.listener_completion_handler,
+            lazy_listener_runner=runner.lazy_listener_runner,
+        )
+        # The event loop itself holds tasks only weakly.
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(
+        self,
+        request: AsyncBoltRequest,
+        response: BoltResponse | None,
+        listener_name: str,
+        listener: AsyncListener,
+        starting_time: float | None = None,
+    ) -> BoltResponse | None:
+        """Start the listener; return its acknowledgement, or None if it does not acknowledge in time."""
+        del response, listener_name, starting_time
+        ack = request.context.ack
+        assert isinstance(ack, PermanentAck)  # noqa: S101 - set by handlers.middleware
+        if listener.auto_acknowledgement:
+            await ack()
+        task = asyncio.create_task(self._run_listener(request, ack, listener))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        try:
+            async with asyncio.timeout(listener.ack_timeout):
+                await ack.wait()
+        except TimeoutError:
+            return None
+        return ack.response
+
+    async def _run_listener(
+        self, request: AsyncBoltRequest, ack: PermanentAck, listener: AsyncListener
+    ) -> None:
+        try:
+            await listener.run_ack_function(request=request, response=None)  # type: ignore[arg-type] # as Bolt does
+        except Exception as error:  # noqa: BLE001 - the app's error handler logs it
+            failure = None if ack.response is not None else BoltResponse(status=500)
+            await self.listener_error_handler.handle(error=error, request=request, response=failure)
+            ack.response = failure
 
 
 class PromptApp(AsyncApp):

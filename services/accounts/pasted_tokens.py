@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 
-import structlog
 from pydantic import SecretStr
-from slack_bolt import BoltResponse
 
 from domain.commands.errors import UserError
 from domain.commands.tokenizer import line_from_message
 from domain.credentials import secrets_equal
 from domain.provider import Provider
-from messages.kit import action_ids
-from services.container import Services
 from services.request.context import RequestContext
-from services.slack.interaction_payloads import SubmissionPayload
-from services.slack.payloads import Payload
 from services.slack.workspace_members import MembershipUnknown
 from storage.accounts import EncryptionKeyMissing
 from storage.encryption import DecryptionError
 
-log = structlog.get_logger()
-
 _WORD = re.compile(r"[!-~]{8,2000}")
 _PUNCTUATION = "\"'`<>()[]{},;:=|"
-LONGEST_ERROR = 2000
-# Slack waits three seconds for the response to a form's submission.
-PATIENCE_SECONDS = 1.0
 
 
 class PastedToken(UserError):
@@ -103,32 +91,3 @@ async def _load_known_tokens(context: RequestContext) -> list[tuple[Provider, Se
             except (DecryptionError, EncryptionKeyMissing):
                 continue  # a token that can't be decrypted can't be compared
     return tokens
-
-
-class FormGuard:
-    """Bolt middleware that rejects forms with a token in a field; forms made for secrets are exempt."""
-
-    def __init__(self, services: Services, secret_forms: frozenset[str]) -> None:
-        """`secret_forms` are the providers' forms for secrets, by callback_id; their values go to the provider only."""
-        self._services = services
-        self._secret_forms = secret_forms | {action_ids.CONNECT_MODAL}
-
-    async def check(
-        self, payload: Payload, next_: Callable[[], Awaitable[BoltResponse]]
-    ) -> BoltResponse | None:
-        """Continue if the form holds no token; else return an error for each field that does."""
-        if isinstance(payload, SubmissionPayload) and payload.view.callback_id not in self._secret_forms:
-            context = RequestContext.of(payload, self._services)
-            errors: dict[str, str] = {}
-            for block, text in payload.view.values.texts:
-                try:
-                    async with asyncio.timeout(PATIENCE_SECONDS):
-                        await check_text(text, context)
-                except PastedToken as problem:
-                    errors[block] = str(problem).replace("`", "")[:LONGEST_ERROR]
-                except TimeoutError:
-                    log.warning("form.not_checked", callback=payload.view.callback_id)
-            if errors:
-                return BoltResponse(status=200, body={"response_action": "errors", "errors": errors})
-        await next_()
-        return None

@@ -11,8 +11,7 @@ from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_bolt.response import BoltResponse
 
 from bot.slack.bolt_app import PromptApp
-from handlers.error_handler import PermanentAck
-from handlers.request_middleware import NextCall, RequestMiddleware
+from handlers.middleware import NextCall, PermanentAck, RequestMiddleware
 
 # Far more passes of the event loop than Bolt needs for a request, in far less time than ten milliseconds.
 PASSES = 60
