@@ -10,9 +10,9 @@ from slack_bolt.async_app import AsyncAck
 from messages.kit.action_ids import OPEN_LINK, PICK_APP
 from services.container import Services
 from services.request.button_press import ButtonHandler, ButtonPress
-from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, ViewAction, ViewActionHandler
 from services.request.request_tracker import RequestTracker, wait_for_place
+from services.request.responder import reply_or_explain
 from services.slack.interaction_payloads import ActionPayload
 
 

@@ -1,18 +1,18 @@
-"""Slash commands: one per provider."""
+"""Typed commands: the slash command of each provider, and the dispatch of commands however they were sent."""
 
 from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.async_app import AsyncAck
 
+from domain.commands.parser import Surface
+from services.accounts.pasted_tokens import check_command_text
 from services.container import Services
-from services.features.dispatch import parse_and_dispatch
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
-from services.request.context import RequestContext
-from services.request.error_messages import reply_or_explain
-from services.request.request_tracker import RequestTracker
-from services.request.responder import ResponseUrlResponder
+from services.request.context import Reply, RequestContext
+from services.request.request_tracker import RequestTracker, start_once
+from services.request.responder import ResponseUrlResponder, reply_or_explain
 from services.slack.payloads import CommandPayload
 
 
@@ -41,3 +41,25 @@ def _listen(app: AsyncApp, spec: ProviderSpec, services: Services, tracker: Requ
             responder = ResponseUrlResponder(context, slack_payload.response_url)
             # `parse_and_dispatch` stores the start of commands that may change something.
             await reply_or_explain(reply, responder, changes=False)
+
+
+async def parse_and_dispatch(
+    text: str, context: RequestContext, *, surface: Surface, provider: ProviderSpec
+) -> Reply | None:
+    """Parse a typed command and return the reply; None if the handler sent a message itself.
+
+    A command that may change something is begun once, even if Slack delivers it again to a later process.
+
+    Raises Repeated, PastedToken, CommandError, UserError, PermissionDenied, NotAMember, UnknownApp, AmbiguousApp or
+    ProviderError; `services.request.error_messages` renders them.
+    """
+    await check_command_text(text, context)
+    command = provider.parser.parse(text, surface=surface)
+    spec = provider.command_spec(command)
+    if not spec.open_to_external_users:
+        await context.check_belongs()
+    if not spec.usable_without_token:
+        context.check_configured(provider.provider)
+    if not spec.read_only:
+        await start_once()
+    return await spec.handler(command, context)

@@ -45,7 +45,7 @@ def open_surfaces(interactions: Interactions, registry: ProviderRegistry[Provide
     """Return what people of other companies may use, as named by `surfaces_of`; the rest is closed to them."""
     return frozenset(
         {
-            # `services.features.dispatch` checks which commands they may use.
+            # `handlers.commands` checks which commands they may use.
             *(f"command {spec.provider.command}" for spec in registry),
             "event app_mention",
             "event message",

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from slack_bolt.app.async_app import AsyncApp
 
+from handlers.commands import parse_and_dispatch
 from services.container import Services
-from services.features.dispatch import parse_and_dispatch
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
 from services.request.context import RequestContext
-from services.request.error_messages import reply_or_explain
 from services.request.request_tracker import RequestTracker
-from services.request.responder import ChannelResponder
+from services.request.responder import ChannelResponder, reply_or_explain
 from services.slack.event_payloads import EventPayload, Mention, Message
 
 

@@ -7,10 +7,9 @@ from slack_bolt.async_app import AsyncAck
 
 from services.container import Services
 from services.request.context import RequestContext
-from services.request.error_messages import reply_or_explain
 from services.request.interactions import Interactions, Shortcut
 from services.request.request_tracker import RequestTracker
-from services.request.responder import ViewResponder
+from services.request.responder import ViewResponder, reply_or_explain
 from services.slack.interaction_payloads import ShortcutPayload
 
 

@@ -13,7 +13,6 @@ from providers.bitrise.builds import find_form, trigger_form
 from providers.bitrise.links import parse_build_ref
 from providers.bitrise.provider import BITRISE
 from services.features.builds import commands
-from services.features.dispatch import check_configured
 from services.request.context import Reply, RequestContext
 from services.request.finder import find_build
 from services.request.interactions import Shortcut
@@ -55,17 +54,17 @@ START, FIND, ABOUT = "start_build", "find_build", "about_build"
 
 
 async def _open_start_form(_message: Mapping[str, Any], context: RequestContext) -> None:
-    check_configured(BITRISE, context)
+    context.check_configured(BITRISE)
     await trigger_form.open_start(context)
 
 
 async def _open_find_form(_message: Mapping[str, Any], context: RequestContext) -> None:
-    check_configured(BITRISE, context)
+    context.check_configured(BITRISE)
     await find_form.open_find(context)
 
 
 async def _show_mentioned_builds(message: Mapping[str, Any], context: RequestContext) -> Reply:
-    check_configured(BITRISE, context)
+    context.check_configured(BITRISE)
     refs = mentioned_builds(message)
     if not refs:
         raise UserError("This message has no link to a Bitrise build, and no number such as #123.")

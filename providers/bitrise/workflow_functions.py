@@ -19,7 +19,6 @@ from providers.bitrise.provider import BITRISE
 from services.actions import run
 from services.actions.permissions import PermissionDenied
 from services.authorization.authorizer import NOT_VOUCHED
-from services.features.dispatch import check_configured
 from services.jobs.workflow_steps import step_outputs
 from services.request.context import RequestContext
 from services.request.finder import find_app, find_build
@@ -36,7 +35,7 @@ Outputs = Mapping[str, Any]
 
 
 async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_configured(BITRISE, context)
+    context.check_configured(BITRISE)
     command = TriggerBuild(
         branch=_read_text(inputs, "branch"),
         tag=_read_text(inputs, "tag"),
@@ -57,7 +56,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
 
 
 async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_configured(BITRISE, context)
+    context.check_configured(BITRISE)
     app, build = await _find_build(inputs, context)
     if build.ended:
         return step_outputs(app, build)
@@ -72,7 +71,7 @@ async def _wait(inputs: Inputs, execution: str, context: RequestContext) -> Outp
 
 
 async def _abort(inputs: Inputs, execution: str, context: RequestContext) -> Outputs | None:
-    check_configured(BITRISE, context)
+    context.check_configured(BITRISE)
     await _check_may_act(context)
     app, build = await _find_build(inputs, context)
     order = AbortRequest(reason=_read_text(inputs, "reason"))

@@ -15,10 +15,9 @@ from messages.kit.button_values import InvalidButtonValue
 from messages.kit.views import ViewMetadata
 from services.provider_connection import NameKind
 from services.request.context import Reply, RequestContext
-from services.request.error_messages import reply_or_explain
 from services.request.finder import app_by_slug
 from services.request.interactions import OptionsHandler, ViewAction, ViewActionHandler
-from services.request.responder import ViewResponder
+from services.request.responder import ViewResponder, reply_or_explain
 
 
 async def offer_apps(query: str, origin: ViewMetadata, context: RequestContext) -> dict[str, list[Block]]:

@@ -15,6 +15,7 @@ from zoneinfo import available_timezones
 
 from slack_sdk.web.async_client import AsyncWebClient
 
+from domain.commands.errors import UserError
 from domain.message import Message
 from domain.provider import Provider
 from domain.provider_client import BuildClient
@@ -144,6 +145,11 @@ class RequestContext:
         """The id of the user whose accounts are used; `""` if Slack did not identify the user."""
         return self.person if self.is_verified else ""
 
+    def check_configured(self, provider: Provider) -> None:
+        """Check that the bot has a token of its own for the provider. Raises ProviderNotConfigured."""
+        if not self.services.clients.at(provider).has_service_token:
+            raise ProviderNotConfigured(provider)
+
     async def may_act(self, provider: Provider) -> bool:
         """Return whether the bot can act at the provider for the user at all; access rules limit it further."""
         clients = self.services.clients.at(provider)
@@ -241,6 +247,16 @@ class RequestContext:
             return (await self.slack.users_info(user=self.person)).get("user") or {}
         except SlackCallFailed:
             return {}
+
+
+class ProviderNotConfigured(UserError):
+    """The bot has no token of its own for the provider."""
+
+    def __init__(self, provider: Provider) -> None:
+        super().__init__(
+            f"{provider.label} is not set up here. Whoever runs me has to give me a token of my own for it:"
+            f" {provider.upper()}_TOKEN."
+        )
 
 
 def context_outside(services: Services, team: str, person: str) -> RequestContext:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine
-from typing import Any
-
 import aiohttp
 import structlog
 
@@ -23,9 +19,7 @@ from services.accounts.pasted_tokens import PastedToken
 from services.actions.permissions import PermissionDenied
 from services.lookup.app_matching import AmbiguousApp, UnknownApp
 from services.request.context import Reply, Visibility
-from services.request.late_replies import is_slack_outage
-from services.request.request_tracker import Repeated, start_once, wait_for_place
-from services.request.responder import ChannelResponder, Responder, ResponseUrlResponder
+from services.request.request_tracker import Repeated
 from services.slack.errors import NO_ANSWER, NOT_SENT, NOT_UNDERSTOOD, SlackCallFailed
 from services.slack.workspace_members import NotAMember
 from services.worker_processes.pool import WorkFailed
@@ -138,51 +132,3 @@ def slack_error_code(error: BaseException) -> str | None:
     if isinstance(error, aiohttp.ClientError | TimeoutError):
         return NO_ANSWER
     return error.reason if isinstance(error, SlackCallFailed) and error.reason in _REFUSALS else None
-
-
-async def reply_or_explain(
-    handling: Coroutine[Any, Any, Reply | None], responder: Responder, *, changes: bool = True
-) -> None:
-    """Send the reply, or a message about the error; nothing if the handler has sent a message itself.
-
-    If the request `changes` something (or may), its start is stored first, so that a repeated delivery is ignored.
-    """
-    try:
-        await (start_once() if changes else wait_for_place())
-    except Repeated:
-        handling.close()
-        return
-    except Exception as error:  # noqa: BLE001 - every error is shown to the user
-        handling.close()
-        await send_reply(reply_to_error(error), responder)
-        return
-    task = asyncio.create_task(handling)
-    try:
-        await responder.show_progress(task)
-    except (SlackCallFailed, TimeoutError) as problem:
-        # The request is still running and is waited for.
-        log.info("answer.not_shown_yet", reason=type(problem).__name__)
-    try:
-        reply = await task
-    except Repeated:
-        return
-    except Exception as error:  # noqa: BLE001 - every error is shown to the user
-        reply = reply_to_error(error)
-    if reply is not None:
-        await send_reply(reply, responder)
-
-
-async def send_reply(reply: Reply, responder: Responder) -> None:
-    """Send the reply; if Slack has an outage, retry later. Raises SlackCallFailed."""
-    try:
-        await responder(reply)
-    except SlackCallFailed as problem:
-        # A modal is gone by the time Slack is back.
-        if not isinstance(responder, ChannelResponder | ResponseUrlResponder) or not is_slack_outage(problem):
-            raise
-        context = responder.context
-        log.warning("answer.not_taken_yet", reason=type(problem).__name__)
-        if not context.services.slack.late_replies.retry(
-            context.team, context.person, lambda: responder(reply)
-        ):
-            raise

@@ -25,9 +25,9 @@ from messages.kit.button_values import ButtonValue
 from messages.kit.views import FormValues, ViewMetadata
 from services.container import Services
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.error_messages import send_reply, sentence_for
+from services.request.error_messages import sentence_for
 from services.request.request_tracker import start_once, wait_for_acknowledgement
-from services.request.responder import ChannelResponder, show_if_slow
+from services.request.responder import ChannelResponder, send_reply, show_if_slow
 from services.slack.errors import SlackCallFailed
 from services.slack.interaction_payloads import SubmissionPayload
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
@@ -22,6 +22,9 @@ from messages.kit import views
 from messages.kit.views import ViewMetadata
 from services.events import UserActed
 from services.request.context import Reply, RequestContext, Visibility
+from services.request.error_messages import reply_to_error
+from services.request.late_replies import is_slack_outage
+from services.request.request_tracker import Repeated, start_once, wait_for_place
 from services.slack.errors import LONGEST_WAIT, TIMES_TO_WAIT, SlackCallFailed, retry_after
 from services.slack.interaction_payloads import ActionPayload, Container
 
@@ -270,3 +273,51 @@ class ViewResponder:
     def _view(self, message: Message, title: str) -> dict[str, Any]:
         origin = ViewMetadata(channel=self.context.channel)
         return views.shown_in_modal(title, message, private_metadata=origin.encode())
+
+
+async def reply_or_explain(
+    handling: Coroutine[Any, Any, Reply | None], responder: Responder, *, changes: bool = True
+) -> None:
+    """Send the reply, or a message about the error; nothing if the handler has sent a message itself.
+
+    If the request `changes` something (or may), its start is stored first, so that a repeated delivery is ignored.
+    """
+    try:
+        await (start_once() if changes else wait_for_place())
+    except Repeated:
+        handling.close()
+        return
+    except Exception as error:  # noqa: BLE001 - every error is shown to the user
+        handling.close()
+        await send_reply(reply_to_error(error), responder)
+        return
+    task = asyncio.create_task(handling)
+    try:
+        await responder.show_progress(task)
+    except (SlackCallFailed, TimeoutError) as problem:
+        # The request is still running and is waited for.
+        log.info("answer.not_shown_yet", reason=type(problem).__name__)
+    try:
+        reply = await task
+    except Repeated:
+        return
+    except Exception as error:  # noqa: BLE001 - every error is shown to the user
+        reply = reply_to_error(error)
+    if reply is not None:
+        await send_reply(reply, responder)
+
+
+async def send_reply(reply: Reply, responder: Responder) -> None:
+    """Send the reply; if Slack has an outage, retry later. Raises SlackCallFailed."""
+    try:
+        await responder(reply)
+    except SlackCallFailed as problem:
+        # A modal is gone by the time Slack is back.
+        if not isinstance(responder, ChannelResponder | ResponseUrlResponder) or not is_slack_outage(problem):
+            raise
+        context = responder.context
+        log.warning("answer.not_taken_yet", reason=type(problem).__name__)
+        if not context.services.slack.late_replies.retry(
+            context.team, context.person, lambda: responder(reply)
+        ):
+            raise

@@ -22,8 +22,7 @@ from services.actions.action import ExecutableAction
 from services.actions.audit import audit_action
 from services.request.button_press import ButtonPress
 from services.request.context import Reply, RequestContext, Visibility
-from services.request.error_messages import reply_or_explain
-from services.request.responder import ResponseUrlResponder, ViewResponder
+from services.request.responder import ResponseUrlResponder, ViewResponder, reply_or_explain
 from services.slack.errors import SlackCallFailed
 
 TITLE = "Config var"

@@ -24,8 +24,7 @@ from services.features.accounts import commands
 from services.provider_description import ProviderRegistry
 from services.provider_spec import ProviderSpec
 from services.request.context import Reply, RequestContext
-from services.request.error_messages import reply_or_explain
-from services.request.responder import ChannelResponder
+from services.request.responder import ChannelResponder, reply_or_explain
 from tests.support.bot_harness import BotHarness
 from tests.support.stub_server import reserve_port
 
