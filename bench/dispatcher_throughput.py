@@ -16,7 +16,6 @@ from typing import Any
 
 from bench.result import BenchmarkResult, scale_count
 from bot.providers_setup import ACTIONS, SPECS
-from bot.slack.setup import create_slack_session
 from domain.build import App, Build, BuildState
 from domain.notifications.matching import match_changes
 from domain.notifications.rule import NotificationRule
@@ -28,7 +27,7 @@ from services.jobs.engine import LocalEngine
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import BURST, RateLimits
-from services.slack.web_client import SlackClient
+from services.slack.web_client import SlackClient, create_slack_session
 from storage.database_url import open_database
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories

@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
@@ -46,9 +47,8 @@ log = structlog.get_logger()
 DEFAULT_TIMINGS = Timings()
 
 
-def utc_now() -> datetime:
-    """Return the current time in UTC; the default clock of all parts."""
-    return datetime.now(UTC)
+# The default clock of all parts.
+utc_now: Callable[[], datetime] = partial(datetime.now, UTC)
 
 
 class Application:

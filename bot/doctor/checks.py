@@ -22,12 +22,18 @@ from bot.http_server import CannotServe, listen
 from bot.manifest import bot_scopes
 from bot.providers_setup import SPECS, connect_provider
 from bot.settings import Settings
-from bot.slack.setup import create_slack_session
 from domain.credentials import FixedToken
 from providers.http.transport import HttpTransport
 from services.provider_connection import Finding
 from services.provider_spec import ProviderSpec
-from services.slack.web_client import SlackNotReachable, TokenRefused, connect, open_connection, web_client
+from services.slack.web_client import (
+    SlackNotReachable,
+    TokenRefused,
+    connect,
+    create_slack_session,
+    open_connection,
+    web_client,
+)
 from storage.database import DatabaseProblem
 from storage.database_url import describe_server_error, server_errors
 from storage.private_files import open_to_others, shared_folder

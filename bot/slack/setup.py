@@ -8,64 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import aiohttp
-from aiohttp import hdrs
 from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.settings import Settings
 from bot.slack.tenancy import SlackTenancy, create_tenancy
 from services.authorization.user_groups import UserGroups
 from services.jobs.background_job import WorkspaceCache
-from services.slack.web_client import client_options, web_client
+from services.slack.web_client import client_options, create_slack_session, web_client
 from services.slack.workspace_clients import WorkspaceClients
 from services.slack.workspace_members import MemberDirectory
 from storage.repositories import Repositories
-
-REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
-# The largest responses are pages of users or messages, a few megabytes.
-# The statuses with which aiohttp follows a Location.
-REDIRECTS = frozenset({301, 302, 303, 307, 308})
-MAX_RESPONSE_BYTES = 16 * 1024 * 1024
-
-
-class BoundedResponse(aiohttp.ClientResponse):
-    """Response with a size limit."""
-
-    async def read(self) -> bytes:
-        """Read the whole body. Raises ClientPayloadError if it is too large."""
-        if self._body is None:
-            content = bytearray()
-            async for chunk in self.content.iter_any():
-                content += chunk
-                if len(content) > MAX_RESPONSE_BYTES:
-                    self.close()
-                    raise aiohttp.ClientPayloadError("the response is too large")
-            self._body = bytes(content)
-        return await super().read()
-
-
-def create_slack_session() -> aiohttp.ClientSession:
-    """Create the session to share: with one session per call, each call would open a connection."""
-    return aiohttp.ClientSession(
-        timeout=REQUEST_TIMEOUT,
-        # It stores nothing: Slack's APIs need no cookies.
-        cookie_jar=aiohttp.DummyCookieJar(),
-        connector=aiohttp.TCPConnector(limit=100),
-        response_class=BoundedResponse,
-        middlewares=(_reject_redirect,),
-    )
-
-
-async def _reject_redirect(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    """Reject redirects: Slack never sends any, and no token or message may go to another server."""
-    response = await handler(request)
-    if response.status not in REDIRECTS or hdrs.LOCATION not in response.headers:
-        return response
-    response.close()
-    raise aiohttp.ClientResponseError(
-        response.request_info, response.history, status=response.status, message="sent elsewhere"
-    )
 
 
 @dataclass(frozen=True)

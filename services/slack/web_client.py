@@ -1,4 +1,4 @@
-"""The client of Slack's Web API, over the shared HTTP session, and the bot's identity."""
+"""The client of Slack's Web API, the HTTP session that all clients share, and the bot's identity."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
+from aiohttp import hdrs
 from pydantic import SecretStr
 from slack_sdk.errors import SlackApiError
 from slack_sdk.web.async_client import AsyncWebClient
@@ -26,6 +27,11 @@ from services.slack.errors import (
 )
 from services.slack.response_models import unexpected_field
 
+REQUEST_TIMEOUT = aiohttp.ClientTimeout(total=20, connect=5)
+# The largest responses are pages of users or messages, a few megabytes.
+MAX_RESPONSE_BYTES = 16 * 1024 * 1024
+# The statuses with which aiohttp follows a Location.
+REDIRECTS = frozenset({301, 302, 303, 307, 308})
 # Final errors: the token is invalid, or has no access to this (docs.slack.dev, "auth.test",
 # "apps.connections.open" and "oauth.v2.access"; `UnrecoverableSocketModeStartError` of Slack's own SDK for Node).
 REFUSALS = frozenset(
@@ -57,6 +63,47 @@ class SlackNotReachable(Exception):
 
 class TokenRefused(Exception):
     """Slack does not accept the token."""
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """Response with a size limit."""
+
+    async def read(self) -> bytes:
+        """Read the whole body. Raises ClientPayloadError if it is too large."""
+        if self._body is None:
+            content = bytearray()
+            async for chunk in self.content.iter_any():
+                content += chunk
+                if len(content) > MAX_RESPONSE_BYTES:
+                    self.close()
+                    raise aiohttp.ClientPayloadError("the response is too large")
+            self._body = bytes(content)
+        return await super().read()
+
+
+def create_slack_session() -> aiohttp.ClientSession:
+    """Create the session to share: with one session per call, each call would open a connection."""
+    return aiohttp.ClientSession(
+        timeout=REQUEST_TIMEOUT,
+        # It stores nothing: Slack's APIs need no cookies.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        connector=aiohttp.TCPConnector(limit=100),
+        response_class=BoundedResponse,
+        middlewares=(_reject_redirect,),
+    )
+
+
+async def _reject_redirect(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    """Reject redirects: Slack never sends any, and no token or message may go to another server."""
+    response = await handler(request)
+    if response.status not in REDIRECTS or hdrs.LOCATION not in response.headers:
+        return response
+    response.close()
+    raise aiohttp.ClientResponseError(
+        response.request_info, response.history, status=response.status, message="sent elsewhere"
+    )
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from bot.manifest import manifest
-from bot.slack.setup import create_slack_session
 from domain.build import App
 from domain.notifications.rule import NotificationRule
 from domain.polling import BuildSource
@@ -16,7 +15,7 @@ from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.polling.poll import Poll, PollOutcome
-from services.slack.web_client import SlackClient
+from services.slack.web_client import SlackClient, create_slack_session
 from storage.repositories import Repositories
 from tests.support.factories import make_recipient
 from tests.support.presentations import presentation_of

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 from slack_sdk.oauth.installation_store.models.bot import Bot
 
-from bot.slack.setup import create_slack_session
 from bot.slack.token_rotation import REFRESH_BEFORE, AppSecrets, BotTokens
 from sandbox.slack.installations import CLIENT_ID, CLIENT_SECRET
 from sandbox.slack.models import TEAM
 from services.accounts.token_refresh import FIRST_PAUSE
 from services.slack.errors import SlackCallFailed
-from services.slack.web_client import SlackClient
+from services.slack.web_client import SlackClient, create_slack_session
 from services.slack.workspace_clients import WorkspaceClient
 from storage.encryption import SecretBox
 from storage.installations import Installations

@@ -17,10 +17,9 @@ from bot.app import Application
 from bot.settings import Settings
 from bot.slack.connection import answer_unavailable
 from bot.slack.payload_validation import parse_payload
-from bot.slack.setup import create_slack_session
 from bot.slack.tenancy import SingleWorkspace
 from bot.timings import Timings
-from services.slack.web_client import web_client
+from services.slack.web_client import create_slack_session, web_client
 from storage.repositories import Repositories
 from tests.support.bot_harness import BotHarness
 from tests.support.factories import NOON

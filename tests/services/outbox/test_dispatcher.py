@@ -12,7 +12,6 @@ from typing import ClassVar
 import pytest
 
 from bot.manifest import manifest
-from bot.slack.setup import create_slack_session
 from domain.audit_chain import ERASED
 from domain.build import Build, BuildState, PipelineRef
 from domain.log.failure import Failure
@@ -32,7 +31,7 @@ from services.outbox.dispatcher import Dispatcher
 from services.outbox.message_key import MessageKind
 from services.outbox.rate_limits import RateLimits
 from services.outbox.renderer import render
-from services.slack.web_client import SlackClient
+from services.slack.web_client import SlackClient, create_slack_session
 from storage.repositories import Repositories
 from storage.slack_messages import NewMessage
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient, make_run

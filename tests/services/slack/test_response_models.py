@@ -18,7 +18,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.slack.setup import create_slack_session
 from domain.message import Message, Recipient
 from services.outbox.channels import DirectMessages
 from services.outbox.delivery import Destination, OutcomeUnknown, RetryLater, post
@@ -34,7 +33,7 @@ from services.slack.errors import (
     retry_after,
 )
 from services.slack.response_models import CHECKED_METHODS, unexpected_field
-from services.slack.web_client import SlackClient, SlackNotReachable, connect
+from services.slack.web_client import SlackClient, SlackNotReachable, connect, create_slack_session
 from tests.support.stub_server import reserve_port, stub_server
 
 JSON = "application/json"

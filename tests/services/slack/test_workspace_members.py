@@ -14,11 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.manifest import manifest
-from bot.slack.setup import create_slack_session
 from sandbox.slack.models import TEAM
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.users import Enterprise
-from services.slack.web_client import SlackClient
+from services.slack.web_client import SlackClient, create_slack_session
 from services.slack.workspace_members import (
     MemberDirectory,
     Membership,

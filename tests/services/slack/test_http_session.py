@@ -10,10 +10,9 @@ import pytest
 import yarl
 from aiohttp import web
 
-from bot.slack import setup as limits
-from bot.slack.setup import create_slack_session
+from services.slack import web_client as limits
 from services.slack.errors import NO_ANSWER, SlackCallFailed
-from services.slack.web_client import SlackClient
+from services.slack.web_client import SlackClient, create_slack_session
 from tests.support.stub_server import in_sequence, stub_server
 
 
