@@ -150,56 +150,46 @@ class ApiClient:
         json: object | None = None,
         seconds: float | None = None,
     ) -> ApiResponse:
+        """Send a request with the token, and follow the redirects of a read. Raises ProviderError."""
         try:
-            return await self._request_authorized(method, path, params, json, seconds)
+            token = await self._credentials.token(changes=method != "GET")
+            self._check_pause(token)
+            has_retried = False
+            url = path if path.startswith(("http://", "https://")) else self.base_url + path
+            for _ in range(MAX_REDIRECTS):
+                # The token is sent to the API's own host only.
+                if not self._is_own_origin(url):
+                    raise ProviderDown("it sent the request elsewhere")
+                response = await self._send(method, url, params, json, token, seconds)
+                content = json_without_nul(response.content)
+                self._record_pause(response, token)
+                if response.status_code < 300:
+                    return ApiResponse(response.status_code, content)
+                if response.status_code >= 400:
+                    error = self._read_error(response, content)
+                    refused = token if response.status_code == 401 else None
+                    if refused is not None and not has_retried and await self._is_replaced(refused, error):
+                        # A refused request was not carried out (RFC 9110, 15.5.2), so it may be sent once more.
+                        has_retried, token = True, await self._credentials.token(changes=method != "GET")
+                        continue
+                    if isinstance(error, Forbidden) and token is not None:
+                        error.owner = self._credentials.owner_of(token)
+                    if method != "GET" and response.status_code in GATEWAYS:
+                        raise ResponseLost(error.words) from error
+                    raise error
+                # Only reads follow redirects: a change is sent once.
+                if method != "GET":
+                    raise ProviderDown("it sent the request elsewhere")
+                url, params = resolve_redirect(url, response.headers.get("location")), None
+            raise ProviderDown("it sent the request round in circles")
         except ProviderError as error:
             error.provider = error.provider or self._provider
             raise
 
-    async def _request_authorized(
-        self,
-        method: str,
-        path: str,
-        params: Mapping[str, str] | None,
-        json: object | None,
-        seconds: float | None,
-    ) -> ApiResponse:
-        token = await self._credentials.token(changes=method != "GET")
-        self._check_pause(token)
-        has_retried = False
-        url = path if path.startswith(("http://", "https://")) else self.base_url + path
-        for _ in range(MAX_REDIRECTS):
-            # The token is sent to the API's own host only.
-            if not self._is_own_origin(url):
-                raise ProviderDown("it sent the request elsewhere")
-            response = await self._send(method, url, params, json, token, seconds)
-            content = json_without_nul(response.content)
-            self._record_pause(response, token)
-            if response.status_code < 300:
-                return ApiResponse(response.status_code, content)
-            if response.status_code >= 400:
-                error = build_error(
-                    response.status_code,
-                    response.headers,
-                    content,
-                    now=self._clock(),
-                    in_text=self._errors_in_text,
-                )
-                refused = token if response.status_code == 401 else None
-                if refused is not None and not has_retried and await self._is_replaced(refused, error):
-                    # A refused request was not carried out (RFC 9110, 15.5.2), so it may be sent once more.
-                    has_retried, token = True, await self._credentials.token(changes=method != "GET")
-                    continue
-                if isinstance(error, Forbidden) and token is not None:
-                    error.owner = self._credentials.owner_of(token)
-                if method != "GET" and response.status_code in GATEWAYS:
-                    raise ResponseLost(error.words) from error
-                raise error
-            # Only reads follow redirects: a change is sent once.
-            if method != "GET":
-                raise ProviderDown("it sent the request elsewhere")
-            url, params = resolve_redirect(url, response.headers.get("location")), None
-        raise ProviderDown("it sent the request round in circles")
+    def _read_error(self, response: Response, content: bytes) -> ProviderError:
+        return build_error(
+            response.status_code, response.headers, content, now=self._clock(), in_text=self._errors_in_text
+        )
 
     async def _is_replaced(self, refused: SecretStr, error: ProviderError) -> bool:
         """Return whether the refused token has been replaced. Raises the credentials' InvalidToken, with a message."""

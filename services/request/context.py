@@ -159,6 +159,10 @@ class RequestContext:
         """Return whether the user has a working account of their own at the provider."""
         return await self.services.clients.at(provider).is_linked(self.team, self.identity)
 
+    async def acts_with_service_token(self, provider: Provider) -> bool:
+        """Return whether the bot's own token acts for the user, who has no working account at the provider."""
+        return self.services.clients.at(provider).service_acts and not await self.is_linked(provider)
+
     def now(self) -> datetime:
         """Return the current time."""
         return self.services.clock()

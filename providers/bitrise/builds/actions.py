@@ -90,7 +90,7 @@ def as_success(order: AbortRequest) -> str:
 
 async def sign_order(order: AbortRequest, context: RequestContext) -> AbortRequest:
     """Add the user's name to the reason if the bot's token is used: Bitrise would show the token's owner."""
-    if await context.is_linked(BITRISE):
+    if not await context.acts_with_service_token(BITRISE):
         return order
     signature = f"{await context.display_name()} via Slack"
     reason = f"{order.reason} ({signature})" if order.reason else signature

@@ -160,7 +160,11 @@ class RebuildPipelineAction(PipelineAction):
                 f"{pipeline.name} {pipeline.label} still runs; abort it first, or wait for its end."
             )
         # The prefix shows that it was not pushed: a display name can be anything (`PipelineTarget.of`).
-        by = None if await context.is_linked(BITRISE) else f"Slack: {await context.display_name()}"
+        by = (
+            f"Slack: {await context.display_name()}"
+            if await context.acts_with_service_token(BITRISE)
+            else None
+        )
         await own_client(context).rebuild_pipeline(
             self.app.slug, pipeline.id, failed_only=self.failed_only, by=by
         )
