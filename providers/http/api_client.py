@@ -91,7 +91,7 @@ class ApiClient:
     ) -> None:
         self._provider, self._scheme = provider, scheme
         self.base_url = base_url.rstrip("/")
-        self._base_address = read_address(self.base_url)
+        self._origin = _origin_of(self.base_url)
         self._http = http
         self._credentials = credentials
         self._clock = clock
@@ -158,7 +158,7 @@ class ApiClient:
             url = path if path.startswith(("http://", "https://")) else self.base_url + path
             for _ in range(MAX_REDIRECTS):
                 # The token is sent to the API's own host only.
-                if not self._is_own_origin(url):
+                if self._origin is None or _origin_of(url) != self._origin:
                     raise ProviderDown("it sent the request elsewhere")
                 response = await self._send(method, url, params, json, token, seconds)
                 content = json_without_nul(response.content)
@@ -230,9 +230,6 @@ class ApiClient:
             raise (TooLarge(words) if method == "GET" else ResponseLost()) from error
         except ConnectionLost as error:
             raise (ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
-
-    def _is_own_origin(self, url: str) -> bool:
-        return self._base_address is not None and _origin_of(url) == self._base_address.origin
 
     def _check_pause(self, token: SecretStr | None) -> None:
         until = self._pauses.get(_hash_token(token))

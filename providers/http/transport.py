@@ -160,8 +160,13 @@ class _Pool:
             await self._transport.aclose()
 
     @asynccontextmanager
-    async def connection(self, requester: Requester) -> AsyncIterator[AiohttpTransport]:
-        """Return the transport while holding a connection for the requester. Raises Busy."""
+    async def send(
+        self, request: httpx.Request, requester: Requester, *, seconds: float | None = None
+    ) -> AsyncIterator[StreamedResponse]:
+        """Send a request while holding a connection for the requester; the response is closed afterwards.
+
+        `seconds` limits the time from sending to the end of the block. Raises Busy.
+        """
         if self._transport is None:
             raise RuntimeError("Http is used before it was entered")
         try:
@@ -169,7 +174,13 @@ class _Pool:
         except LimitReached as problem:
             raise Busy from problem
         try:
-            yield self._transport
+            async with asyncio.timeout(seconds):
+                request.read()
+                response = await self._transport.handle_async_request(request)
+                try:
+                    yield StreamedResponse(response)
+                finally:
+                    await response.aclose()
         finally:
             self._limiter.release(requester)
 
@@ -211,24 +222,24 @@ class HttpTransport:
         Raises Busy, RequestNotSent, ConnectionLost or ResponseTooLarge.
         """
         pool = self._quick if seconds is None else self._slow
-        async with pool.connection(requester) as transport:
-            try:
-                request = httpx.Request(
-                    method,
-                    _build_url(url, tuple(params.items()) if params else ()),
-                    headers=DEFAULT_HEADERS | (headers or {}),
-                    json=json,
-                    data=form,
-                    stream=_NO_BODY if json is None and form is None else None,
-                    extensions=_timeout(seconds),
-                )
-                async with asyncio.timeout(ANSWER_SECONDS if seconds is None else seconds):
-                    async with _open_response(transport, request) as streamed:
-                        content = await _read_body(streamed)
-            except LOST as error:
-                raise _describe_failure(error) from error
-            self.clock.observe(streamed.headers.get("Date"))
-            return Response(streamed.status_code, streamed.headers, content)
+        try:
+            request = httpx.Request(
+                method,
+                _build_url(url, tuple(params.items()) if params else ()),
+                headers=DEFAULT_HEADERS | (headers or {}),
+                json=json,
+                data=form,
+                stream=_NO_BODY if json is None and form is None else None,
+                extensions=_timeout(seconds),
+            )
+            async with pool.send(
+                request, requester, seconds=ANSWER_SECONDS if seconds is None else seconds
+            ) as streamed:
+                content = await _read_body(streamed)
+        except LOST as error:
+            raise _describe_failure(error) from error
+        self.clock.observe(streamed.headers.get("Date"))
+        return Response(streamed.status_code, streamed.headers, content)
 
     @asynccontextmanager
     async def stream(self, url: str, *, requester: Requester = NOBODY) -> AsyncIterator[StreamedResponse]:
@@ -236,15 +247,14 @@ class HttpTransport:
 
         Raises Busy, and ConnectionLost, also while the body is read.
         """
-        async with self._slow.connection(requester) as transport:
-            try:
-                request = httpx.Request(
-                    "GET", url, headers=DEFAULT_HEADERS, stream=_NO_BODY, extensions=_timeout(None)
-                )
-                async with _open_response(transport, request) as response:
-                    yield response
-            except LOST as error:
-                raise ConnectionLost(type(error).__name__) from error
+        try:
+            request = httpx.Request(
+                "GET", url, headers=DEFAULT_HEADERS, stream=_NO_BODY, extensions=_timeout(None)
+            )
+            async with self._slow.send(request, requester) as response:
+                yield response
+        except LOST as error:
+            raise ConnectionLost(type(error).__name__) from error
 
 
 @lru_cache(maxsize=256)
@@ -258,19 +268,6 @@ def _timeout(seconds: float | None) -> dict[str, dict[str, float | None]]:
     """Return the timeouts of a request as httpx's transports expect them."""
     timeout = TIMEOUT if seconds is None else httpx.Timeout(seconds, connect=TIMEOUT.connect)
     return {"timeout": timeout.as_dict()}
-
-
-@asynccontextmanager
-async def _open_response(
-    transport: httpx.AsyncBaseTransport, request: httpx.Request
-) -> AsyncIterator[StreamedResponse]:
-    """Send a request and yield its response, which is closed afterwards."""
-    request.read()
-    response = await transport.handle_async_request(request)
-    try:
-        yield StreamedResponse(response)
-    finally:
-        await response.aclose()
 
 
 def _describe_failure(error: Exception) -> RequestNotSent | ConnectionLost:

@@ -153,7 +153,9 @@ class RequestContext:
     async def may_act(self, provider: Provider) -> bool:
         """Return whether the bot can act at the provider for the user at all; access rules limit it further."""
         clients = self.services.clients.at(provider)
-        return await self.is_linked(provider) or await clients.acts_for(self.team, self.identity)
+        return await clients.is_linked(self.team, self.identity) or await clients.acts_for(
+            self.team, self.identity
+        )
 
     async def is_linked(self, provider: Provider) -> bool:
         """Return whether the user has a working account of their own at the provider."""

@@ -59,8 +59,9 @@ class AbortBuildAction(BuildAction):
 
     async def execute(self, context: RequestContext) -> ActionResult:
         """Abort the build. Raises BuildAlreadyFinished or another ProviderError."""
-        build = await own_client(context).build(self.app.slug, self.build.slug)
-        await own_client(context).abort(self.app.slug, build.slug, await sign_order(self.order, context))
+        bitrise = own_client(context)
+        build = await bitrise.build(self.app.slug, self.build.slug)
+        await bitrise.abort(self.app.slug, build.slug, await sign_order(self.order, context))
         message = build_messages.build_aborted(build, self.app, by=context.person, order=self.order)
         outputs = _outputs(self.app, build.slug, build.number, build.url)
         return ActionResult(Reply(message, Visibility.CHANNEL), outputs)
@@ -246,9 +247,10 @@ class RebuildBuildAction(BuildAction):
         """Start the build, and follow it. Raises ProviderError, UserError."""
         if self.params is None:
             raise UserError("This was asked for before I was updated. Ask for it again.")
-        build = await own_client(context).build(self.app.slug, self.build.slug)
+        bitrise = own_client(context)
+        build = await bitrise.build(self.app.slug, self.build.slug)
         params = self.trigger_params(started_by=slack_user(context.person, context.team))
-        started = await own_client(context).trigger(self.app.slug, params)
+        started = await bitrise.trigger(self.app.slug, params)
         return await _follow_started(self.app, started, context, like=(build, self.app))
 
 

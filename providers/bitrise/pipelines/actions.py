@@ -111,11 +111,12 @@ class AbortPipelineAction(PipelineAction):
 
     async def execute(self, context: RequestContext) -> ActionResult:
         """Abort the pipeline. Raises UserError if it has ended, ProviderError."""
-        pipeline = await own_client(context).pipeline(self.app.slug, self.pipeline.id)
+        bitrise = own_client(context)
+        pipeline = await bitrise.pipeline(self.app.slug, self.pipeline.id)
         if pipeline.ended:
             raise UserError(f"{pipeline.name} {pipeline.label} has ended already, so it can't be aborted.")
         order = await sign_order(self.order, context)
-        await own_client(context).abort_pipeline(self.app.slug, pipeline.id, order)
+        await bitrise.abort_pipeline(self.app.slug, pipeline.id, order)
         message = pipeline_card.pipeline_aborted(
             pipeline, self.app, by=context.person, reason=self.order.reason
         )
@@ -154,7 +155,8 @@ class RebuildPipelineAction(PipelineAction):
 
     async def execute(self, context: RequestContext) -> ActionResult:
         """Start the attempt, and follow it. Raises UserError if the pipeline still runs, ProviderError."""
-        pipeline = await own_client(context).pipeline(self.app.slug, self.pipeline.id)
+        bitrise = own_client(context)
+        pipeline = await bitrise.pipeline(self.app.slug, self.pipeline.id)
         if not pipeline.ended:
             raise UserError(
                 f"{pipeline.name} {pipeline.label} still runs; abort it first, or wait for its end."
@@ -165,9 +167,7 @@ class RebuildPipelineAction(PipelineAction):
             if await context.acts_with_service_token(BITRISE)
             else None
         )
-        await own_client(context).rebuild_pipeline(
-            self.app.slug, pipeline.id, failed_only=self.failed_only, by=by
-        )
+        await bitrise.rebuild_pipeline(self.app.slug, pipeline.id, failed_only=self.failed_only, by=by)
         note = pipeline_card.pipeline_rebuilt(
             pipeline, self.app, by=context.person, failed_only=self.failed_only
         )
