@@ -13,7 +13,7 @@ from domain.poll_state import Baseline
 from domain.polling import BuildSource
 from domain.provider_errors import Forbidden, NotFound, RequestRejected
 from providers.bitrise.api.client import BitriseClient
-from providers.bitrise.polling.build_lists import newest_trigger_time
+from providers.bitrise.polling.builds import newest_trigger_time
 from providers.bitrise.polling.source import BitriseBuildSource
 from storage.watch_reset import WatchBaseline
 

@@ -14,14 +14,14 @@ from domain.polling import PollInput, PollResult
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RequestRejected, TooLarge
 from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.requests import BuildListParams
-from providers.bitrise.polling.build_lists import (
+from providers.bitrise.polling.builds import (
     ListRead,
     ListUnreliable,
     newest_trigger_time,
     read_all_apps,
     read_one_app,
+    refresh_open_builds,
 )
-from providers.bitrise.polling.open_builds import refresh_open_builds
 from providers.bitrise.polling.pipeline_resolver import PipelineResolver
 from providers.bitrise.provider import BITRISE
 
