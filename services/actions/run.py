@@ -58,12 +58,11 @@ async def run_action(
     `execution` is the id of the workflow step that waits for the action. Raises PermissionDenied, UserError,
     ProviderError.
     """
-    is_connected = await context.may_act(action.provider)
-    action = await _prepare(action, context, is_connected=is_connected)
+    action, not_connected = await _prepare(action, context)
     decision = await _authorize_action(action, context)
-    if not is_connected and not decision.needs_confirmation:
-        # An account was connected in between, so the action was prepared without it.
-        raise UserError("Your account has just changed. Try again.")
+    if not_connected is not None and not decision.needs_confirmation:
+        # The authorizer finds an account, but it could not be used for what is missing in the action.
+        raise not_connected
     if decision.approvers and not context.person:
         await _deny(action, context, NO_REQUESTER)
     if decision.needs_confirmation or decision.approvers:
@@ -72,24 +71,27 @@ async def run_action(
 
 
 async def _prepare(
-    action: ExecutableAction, context: RequestContext, *, is_connected: bool
-) -> ExecutableAction:
+    action: ExecutableAction, context: RequestContext
+) -> tuple[ExecutableAction, NotConnected | None]:
     """Return the complete action: normalized Git names, and the app and build as the provider knows them now.
 
-    `is_connected`: there is an account to look them up with. Nothing is added to the action afterwards: this value is
-    authorized, shown to the approver, audited, and sent. Raises UserError if it can't be requested, ProviderError.
+    Nothing is added to it afterwards: this value is authorized, shown to the approver, audited, and sent. Without an
+    account to look them up with, the error is returned beside it: the authorizer refuses such requests, which is
+    audited. Raises UserError if the action can't be requested, and other ProviderErrors.
     """
     try:
         action = action.normalized()
     except ValueError as error:
         raise UserError(str(error)) from error
-    if is_connected:
-        # Requests without an account are refused by the authorizer, and the refusal is audited.
+    not_connected = None
+    try:
         action = await with_current_app(action, context)
         action = await action.prepare(context)
+    except NotConnected as error:
+        not_connected = error
     if (problem := action.problem()) is not None:
         raise UserError(problem)
-    return action
+    return action, not_connected
 
 
 async def check_permission(action: Action, context: RequestContext) -> Decision:
