@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import structlog
@@ -91,11 +92,12 @@ class MemberDirectory:
         self._slack = slack
         self._home_workspaces = Cache[_Key, str](max_age=FRESH, max_size=MAX_CACHED, clock=clock)
         self._known = Cache[_Key, _Known](max_age=FRESH, max_size=MAX_CACHED, clock=clock)
-        self._hosts = Cache[_Key, _Host](max_age=HOST_FRESH, max_size=MAX_CACHED, clock=clock)
+        self._hosts = Cache[str, _Host](max_age=HOST_FRESH, max_size=MAX_CACHED, clock=clock)
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
-        for cache in (self._home_workspaces, self._known, self._hosts):
+        self._hosts.forget(lambda key: key == team)
+        for cache in (self._home_workspaces, self._known):
             cache.forget(lambda key: key[0] == team)
 
     def forget_person(self, team: str, person: str) -> None:
@@ -112,7 +114,7 @@ class MemberDirectory:
         if not team or not person:
             return False
         home = self._home_workspaces.get((team, person))
-        if home == team and (await self._load_host(team)).team == team:
+        if home == team and (await self._hosts.load(team, partial(self._fetch_host, team))).team == team:
             return True
         return await self.membership(team, person) is not Membership.OUTSIDER
 
@@ -151,9 +153,6 @@ class MemberDirectory:
         contradicted = home is not None and home != team and not known.by_organisation
         return Membership.OUTSIDER if contradicted else known.membership
 
-    async def _load_host(self, team: str) -> _Host:
-        return await self._hosts.load((team, ""), lambda: self._fetch_host(team))
-
     async def _fetch_host(self, team: str) -> _Host:
         response = await self._call(team, lambda slack: slack.auth_test())
         workspace = str(response.get("team_id") or "")
@@ -164,7 +163,8 @@ class MemberDirectory:
 
     async def _fetch_known(self, team: str, person: str) -> _Known:
         response = await self._call(team, lambda slack: slack.users_info(user=person))
-        return _parse_user(response.get("user") or {}, team, await self._load_host(team))
+        host = await self._hosts.load(team, partial(self._fetch_host, team))
+        return _parse_user(response.get("user") or {}, team, host)
 
     async def _call(
         self, team: str, call: Callable[[AsyncWebClient], Awaitable[AsyncSlackResponse]]
