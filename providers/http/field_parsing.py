@@ -57,7 +57,7 @@ def _validate_slug(value: str) -> str:
 
 def as_name(value: str) -> str:
     """Validate a name: one printable line without a secret. Raises ValueError."""
-    if len(value) > LONGEST_NAME or not value.isprintable() or redact(value) != value:
+    if not 0 < len(value) <= LONGEST_NAME or not value.isprintable() or redact(value) != value:
         raise ValueError("it is no name")
     return value
 
@@ -98,7 +98,8 @@ Number = Annotated[_PlainNumber | _AnyNumber, _FIRST_MATCH]
 # them.
 Slug = Annotated[_PlainHex | _AnySlug, _FIRST_MATCH]
 T = TypeVar("T")
-Maybe = Annotated[T | None, WrapValidator(or_none)]
+_OrNone = Annotated[T | None, WrapValidator(or_none)]
+Maybe = Annotated[T | _OrNone[T], _FIRST_MATCH]
 MaybeSlug = Maybe[Slug]
 # A person's name: one printable line, without a token that was pasted into it.
 Name = Maybe[Annotated[str, AfterValidator(as_name)]]

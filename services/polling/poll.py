@@ -168,6 +168,7 @@ class Poll:
             logs=self._source.logs,
         )
         if _is_unchanged(snapshot, state):
+            self._responses.update(result.answers)
             return ()
         changes = await self._recorder.record(snapshot, at=self._clock())
         # Responses are cached only after the result is stored: a cached response is skipped in the next poll.

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import structlog
 from cachetools import LRUCache
 
-from domain.build import Build, BuildState, PipelineRef
+from domain.build import Build, PipelineRef
 from domain.pipeline import Pipeline
 from domain.poll_state import FollowedPipeline
 from domain.provider_errors import Forbidden, NotFound, ProviderError, RateLimited, RequestRejected
@@ -87,18 +87,13 @@ class PipelineResolver:
     async def assign(
         self,
         builds: Sequence[Build],
-        known: Mapping[str, BuildState],
         open_pipelines: Sequence[Pipeline | FollowedPipeline],
     ) -> PipelineAssignment:
-        """Find the pipelines of the builds, and refresh the open pipelines. Raises nothing.
-
-        `known` has the last states of known builds: a build whose state is the same is not looked up.
-        """
+        """Find the pipelines of the builds, and refresh the open pipelines. Raises nothing."""
         assignment = PipelineAssignment()
         for app, identity in self._pipelines_to_read(open_pipelines):
             await self._read_pipeline(app, identity, assignment)
-        changed = [build for build in builds if known.get(build.slug) is not build.state]
-        unassigned = [build for build in changed if not self._is_assigned(build)]
+        unassigned = [build for build in builds if not self._is_assigned(build)]
         for app in sorted({build.app_slug for build in unassigned}):
             await self._assign_builds_of(
                 app, [build for build in unassigned if build.app_slug == app], assignment

@@ -132,12 +132,17 @@ class BitriseBuildSource:
             raise refreshed.failure
 
     async def _assign_pipelines(self, known: PollInput, result: PollResult) -> None:
-        """Assign the builds to their pipelines; builds that can't be assigned now are left to the next poll."""
+        """Leave out unchanged builds, and assign the others to their pipelines.
+
+        Those that can't be assigned now are left to the next poll.
+        """
         state = known.state
         if not result.builds and not state.pipelines and not state.followed:
             return
-        seen = await known.states([build.slug for build in result.builds])
-        assignment = await self._pipelines.assign(result.builds, seen, [*state.followed, *state.pipelines])
+        states = await known.states([build.slug for build in result.builds])
+        # Most of what a list contains was there in the last poll, too.
+        changed = [build for build in result.builds if states.get(build.slug) is not build.state]
+        assignment = await self._pipelines.assign(changed, [*state.followed, *state.pipelines])
         result.builds = assignment.builds
         before = {(pipeline.id, pipeline.attempt): pipeline for pipeline in state.pipelines}
         result.pipelines = [

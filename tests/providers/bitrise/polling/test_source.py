@@ -213,13 +213,16 @@ async def test_an_idle_poll_costs_one_request_for_any_number_of_apps(
     assert poll_harness.requests() == before + 1
 
 
-async def test_an_unchanged_response_writes_nothing(poll_harness: BitrisePollHarness) -> None:
+async def test_a_response_without_a_changed_state_writes_nothing(poll_harness: BitrisePollHarness) -> None:
     await poll_harness.subscribe(poll_harness.sandbox.android)
-    poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.android))
+    build = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
+    poll_harness.sandbox.finish(build)
     await poll_harness.poll()
     await poll_harness.poll()
 
     before = await poll_harness.storage.database.read(count_changes)
+    await poll_harness.poll()
+    build.params["commit_message"] = "Another text"
     await poll_harness.poll()
     assert await poll_harness.storage.database.read(count_changes) == before
 
