@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -45,7 +45,10 @@ class BuildPage(Protocol):
 class BuildList(Protocol):
     """A list of builds, read page by page as far as the caller iterates."""
 
-    def pages(self, start: str | None = None) -> AsyncIterator[BuildPage]:
+    async def page(self, start: str | None = None) -> BuildPage:
+        """Read one page: the first one, or the one that begins at `start`. Raises ProviderError."""
+
+    def pages(self, start: str | None = None) -> AsyncGenerator[BuildPage, None]:
         """Iterate over the pages, from the one that begins at `start`. Raises ProviderError."""
 
     def __aiter__(self) -> AsyncIterator[Build]: ...

@@ -80,6 +80,4 @@ class RecentBuildsCache:
 
 
 async def _read_first_page(client: BuildClient, states: frozenset[BuildState]) -> Sequence[Build]:
-    async for page in client.all_builds(states=states, limit=LATEST).pages():
-        return page.items
-    return []
+    return (await client.all_builds(states=states, limit=LATEST).page()).items

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -23,7 +23,7 @@ from providers.bitrise.api.models import (
     CurrentUser,
     read_one,
 )
-from providers.bitrise.api.pagination import PageIterator
+from providers.bitrise.api.pagination import Page, PageIterator
 from providers.bitrise.api.pipelines import PipelinesApi
 from providers.bitrise.api.requests import (
     AbortRequest,
@@ -178,27 +178,24 @@ class BitriseClient(LogsApi, PipelinesApi, ConfigurationApi):
         return None
 
 
+_OLDER_PATH = "/me/apps"
+
+
 class _Apps(PageIterator[App]):
     """The token's apps: from `/apps`, or from `/me/apps` if the server only has the older path (seed documents)."""
 
     def __init__(self, api: ApiClient, limit: int) -> None:
-        def pages_at(path: str) -> PageIterator[App]:
-            return PageIterator(api, path, {"limit": str(limit)}, model=AppItem, convert=AppItem.as_app)
+        super().__init__(api, "/apps", {"limit": str(limit)}, model=AppItem, convert=AppItem.as_app)
 
-        self._current_path, self._older_path = pages_at("/apps"), pages_at("/me/apps")
-
-    async def pages(self, start: str | None = None) -> AsyncIterator[Any]:
-        """Yield the pages from the path that the server has."""
-        has_pages = False
+    async def page(self, start: str | None = None) -> Page[App]:
+        """Read one page from the path that the server has."""
         try:
-            async for page in self._current_path.pages(start):
-                has_pages = True
-                yield page
+            return await super().page(start)
         except NotFound:
-            if has_pages:
+            if start is not None or self._path == _OLDER_PATH:
                 raise
-            async for page in self._older_path.pages(start):
-                yield page
+            self._path = _OLDER_PATH
+            return await super().page()
 
 
 T = TypeVar("T")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from functools import cached_property
 from typing import Generic, TypeVar
 
@@ -73,7 +73,12 @@ class PageIterator(Generic[T]):
         self._params = dict(params)
         self._make_page: Callable[[bytes], Page[T]] = lambda body: Page(body, model, convert)
 
-    async def pages(self, start: str | None = None) -> AsyncIterator[Page[T]]:
+    async def page(self, start: str | None = None) -> Page[T]:
+        """Read one page: the first one, or the one at `start`. Raises ProviderError."""
+        params = self._params | ({"next": start} if start else {})
+        return self._make_page((await self._api.read(self._path, params)).body)
+
+    async def pages(self, start: str | None = None) -> AsyncGenerator[Page[T], None]:
         """Yield the pages from the one at `start`; each is requested when it is needed.
 
         The same endpoint is called again with the anchor from the last response (Bitrise API v0.1, "Pagination").
@@ -82,8 +87,7 @@ class PageIterator(Generic[T]):
         anchors = set()
         anchor = start
         for _ in range(MAX_PAGES):
-            params = self._params | ({"next": anchor} if anchor else {})
-            page = self._make_page((await self._api.read(self._path, params)).body)
+            page = await self.page(anchor)
             yield page
             anchor = page.next
             if anchor is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,19 +46,20 @@ async def read_all_apps(bitrise: BitriseClient, state: PollState, last: CachedRe
     first: CachedResponse | None = None
     builds: list[Build] = []
     newest = oldest = None
-    async for page in bitrise.all_builds().pages():
-        if first is None:
-            if page.body == last.body:
-                return ListRead(first=last, newest=state.seen_until)
-            first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
-            newest = newest_trigger_time(page.items)
-        if page.unplaced:
-            raise ListUnreliable("the list of all builds does not say which app each belongs to")
-        oldest = _check_newest_first(page.items, oldest)
-        builds += (build for build in page.items if _is_joined(state, build.app_slug))
-        # Without a watermark there is nothing to catch up with: every app is still read by itself.
-        if until is None or (oldest is not None and oldest < until):
-            break
+    async with aclosing(bitrise.all_builds().pages()) as pages:
+        async for page in pages:
+            if first is None:
+                if page.body == last.body:
+                    return ListRead(first=last, newest=state.seen_until)
+                first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
+                newest = newest_trigger_time(page.items)
+            if page.unplaced:
+                raise ListUnreliable("the list of all builds does not say which app each belongs to")
+            oldest = _check_newest_first(page.items, oldest)
+            builds += (build for build in page.items if _is_joined(state, build.app_slug))
+            # Without a watermark there is nothing to catch up with: every app is still read by itself.
+            if until is None or (oldest is not None and oldest < until):
+                break
     return ListRead(first=first or CachedResponse(), builds=tuple(builds), newest=newest or state.seen_until)
 
 
@@ -70,12 +72,13 @@ async def read_one_app(bitrise: BitriseClient, watched: PolledApp, last: CachedR
     since = watched.since - OVERLAP if watched.since else None
     first: CachedResponse | None = None
     builds: list[Build] = []
-    async for page in bitrise.builds(watched.app.slug, BuildListParams(after=since)).pages():
-        if first is None:
-            if page.body == last.body:
-                return ListRead(first=last)
-            first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
-        builds += page.items
+    async with aclosing(bitrise.builds(watched.app.slug, BuildListParams(after=since)).pages()) as pages:
+        async for page in pages:
+            if first is None:
+                if page.body == last.body:
+                    return ListRead(first=last)
+                first = CachedResponse(page.body, frozenset(build.slug for build in page.items))
+            builds += page.items
     return ListRead(first=first or CachedResponse(), builds=tuple(builds))
 
 

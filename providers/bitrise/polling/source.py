@@ -36,9 +36,8 @@ async def read_baseline(bitrise: BitriseClient, app_slug: str) -> Baseline:
     # Open builds are read last: a build that starts between the two requests is newer than the baseline, and one
     # that ends between them is open in the first response, so its end is still noticed.
     builds: dict[str, Build] = {}
-    async for page in bitrise.builds(app_slug).pages():
-        builds.update((build.slug, build) for build in page.items)
-        break
+    page = await bitrise.builds(app_slug).page()
+    builds.update((build.slug, build) for build in page.items)
     newest = newest_trigger_time(builds.values())
     async for page in bitrise.builds(app_slug, BuildListParams(status=0)).pages():
         if any(build.ended for build in page.items):

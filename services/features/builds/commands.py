@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -37,13 +38,11 @@ async def app_card(app: App, context: RequestContext) -> Message:
     running: list[Build] = []
     last: dict[str, Build] = {}
     builds = build_client(context, app.provider).builds(app.slug, BuildQuery(running_first=True))
-    async for page in builds.pages():
-        for build in page.items:
-            if not build.ended:
-                running.append(build)
-            else:
-                last.setdefault(build.branch or build.tag or "", build)
-        break
+    for build in (await builds.page()).items:
+        if not build.ended:
+            running.append(build)
+        else:
+            last.setdefault(build.branch or build.tag or "", build)
     estimate = await context.services.lookups.durations.estimate_each(running[:ROWS_WITH_BUTTONS])
     return build_card.app_status(
         app,
@@ -90,11 +89,12 @@ async def list_builds(
     matching: list[Build] = []
     pages, next_ = 0, None
     builds = build_client(context, app.provider).builds(app.slug, query, limit=PAGE)
-    async for page in builds.pages(start):
-        matching += (build for build in page.items if command.filter.match(build))
-        pages, next_ = pages + 1, page.next
-        if len(matching) * 2 >= PAGE or pages == MAX_PAGES:
-            break
+    async with aclosing(builds.pages(start)) as listed_pages:
+        async for page in listed_pages:
+            matching += (build for build in page.items if command.filter.match(build))
+            pages, next_ = pages + 1, page.next
+            if len(matching) * 2 >= PAGE or pages == MAX_PAGES:
+                break
     spec = context.services.registry.get(app.provider)
     line = spec.parser.format_line(command.model_copy(update={"app": app.slug}))
     older = ListButton(words=line, start=next_) if next_ is not None else None
