@@ -42,6 +42,7 @@ log = structlog.get_logger()
 cli = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 # Packages of the extra `sandbox`, and the simulators themselves. The image has none of them.
 SANDBOX_PACKAGES = frozenset({"sandbox", "emoji", "markdown_it"})
+CHECK_EVERYTHING = "Run `buildbell doctor` to check everything."
 INSTALL_SANDBOX = "pip install 'buildbell[sandbox]', or `make sandbox` in a checkout."
 MAX_PORT = 65_535
 # At a higher speed a build ends before anyone can see it.
@@ -125,7 +126,7 @@ def sandbox(
     database_url = _sandbox_database()
     # Import the simulators only here: `buildbell run` never loads them.
     try:
-        from sandbox.environment import PortInUse  # noqa: PLC0415
+        from sandbox.environment import BotNotStarted, PortInUse  # noqa: PLC0415
         from sandbox.main import run_sandbox  # noqa: PLC0415
         from sandbox.story import play_story  # noqa: PLC0415
     except ModuleNotFoundError as problem:
@@ -142,6 +143,9 @@ def sandbox(
         )
     except PortInUse as problem:
         stop(f"--port: {problem}", USAGE_ERROR)
+    except BotNotStarted as problem:
+        # Only the database is not the sandbox's own.
+        stop(str(problem).removeprefix("buildbell ").removesuffix(f" {CHECK_EVERYTHING}"), USAGE_ERROR)
     except (KeyboardInterrupt, asyncio.CancelledError):
         code = 0
     sys.exit(code)
@@ -155,8 +159,18 @@ def _sandbox_database() -> str | None:
         settings = DataSettings(_env_file=None, database_url=url)  # type: ignore[call-arg, unused-ignore]
     except ValidationError as problem:
         stop(describe_errors(problem), USAGE_ERROR)
+    if settings.database_path is None:
+        from storage.postgres_server import describe_database  # noqa: PLC0415 - only where it is used
+
+        try:
+            # The bot itself waits for a server that is down.
+            asyncio.run(describe_database(url))
+        except DatabaseProblem as problem:
+            text = str(problem)
+            stop(text if "DATABASE_URL" in text else f"DATABASE_URL: {text}", USAGE_ERROR)
+        return url
     # The bot has another working directory.
-    return url if settings.database_path is None else f"sqlite:///{settings.database_path.resolve()}"
+    return f"sqlite:///{settings.database_path.resolve()}"
 
 
 @cli.command()
@@ -253,9 +267,7 @@ def _load_settings() -> Settings:
 
 def _exit_not_started(message: str) -> NoReturn:
     # The message may quote a token that was entered in the wrong setting.
-    err.print(
-        f"[red]buildbell can't start:[/] {escape(redact(message))} [dim]Run `buildbell doctor` to check everything.[/]"
-    )
+    err.print(f"[red]buildbell can't start:[/] {escape(redact(message))} [dim]{CHECK_EVERYTHING}[/]")
     sys.exit(2)
 
 

@@ -31,6 +31,10 @@ class PortInUse(Exception):
     """The port for the simulated Slack is in use."""
 
 
+class BotNotStarted(Exception):
+    """The bot has not become ready; the message says why, or has its last log lines."""
+
+
 class SandboxEnvironment:
     """The simulators and a bot process of the class `bot`; `deadline_seconds` is how long Slack waits for it."""
 
@@ -103,11 +107,16 @@ class SandboxEnvironment:
         return self
 
     async def start_bot(self, *, http: bool = False) -> None:
-        """Start the bot and wait until it is ready."""
+        """Start the bot and wait until it is ready. Raises BotNotStarted."""
         await self.bot.start()
-        if http:
-            self.slack.use_http(f"{await self.bot_url()}/slack/events")
-        await self.bot.wait_for("ready")
+        try:
+            if http:
+                self.slack.use_http(f"{await self.bot_url()}/slack/events")
+            await self.bot.wait_for("ready")
+        except (RuntimeError, TimeoutError) as problem:
+            texts = (line.get("text", "") for line in self.bot.lines)
+            reason = next((text for text in texts if text.startswith("buildbell can't start")), str(problem))
+            raise BotNotStarted(reason) from problem
 
     async def connect_accounts(self, *users: str) -> None:
         """Connect the accounts of users at both providers, as they do: by pasting a token into the modal."""

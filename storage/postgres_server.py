@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -106,14 +108,15 @@ def refusal_of(problem: psycopg.OperationalError) -> DatabaseProblem | None:
         return None
     if any(words in text for words in _FOR_A_MOMENT_TEXTS):
         return None
-    if "does not exist" in text and "database" in text:
-        return DatabaseMissing(f"DATABASE_URL: {text}. Create it: createdb buildbell.")
+    if missing := re.search('database "(.+)" does not exist', text):
+        return DatabaseMissing(f"DATABASE_URL: {text}. Create it: createdb {shlex.quote(missing[1])}.")
     return DatabaseNotWritable(f"DATABASE_URL: the database server refuses the bot: {text}.")
 
 
 def describe_error(problem: psycopg.Error) -> str:
-    """Return the server's words in one line. psycopg quotes no password."""
-    return " ".join(str(problem).split()).removeprefix("connection is bad: ").removesuffix(".")
+    """Return the server's words in one line, without libpq's question. psycopg quotes no password."""
+    text = " ".join(str(problem).split()).removeprefix("connection is bad: ")
+    return re.sub(r" Is the server running[^?]*\?", "", text).removesuffix(".")
 
 
 def _lock_number(name: str) -> int:

@@ -71,7 +71,7 @@ async def test_what_cannot_be_copied_is_said_in_one_line(path: Path, target: str
         (
             path,
             target.replace("/buildbell_", "/no_buildbell_"),
-            "does not exist. Create it: createdb buildbell.",
+            "does not exist. Create it: createdb no_buildbell_",
         ),
         (another, f"postgresql://u:{PASSWORD}@127.0.0.1:1/db", "connection failed"),
     ]
