@@ -19,6 +19,7 @@ from storage.subscriptions import check_soon, end_access
 from storage.timestamps import from_text, to_text
 
 _FIELDS = "team_id, user_id, provider, provider_user, name, sealed, connected_at, renewable, broken_at"
+_AT = "team_id = ? AND user_id = ? AND provider = ?"
 
 
 class EncryptionKeyMissing(Exception):
@@ -127,17 +128,21 @@ class Accounts:
     async def store_renewed_tokens(self, before: Account, tokens: Tokens) -> bool:
         """Store the refreshed tokens, unless the account was replaced or disconnected in the meantime.
 
-        Returns whether they were stored. Raises EncryptionKeyMissing.
+        Returns whether they were stored. Raises EncryptionKeyMissing, DecryptionError.
         """
         key = [self._team, before.user, before.provider]
-        sealed = self._encrypt(tokens, before.user, before.provider)
-        query = (
-            "UPDATE accounts SET sealed = ?, renewable = 1"
-            " WHERE team_id = ? AND user_id = ? AND provider = ? AND sealed = ?"
-        )
-        return bool(
-            await self._database.write(lambda db: db.execute(query, [sealed, *key, before.sealed]).rowcount)
-        )
+        known, sealed = self.tokens(before), self._encrypt(tokens, before.user, before.provider)
+
+        def work(db: Connection) -> bool:
+            db.lock("account", self._team, before.user)
+            row = db.execute(f"SELECT {_FIELDS} FROM accounts WHERE {_AT}", key).fetchone()
+            # The same tokens may be sealed with another key meanwhile.
+            if row is None or self.tokens(account_of(row)) != known:
+                return False
+            db.execute(f"UPDATE accounts SET sealed = ?, renewable = 1 WHERE {_AT}", [sealed, *key])
+            return True
+
+        return await self._database.write(work)
 
     def _encrypt(self, token: SecretStr | Tokens, user: str, provider: Provider) -> str:
         if self._vault is None:

@@ -10,10 +10,13 @@ import pytest
 import sqlite_utils
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from domain.action import PendingAction
 from domain.audit_chain import ChainBroken
+from domain.credentials import Tokens
 from providers.bitrise.provider import BITRISE
+from providers.buildio.provider import BUILDIO
 from storage.audit_log import verify_chain
 from storage.connection import Connection
 from storage.database_url import open_database, open_shared_database
@@ -98,6 +101,28 @@ async def test_buttons_of_pending_actions_are_signed_with_the_new_key_and_messag
     for parcel in changed:
         [new] = [word for word in after[parcel].split('"') if len(word) == 32]
         assert secret_box(NEW).is_signed(f"proposal {TEAM} {parcel}", new)
+
+
+async def test_tokens_that_are_renewed_during_a_rotation_are_stored(url: str) -> None:
+    database = await open_database(url)
+    accounts = make_repositories(database, secret_box(NEW, OLD)).of(TEAM).accounts
+    old_accounts = make_repositories(database, secret_box(OLD)).of(TEAM).accounts
+    first, second, third = (
+        Tokens(access_token=SecretStr(f"access-{number}"), refresh_token=SecretStr(f"refresh-{number}"))
+        for number in range(3)
+    )
+    before = await old_accounts.connect(ANNA, BUILDIO, first, provider_user="anna", name="anna", at=NOON)
+    await database.write(lambda db: rotate_key(db, secret_box(NEW, OLD)))
+    assert await accounts.store_renewed_tokens(before, second)
+    renewed = await accounts.find(ANNA, BUILDIO)
+    assert renewed is not None
+    assert accounts.tokens(renewed) == second
+    # Those of an account that was linked again, or disconnected, meanwhile are not.
+    assert not await accounts.store_renewed_tokens(before, third)
+    await accounts.disconnect(ANNA, BUILDIO, at=NOON)
+    assert not await accounts.store_renewed_tokens(renewed, third)
+    assert await accounts.find(ANNA, BUILDIO) is None
+    await database.close()
 
 
 @pytest.mark.parametrize(
