@@ -143,7 +143,12 @@ class Application:
                         cache.forget(team)
 
             request_tracker = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
-            bolt_app = create_bolt_app(slack.tenancy, slack.client, storage.database)
+            bolt_app = create_bolt_app(
+                slack.tenancy,
+                slack.client,
+                storage.database,
+                lookup_seconds=self._timings.lookup_seconds,
+            )
             register(
                 bolt_app, self._registry, services, request_tracker, home_refresher, handle_uninstallation
             )

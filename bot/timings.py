@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bot.slack.bolt_app import LOOKUP_SECONDS
 from bot.slack.socket_mode import PING_SECONDS
 from providers.bitrise.logs.follower import SECONDS_EACH
 from services.home.refresher import PROGRESS_SECONDS
@@ -23,6 +24,7 @@ class Timings:
     followed log. `progress_seconds` and `home_progress_seconds`: between two updates of messages, or of Homes, that
     show running builds. `shown_seconds`: until a message with secrets is hidden. `options_seconds`: how long a list of
     options is waited for. `database_wait_seconds`: how long a transaction waits for a database server that is away.
+    `lookup_seconds`: how long a request waits until its workspace is found.
     """
 
     recheck_seconds: float = 2.0
@@ -35,3 +37,4 @@ class Timings:
     shown_seconds: float = SHOWN_SECONDS
     options_seconds: float = PATIENCE_SECONDS
     database_wait_seconds: float = 10.0
+    lookup_seconds: float = LOOKUP_SECONDS

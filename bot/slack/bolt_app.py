@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from copy import copy
 from typing import Any, cast
 
 from slack_bolt.app.async_app import AsyncApp
 from slack_bolt.authorization import AuthorizeResult
+from slack_bolt.context.async_context import AsyncBoltContext
 from slack_bolt.listener.async_listener import AsyncListener
 from slack_bolt.listener.asyncio_runner import AsyncioListenerRunner
 from slack_bolt.request.async_request import AsyncBoltRequest
@@ -19,12 +22,15 @@ from bot.slack.tenancy import SlackTenancy
 from handlers.middleware import NextCall, PermanentAck, RequestMiddleware
 from services.slack.event_payloads import Departure, EventPayload
 from services.slack.payloads import CommandPayload, Payload
-from storage.database import Database
+from storage.database import Database, DatabaseUnavailable
 
 NOT_INSTALLED = "I am not installed in this workspace. Ask an admin to install me."
 NOT_SERVED = (
     "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
 )
+# How long a request waits until its workspace is found: less than the three seconds that Slack waits for a response.
+LOOKUP_SECONDS = 2.0
+_LOOKUP_ENDS = "lookup_ends"
 
 
 class PromptListenerRunner(AsyncioListenerRunner):
@@ -106,12 +112,32 @@ def bolt_request(body: dict[str, Any], payload: Payload) -> AsyncBoltRequest:
     return AsyncBoltRequest(mode="socket_mode", body=body, context={"slack_payload": payload})
 
 
-def create_bolt_app(tenancy: SlackTenancy, client: AsyncWebClient, database: Database) -> AsyncApp:
+@asynccontextmanager
+async def _end_lookup(ends: float) -> AsyncIterator[None]:
+    """Raise DatabaseUnavailable at this time of the event loop: other work may wait longer for the database."""
+    try:
+        async with asyncio.timeout_at(ends):
+            yield
+    except TimeoutError:
+        raise DatabaseUnavailable("it does not answer in time") from None
+
+
+def create_bolt_app(
+    tenancy: SlackTenancy,
+    client: AsyncWebClient,
+    database: Database,
+    *,
+    lookup_seconds: float = LOOKUP_SECONDS,
+) -> AsyncApp:
     """Create the app, without listeners."""
 
-    async def authorize(enterprise_id: str | None, team_id: str | None) -> AuthorizeResult:
-        # Bolt also accepts None, for an app that is not installed in the workspace; its types do not say so.
-        return cast(AuthorizeResult, await tenancy.authorize(enterprise_id, team_id))
+    async def authorize(
+        context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None
+    ) -> AuthorizeResult:
+        context[_LOOKUP_ENDS] = asyncio.get_running_loop().time() + lookup_seconds
+        async with _end_lookup(context[_LOOKUP_ENDS]):
+            # Bolt also accepts None, for an app that is not installed in the workspace; its types do not say so.
+            return cast(AuthorizeResult, await tenancy.authorize(enterprise_id, team_id))
 
     app = PromptApp(
         name="buildbell",  # without a name, Bolt searches the whole stack for one
@@ -126,15 +152,16 @@ def create_bolt_app(tenancy: SlackTenancy, client: AsyncWebClient, database: Dat
     async def check_workspace(request: AsyncBoltRequest, next_: NextCall) -> BoltResponse | None:
         context, slack_payload = request.context, request.context["slack_payload"]
         team = slack_payload.workspace_id
-        if not (isinstance(slack_payload, EventPayload) and isinstance(slack_payload.event, Departure)):
-            if not await tenancy.serves(context.enterprise_id, team):
-                # Slack shows the response to a command to the user who typed it.
-                return BoltResponse(
-                    status=200, body=NOT_SERVED if isinstance(slack_payload, CommandPayload) else ""
-                )
-            database.mark_present(team)
-        if context.is_enterprise_install and context.enterprise_id and team:
-            await tenancy.remember_organisation(context.enterprise_id, team)
+        async with _end_lookup(context[_LOOKUP_ENDS]):
+            if not (isinstance(slack_payload, EventPayload) and isinstance(slack_payload.event, Departure)):
+                if not await tenancy.serves(context.enterprise_id, team):
+                    # Slack shows the response to a command to the user who typed it.
+                    return BoltResponse(
+                        status=200, body=NOT_SERVED if isinstance(slack_payload, CommandPayload) else ""
+                    )
+                database.mark_present(team)
+            if context.is_enterprise_install and context.enterprise_id and team:
+                await tenancy.remember_organisation(context.enterprise_id, team)
         await next_()
         return None
 

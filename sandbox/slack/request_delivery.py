@@ -53,7 +53,7 @@ class RequestDelivery:
         self._secret = signing_secret
         self._session: aiohttp.ClientSession | None = None
         self._events: set[asyncio.Task[None]] = set()
-        self.retries_after = RETRIES_AFTER
+        self.retries_after: tuple[float, ...] = RETRIES_AFTER
         self.deadline_seconds = deadline_seconds
 
     async def start(self) -> None:

@@ -193,7 +193,7 @@ class BotHarness(WorkspaceHarness):
         self.folder = folder
         self.database_url = database_url or f"sqlite:///{folder / 'buildbell.db'}"
         self._http = http
-        self._seconds = seconds
+        self._seconds = {"lookup_seconds": DEADLINE_SECONDS, **seconds}
         self._extra_settings = settings
         self._running: asyncio.Task[None] | None = None
 
