@@ -91,12 +91,13 @@ class PromptListenerRunner(AsyncioListenerRunner):
 class PromptApp(AsyncApp):
     """Bolt's app with a runner that answers a request as soon as its listener has acknowledged it."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, *, lookup_seconds: float = LOOKUP_SECONDS, **options: Any) -> None:
         super().__init__(**options)
+        self._lookup_seconds = lookup_seconds
         self._async_listener_runner = PromptListenerRunner(self._async_listener_runner)
 
     def _init_context(self, req: AsyncBoltRequest) -> None:
-        """Give the request a copy of the app's client, into which Bolt puts the workspace's token.
+        """Give the request a copy of the app's client, into which Bolt puts the workspace's token, and a time limit.
 
         Bolt (1.30) makes a client from scratch, which takes ten times as long.
         """
@@ -104,6 +105,7 @@ class PromptApp(AsyncApp):
         context["logger"], context["token"] = self.logger, None
         context["client"] = copy(self.client)
         context["listener_runner"] = self.listener_runner
+        context[_LOOKUP_ENDS] = asyncio.get_running_loop().time() + self._lookup_seconds
 
 
 def bolt_request(body: dict[str, Any], payload: Payload) -> AsyncBoltRequest:
@@ -134,12 +136,12 @@ def create_bolt_app(
     async def authorize(
         context: AsyncBoltContext, enterprise_id: str | None, team_id: str | None
     ) -> AuthorizeResult:
-        context[_LOOKUP_ENDS] = asyncio.get_running_loop().time() + lookup_seconds
         async with _end_lookup(context[_LOOKUP_ENDS]):
             # Bolt also accepts None, for an app that is not installed in the workspace; its types do not say so.
             return cast(AuthorizeResult, await tenancy.authorize(enterprise_id, team_id))
 
     app = PromptApp(
+        lookup_seconds=lookup_seconds,
         name="buildbell",  # without a name, Bolt searches the whole stack for one
         logger=logging.getLogger("slack_bolt"),
         client=client,
