@@ -20,7 +20,7 @@ def find_url_problem(url: str) -> str | None:
     try:
         from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
     except ModuleNotFoundError:
-        return "PostgreSQL needs additional packages: pip install 'buildbell[postgres]'"
+        return "needs additional packages for PostgreSQL: pip install 'buildbell[postgres]'"
     import psycopg  # noqa: PLC0415
 
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,21 @@ def test_a_port_in_use_is_named_in_one_line() -> None:
         code, output = run_cli("sandbox", "--port", str(port))
     assert (code, output.count("\n")) == (2, 1), output
     assert output.startswith(f"buildbell: --port: port {port} is not available (Address already in use)")
+
+
+@pytest.mark.parametrize("command", ["sandbox", "run"])
+def test_packages_that_postgresql_needs_are_named_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DATABASE_URL", "postgresql://buildbell@db.example.com/buildbell")
+    for module in ("psycopg", "psycopg.conninfo"):
+        monkeypatch.setitem(sys.modules, module, None)  # as if it were not installed
+    code, output = run_cli(command)
+    assert (code, output.count("\n")) == (2, 1), output
+    assert (
+        "DATABASE_URL: needs additional packages for PostgreSQL: pip install 'buildbell[postgres]'" in output
+    )
 
 
 @pytest.mark.parametrize(
