@@ -100,6 +100,7 @@ class Application:
                 members=slack.members,
                 runner=self.workers,
                 events=self._events,
+                metrics=self.metrics,
                 timings=self._timings,
                 clock=self._clock,
             )
@@ -166,7 +167,15 @@ class Application:
                 recheck_seconds=self._timings.recheck_seconds,
             )
             health = Health(
-                self.metrics, storage, providers.pollers, connection, token_check, anchor, self._supervisor
+                self.metrics,
+                storage,
+                providers.pollers,
+                connection,
+                token_check,
+                anchor,
+                self._supervisor,
+                home_refresher,
+                self._clock,
             )
             server = HttpServer(
                 readiness=health.readiness,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from bot.service_tokens import ServiceTokenCheck
 from bot.slack.connection import SlackConnection
+from services.home.refresher import HomeRefresher
 from services.jobs.audit_anchor import AnchorWriter
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
@@ -28,15 +30,15 @@ class Health:
     token_check: ServiceTokenCheck
     anchor: AnchorWriter | None
     supervisor: Supervisor
+    homes: HomeRefresher
+    clock: Callable[[], datetime]
 
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """Return whether the bot is ready, and the details."""
-        reached = await self.connection.is_open()
-        database = self.storage.database.is_available
         details: dict[str, Any] = {
-            "slack": reached,
+            "slack": await self.connection.is_open(),
             "sockets": await self.connection.count_sockets(),
-            "database": database,
+            "database": self.storage.database.is_available,
         }
         for provider, poller in self.pollers.pollers.items():
             details[f"{provider}_failures"] = poller.failures
@@ -46,9 +48,14 @@ class Health:
                 details["audit_anchor_waiting"] = await self.anchor.waiting()
         last = self.pollers.last_success
         details["last_look"] = last.isoformat() if last else None
+        return await self._is_ready(), details
+
+    async def _is_ready(self) -> bool:
         return (
-            reached and database and self.token_check.has_passed and not self.supervisor.is_stopping,
-            details,
+            await self.connection.is_open()
+            and self.storage.database.is_available
+            and self.token_check.has_passed
+            and not self.supervisor.is_stopping
         )
 
     async def render_metrics(self) -> bytes:
@@ -58,10 +65,15 @@ class Health:
             metrics.outbox_depth.set(await self.storage.outbox.depth())
             metrics.audit_anchor_waiting.set(await self.anchor.waiting() if self.anchor is not None else 0)
             metrics.subscriptions.set(await self.storage.subscriptions.count())
+            metrics.oldest_due = await self.storage.outbox.oldest_due(self.clock())
+        metrics.record_outbox_age(self.clock())
         for provider, poller in self.pollers.pollers.items():
             last = poller.last_success.timestamp() if poller.last_success else 0
             metrics.record_poll_state(
                 provider, failures=poller.failures, circuit_open=poller.is_circuit_open, last=last
             )
         metrics.sockets.set(await self.connection.count_sockets())
+        metrics.homes.set(self.homes.open_homes)
+        metrics.ready.set(await self._is_ready())
+        metrics.database_available.set(self.storage.database.is_available)
         return metrics.render()

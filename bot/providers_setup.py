@@ -29,8 +29,10 @@ from services.accounts.provider_clients import Clients, ProviderClients
 from services.actions.action import ActionRegistry
 from services.events import EventBus
 from services.jobs.background_job import BackgroundJob, WorkspaceCache
+from services.metrics import Metrics
 from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.poll import Poll
+from services.polling.poll_counter import count_polls
 from services.polling.poller import Intervals, Poller, Pollers
 from services.provider_connection import ProviderConnection
 from services.provider_description import ProviderRegistry
@@ -107,6 +109,7 @@ async def create_provider_parts(
     members: MemberDirectory,
     runner: Runner,
     events: EventBus,
+    metrics: Metrics,
     timings: Timings,
     clock: Clock,
 ) -> ProviderParts:
@@ -114,7 +117,7 @@ async def create_provider_parts(
     all_clients: list[ProviderClients[Any]] = []
     for spec in registry:
         # One transport per provider, so that a slow or unreachable provider does not delay requests to the others.
-        http = await exit_stack.enter_async_context(HttpTransport(ProviderClock(clock)))
+        http = await exit_stack.enter_async_context(HttpTransport(ProviderClock(clock), metrics))
         connection = connect_provider(
             spec,
             settings,
@@ -139,13 +142,19 @@ async def create_provider_parts(
     return ProviderParts(
         registry,
         clients,
-        make_pollers(settings, clients, storage, events=events, clock=clock),
+        make_pollers(settings, clients, storage, events=events, metrics=metrics, clock=clock),
         failure_analyzers(clients, storage, runner=runner, clock=clock),
     )
 
 
 def make_pollers(
-    settings: Settings, clients: Clients, storage: Repositories, *, events: EventBus, clock: Clock
+    settings: Settings,
+    clients: Clients,
+    storage: Repositories,
+    *,
+    events: EventBus,
+    metrics: Metrics,
+    clock: Clock,
 ) -> Pollers:
     """Create the poller of each provider that the bot has a token for."""
     intervals = Intervals(rest=settings.poll_interval, active=settings.poll_interval_active)
@@ -168,7 +177,7 @@ def make_pollers(
         )
         poller = Poller(
             source.provider,
-            poll,
+            count_polls(poll, source.provider, metrics),
             intervals=intervals,
             events=events,
             probe=source.probe,

@@ -30,6 +30,27 @@ class NewNotification(FrozenModel):
     held_for: str | None = None
 
 
+class DeliveredNotification(FrozenModel):
+    """A notification that Slack has just accepted. `ended_at` is the end of its build by the provider's clock.
+
+    `was_held`: it was not due before something else happened, such as the end of its pipeline.
+    """
+
+    provider: Provider
+    created_at: datetime
+    due_at: datetime | None = None
+    was_held: bool = False
+    ended_at: datetime | None = None
+
+    def lag(self, now: datetime, provider_now: datetime) -> timedelta | None:
+        """Return how long it took since the build's end, or since it was due if that is later; None if it was held."""
+        if self.was_held:
+            return None
+        since_end = provider_now - self.ended_at if self.ended_at is not None else now - self.created_at
+        since_due = now - self.due_at if self.due_at is not None else since_end
+        return max(min(since_end, since_due), timedelta(0))
+
+
 class NotificationStatus(StrEnum):
     """The delivery status of a notification. SENDING: it was sent to Slack, and no response is known."""
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from domain.message import Recipient
-from domain.notification import NewNotification, Notification
+from domain.notification import DeliveredNotification, NewNotification, Notification
+from domain.notifications.rule import BuildEvent
 from domain.provider import Provider
 from storage.connection import Connection
 from storage.database import Database
@@ -42,6 +43,15 @@ class Outbox:
         query = "SELECT MIN(due_at) FROM notifications WHERE status = 'owed' AND due_at > ?"
         [at] = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchone())
         return from_text(at)
+
+    async def oldest_due(self, now: datetime) -> datetime | None:
+        """Return since when the oldest notification is due that Slack has not accepted yet; None if none is due."""
+        query = (
+            "SELECT MIN(COALESCE(due_at, created_at)) FROM notifications"
+            " WHERE status IN ('owed', 'sending') AND (due_at IS NULL OR due_at <= ?)"
+        )
+        [since] = await self._database.read(lambda db: db.execute(query, [to_text(now)]).fetchone())
+        return from_text(since)
 
     async def due(self, to: Recipient, limit: int, now: datetime) -> list[Notification]:
         """Return the recipient's due notifications, in the order in which the builds ended."""
@@ -107,7 +117,7 @@ class Outbox:
     async def release(self, to: Recipient, until: datetime) -> None:
         """Make the notifications due that were deferred until then."""
         query = (
-            "UPDATE notifications SET due_at = NULL"
+            "UPDATE notifications SET due_at = NULL, held_for = 'snooze'"
             " WHERE team_id = ? AND channel_id = ? AND status = 'owed' AND due_at = ?"
         )
 
@@ -186,24 +196,37 @@ class Outbox:
 
         return await self._database.write(work)
 
-    async def mark_delivered(self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0) -> int:
-        """Mark the message as delivered with its `ts` in Slack. Returns how many notifications it has newly delivered.
+    async def mark_delivered(
+        self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0
+    ) -> list[DeliveredNotification]:
+        """Mark the message as delivered with its `ts` in Slack. Returns the notifications that it has newly delivered.
 
         `stale` and `stale_excerpts` are the message's counts from before its content was read: later changes still have
         to be shown.
         """
 
-        def work(db: Connection) -> int:
+        def work(db: Connection) -> list[DeliveredNotification]:
             has_one_time = lock_one_time_subscriptions(db, parcel)
             db.execute(
                 "UPDATE messages SET status = 'told', ts = ?, stale = CASE WHEN stale > ? THEN stale - ? ELSE 0 END,"
                 " stale_excerpts = CASE WHEN stale_excerpts > ? THEN stale_excerpts - ? ELSE 0 END WHERE parcel = ?",
                 [ts, stale, stale, stale_excerpts, stale_excerpts, parcel],
             )
-            newly = db.execute(
-                "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'",
-                [parcel],
-            ).rowcount
+            newly = [
+                DeliveredNotification(
+                    provider=provider,
+                    created_at=from_text(created_at),
+                    due_at=from_text(due_at),
+                    was_held=held_for is not None,
+                    ended_at=from_text(ended_at) if event == BuildEvent.ENDED else None,
+                )
+                for provider, event, created_at, due_at, held_for, ended_at in db.execute(
+                    "UPDATE notifications SET status = 'told', error = NULL WHERE parcel = ? AND status = 'sending'"
+                    " RETURNING provider, event, created_at, due_at, held_for, (SELECT finished_at FROM builds WHERE"
+                    " builds.provider = notifications.provider AND builds.build_slug = notifications.build_slug)",
+                    [parcel],
+                ).fetchall()
+            ]
             if has_one_time:
                 end_one_time_subscriptions(db, parcel)
             return newly

@@ -113,8 +113,9 @@ def _refresh_messages(db: Connection, ref: PipelineRef) -> None:
 
 def _release_notifications(db: Connection, ref: PipelineRef) -> None:
     """Make the notifications due that waited for the end of the pipeline."""
+    # What has been held keeps the name of the pipeline: its delivery took long on purpose.
     released = db.execute(
-        "UPDATE notifications SET due_at = NULL, held_for = NULL WHERE held_for = ? AND status = 'owed'"
+        "UPDATE notifications SET due_at = NULL WHERE held_for = ? AND status = 'owed' AND due_at IS NOT NULL"
         " RETURNING team_id, channel_id",
         [f"{ref.id} {ref.attempt}"],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import random
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -187,8 +188,10 @@ class ApiClient:
             raise
 
     def _read_error(self, response: Response, content: bytes) -> ProviderError:
-        return build_error(
-            response.status_code, response.headers, content, now=self._clock(), in_text=self._errors_in_text
+        return self._counted(
+            build_error(
+                response.status_code, response.headers, content, now=self._clock(), in_text=self._errors_in_text
+            )
         )
 
     async def _is_replaced(self, refused: SecretStr, error: ProviderError) -> bool:
@@ -224,12 +227,18 @@ class ApiClient:
         except Busy as error:
             raise TooBusy from error
         except RequestNotSent as error:
-            raise ProviderDown("no connection") from error
+            raise self._counted(ProviderDown("no connection")) from error
         except ResponseTooLarge as error:
             words = f"more than {LARGEST_ANSWER // 2**20} MiB in one answer"
-            raise (TooLarge(words) if method == "GET" else ResponseLost()) from error
+            raise self._counted(TooLarge(words) if method == "GET" else ResponseLost()) from error
         except ConnectionLost as error:
-            raise (ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
+            raise self._counted(ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
+
+    def _counted(self, error: ProviderError) -> ProviderError:
+        """Count the error of a request that was sent; return it."""
+        kind = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__).lower()
+        self._http.counts.count_provider_error(self._provider, kind)
+        return error
 
     def _check_pause(self, token: SecretStr | None) -> None:
         until = self._pauses.get(_hash_token(token))
@@ -240,6 +249,7 @@ class ApiClient:
         until = pause_until(response.headers, now=self._clock())
         if until is not None:
             self._pauses[_hash_token(token)] = until
+            self._http.counts.count_provider_pause(self._provider)
             log.info("provider.pause", host=self.host, until=until.isoformat(), status=response.status_code)
 
 

@@ -21,6 +21,7 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from domain.fair_limiter import NOBODY, FairLimiter, LimitReached, Quota, Requester
+from services.metrics import Metrics
 
 # A Date header has whole seconds and takes time to arrive: clocks closer than this are treated as equal.
 SAME_TIME = timedelta(seconds=5)
@@ -188,10 +189,11 @@ class _Pool:
 class HttpTransport:
     """The connections to one provider; they store no cookies and follow no redirects.
 
-    `clock` is adjusted by the Date header of every response.
+    `clock` is adjusted by the Date header of every response. `counts`: where the API's clients count errors and pauses.
     """
 
-    def __init__(self, clock: ProviderClock | None = None) -> None:
+    def __init__(self, clock: ProviderClock | None = None, counts: Metrics | None = None) -> None:
+        self.counts = counts or Metrics()
         self._quick, self._slow = _Pool(QUICK), _Pool(SLOW)
         self.clock = clock or ProviderClock(lambda: datetime.now(UTC))
 

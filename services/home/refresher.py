@@ -108,6 +108,11 @@ class HomeRefresher(BackgroundJob):
         events.subscribe(BuildsChanged, self._note_change)
         events.subscribe(UserActed, self._note_action)
 
+    @property
+    def open_homes(self) -> int:
+        """The number of Homes that this process keeps up to date."""
+        return len(self._open)
+
     async def open_home(self, context: RequestContext) -> None:
         """Render the Home that a person has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)

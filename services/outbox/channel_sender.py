@@ -11,7 +11,7 @@ import structlog
 from slack_sdk.web.async_client import AsyncWebClient
 
 from domain.message import Message, Recipient, ThreadState
-from domain.notification import Notification
+from domain.notification import DeliveredNotification, Notification
 from domain.provider import Provider
 from messages.provider_presentation import PresentationOf
 from services.metrics import Metrics
@@ -292,7 +292,7 @@ class ChannelSender:
                 if delivered:
                     # A notification that was added may be about a running build.
                     self._progress.message_posted()
-                self._counts.count_delivered(delivered)
+                self._count_delivered(delivered)
                 return 0
             case MessageGone(reason) | Refused(reason) | ChannelClosed(reason):
                 # Notifications not yet shown are posted in a new message, which also finds out whether the channel is
@@ -316,7 +316,7 @@ class ChannelSender:
         match outcome:
             case Delivered(ts):
                 self._progress.message_posted()
-                self._counts.count_delivered(await outbox.mark_delivered(new.parcel, ts))
+                self._count_delivered(await outbox.mark_delivered(new.parcel, ts))
                 return 0
             case RetryLater(seconds, reason):
                 await outbox.mark_not_delivered(new.parcel, reason)
@@ -363,7 +363,7 @@ class ChannelSender:
             case Found(ts):
                 self._counts.count_unknown_outcome("found")
                 self._progress.message_posted()
-                self._counts.count_delivered(await self._storage.outbox.mark_delivered(message.parcel, ts))
+                self._count_delivered(await self._storage.outbox.mark_delivered(message.parcel, ts))
             case Missing():
                 self._counts.count_unknown_outcome("missing")
                 await self._storage.outbox.mark_not_delivered(
@@ -377,6 +377,14 @@ class ChannelSender:
                 log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
                 return seconds
         return 0
+
+    def _count_delivered(self, delivered: Sequence[DeliveredNotification]) -> None:
+        """Count the notifications that Slack has accepted, and record how long each took."""
+        self._counts.count_delivered(len(delivered))
+        for notification in delivered:
+            lag = notification.lag(self._clock(), self._clock_at(notification.provider)())
+            if lag is not None:
+                self._counts.record_lag(lag.total_seconds())
 
     async def _channel_of(self, message: SlackMessage) -> str:
         channel = await self._direct_messages.channel_for(message.recipient)

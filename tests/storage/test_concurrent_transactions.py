@@ -235,7 +235,7 @@ async def succeed_long_ago(repositories: Repositories) -> None:
 
 async def deliver(repositories: Repositories, due: Any, message: NewMessage) -> int:
     await repositories.outbox.begin(due[:1], message, NOON)
-    return await repositories.outbox.mark_delivered(message.parcel, "1.0")
+    return len(await repositories.outbox.mark_delivered(message.parcel, "1.0"))
 
 
 async def append_both(repositories: Repositories) -> None:

@@ -429,7 +429,7 @@ class IsolationStateMachine(RuleBasedStateMachine):
         # The ts of messages are the same in all workspaces.
         ts = f"{1 + sum(1 for posted_in, _ in model.delivered if posted_in == channel)}.0"
         assert self.run(self.storage.outbox.begin(due, make_message(parcel, to), self.now()))
-        assert self.run(self.storage.outbox.mark_delivered(parcel, ts)) == len(due)
+        assert len(self.run(self.storage.outbox.mark_delivered(parcel, ts))) == len(due)
         model.delivered[channel, ts] = (parcel, list(model.pending[channel]))
         model.pending[channel].clear()
         for number in {notification.subscription_id for notification in due}:

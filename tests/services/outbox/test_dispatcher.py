@@ -381,6 +381,33 @@ async def test_a_lost_response_in_a_thread_is_settled_too(harness: DispatcherHar
     assert harness.metrics.registry.get_sample_value("buildbell_doubts_settled_total", found) == 1
 
 
+async def test_age_and_lag_do_not_count_the_time_for_which_a_notification_was_deferred(
+    harness: DispatcherHarness,
+) -> None:
+    outbox, recipient = harness.storage.outbox, make_recipient("C0BUILDS")
+    await harness.enqueue(make_build(1))
+    assert await outbox.oldest_due(harness.now) == NOON
+    evening = NOON + timedelta(hours=8)
+    await outbox.defer(await outbox.due(recipient, 1, NOON), evening)
+    assert await outbox.oldest_due(harness.now) is None
+    harness.now = evening + timedelta(seconds=4)
+    assert await outbox.oldest_due(harness.now) == evening
+    await harness.dispatcher.deliver(recipient)
+    assert harness.count("buildbell_notification_lag_seconds_count") == 1
+    assert harness.count("buildbell_notification_lag_seconds_sum") == 4
+    assert await outbox.oldest_due(harness.now) is None
+
+    # Somebody has ended the snooze.
+    await harness.enqueue(make_build(2))
+    tomorrow = harness.now + timedelta(hours=16)
+    await outbox.defer(await outbox.due(recipient, 1, harness.now), tomorrow)
+    harness.now += timedelta(hours=1)
+    await outbox.release(recipient, tomorrow)
+    await harness.dispatcher.deliver(recipient)
+    assert harness.count("buildbell_notifications_told_total") == 2
+    assert harness.count("buildbell_notification_lag_seconds_count") == 1
+
+
 async def test_a_flood_becomes_one_growing_message_that_says_so(
     harness: DispatcherHarness,
 ) -> None:
