@@ -66,7 +66,9 @@ def test_the_readme_begins_with_make_sandbox_and_make_test() -> None:
         "docs/buildio-api.md",
         "docs/user-guide.md",
         "docs/operations.md",
+        "docs/reliability.md",
         "docs/sandbox.md",
+        "docs/scaling.md",
     ],
 )
 def test_links_between_pages_point_to_existing_files(page: str) -> None:
@@ -223,7 +225,11 @@ def test_the_locks_have_hashes_name_no_index_and_agree() -> None:
 
 def test_the_compose_file_fits_the_image_and_the_settings() -> None:
     compose = yaml.safe_load(text("deploy/compose.postgres.yml"))
-    bot, database = compose["services"]["bot"], compose["services"]["database"]
+    services = compose["services"]
+    assert set(services) == {"bot-1", "bot-2", "bot-3", "balancer", "database"}
+    bot, database = services["bot-1"], services["database"]
+    # Equal bots: what differs would be found only when one of them fails.
+    assert services["bot-2"] == services["bot-3"] == bot == compose["x-bot"]
     folder = ROOT / "deploy"
     assert (folder / bot["build"]).resolve() == ROOT
     assert (folder / bot["env_file"]).resolve() == ROOT / ".env"
@@ -232,18 +238,20 @@ def test_the_compose_file_fits_the_image_and_the_settings() -> None:
     assert (
         re.findall('PASSWORD: (?!""|[$][{]POSTGRES_PASSWORD:[?])', text("deploy/compose.postgres.yml")) == []
     )
+    assert set(re.findall(r"[$][{](\w+)", text("deploy/compose.postgres.yml"))) == {"POSTGRES_PASSWORD"}
     url = re.sub(r"[$][{]POSTGRES_PASSWORD:[?][^}]*[}]", "secret", bot["environment"]["DATABASE_URL"])
     parts = urlsplit(url)
     assert find_url_problem(url) is None
-    assert parts.hostname in compose["services"]
+    assert parts.hostname in services
     assert (parts.username, parts.path[1:]) == (
         database["environment"]["POSTGRES_USER"],
         database["environment"]["POSTGRES_DB"],
     )
     port = bot["environment"]["PORT"]
-    assert docker("EXPOSE") == [port]
-    assert bot["ports"] == [f"127.0.0.1:{port}:{port}"]
-    assert "ports" not in database
+    assert docker("EXPOSE") == bot["expose"] == [port]
+    assert {name: service["ports"] for name, service in services.items() if "ports" in service} == {
+        "balancer": [f"127.0.0.1:{port}:{port}"]
+    }
     assert docker("HEALTHCHECK")
     assert "healthcheck" not in bot, "the image has one"
     assert bot["depends_on"] == {"database": {"condition": "service_healthy"}}
@@ -253,7 +261,14 @@ def test_the_compose_file_fits_the_image_and_the_settings() -> None:
     assert re.fullmatch(r"postgres:\d+-\w+", database["image"])
     [volume] = database["volumes"]
     assert volume.split(":")[0] in compose["volumes"]
-    assert int(bot["stop_grace_period"].removesuffix("s")) > DRAIN_SECONDS
+    # The one bot that the comment at the top speaks of is there, and needs no other one.
+    assert "`bot-1 balancer`" in text("deploy/compose.postgres.yml")
+    for name in ("bot-1", "balancer"):
+        assert int(services[name]["stop_grace_period"].removesuffix("s")) > DRAIN_SECONDS
+    # A bot that vanishes without a word keeps its channels no longer than this.
+    keepalive = dict(re.findall(r"-ctcp_keepalives_(\w+)=(\d+)", " ".join(database["command"])))
+    assert int(keepalive["idle"]) + int(keepalive["interval"]) * int(keepalive["count"]) == 20
+    assert "-ctcp_user_timeout=20000" in database["command"]
 
 
 def run_ci_without_packages(folder: Path, tools: Mapping[str, str]) -> tuple[int, list[str]]:
