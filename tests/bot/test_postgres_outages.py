@@ -123,13 +123,23 @@ async def test_an_answer_of_slack_is_stored_once_the_database_is_back(
     harness.slack.api.faults.add(held)
     harness.bitrise.finish(build, "success")
     await harness.wait_until(lambda: bool(harness.slack.api.faults.held))
+    value = harness.bot.metrics.registry.get_sample_value
+    assert (await readiness(harness))[0] == 200
+    age = value("buildbell_outbox_age_seconds")
+    assert age
     server.kill()
     held.released.set()
     await harness.wait_for_message("#1 succeeded", person=None, channel="random")
     await wait_until_ready(harness, ready=False)
+    assert [value(f"buildbell_{name}") for name in ("ready", "database_available", "outbox_depth")] == [
+        0,
+        0,
+        1,
+    ]
+    # Nobody can read how old it is, but it certainly does not get younger.
+    assert (value("buildbell_outbox_age_seconds") or 0) > age
     server.start()
     await harness.wait_for_values("SELECT status FROM notifications", "told")
-    value = harness.bot.metrics.registry.get_sample_value
     outcomes = ("found", "missing", "unreadable")
     assert [value("buildbell_doubts_settled_total", {"outcome": outcome}) or 0 for outcome in outcomes] == [
         0,
