@@ -54,6 +54,10 @@ async def test_a_pipeline_is_notified_as_one_card_when_it_ends(harness: BotHarne
     assert len(cards(harness)) == 1
     assert not harness.messages_with("Sample Android #1 succeeded")
     assert "release-train #1 succeeded on main. compile succeeded, unit succeeded" in card.text
+    sample = harness.bot.metrics.registry.get_sample_value
+    await harness.wait_until(lambda: sample("buildbell_notifications_told_total") == 4)
+    # The first three have waited for the end of the pipeline on purpose.
+    assert (sample("buildbell_notification_lag_seconds_count") or 0) <= 1
 
 
 async def test_a_failed_workflow_is_notified_at_once_and_the_same_card_shows_the_rest(
