@@ -44,10 +44,13 @@ async def read_metrics(harness: BotHarness) -> MetricsPage:
 async def wait_for_metrics(harness: BotHarness, condition: Callable[[MetricsPage], bool]) -> MetricsPage:
     """Read the metrics until they fulfil the condition."""
     page = await read_metrics(harness)
-    async with asyncio.timeout(60):
-        while not condition(page):
-            await asyncio.sleep(0.05)
-            page = await read_metrics(harness)
+    try:
+        async with asyncio.timeout(60):
+            while not condition(page):
+                await asyncio.sleep(0.05)
+                page = await read_metrics(harness)
+    except TimeoutError:
+        raise TimeoutError(f"not within a minute; the last page was\n{page.text}") from None
     return page
 
 
@@ -60,11 +63,14 @@ async def test_metrics_follow_notifications_polls_and_homes(tmp_path: Path) -> N
         assert before.value("polls_total", provider="bitrise", outcome="succeeded") > 0
         assert before.value("notification_lag_seconds_count") == before.value("outbox_age_seconds") == 0
         harness.users.open_home("anna")
+        await harness.wait_for_commands("home")
         start_build(harness, "success")
         page = await wait_for_metrics(
             harness, lambda page: page.value("homes_open") == page.value("notifications_told_total") == 1
         )
         assert page.value("notification_lag_seconds_count") == 1
+        # The page before may have been rendered between the two.
+        page = await read_metrics(harness)
         assert page.value("outbox_depth") == page.value("outbox_age_seconds") == 0
 
         # While Slack does not accept it, a notification grows older.
