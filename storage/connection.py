@@ -77,6 +77,13 @@ class Connection(Protocol):
         no two transactions wait for each other.
         """
 
+    def live_workers(self) -> set[str]:
+        """Return the names (`SessionLocks.worker`) of the bots' processes whose sessions at the database last.
+
+        It is read at this moment, not at the transaction's. When the database server comes back after an outage, the
+        sessions come back within seconds, one after the other: a process that is missing once may be alive.
+        """
+
     def primary_key(self, table: str) -> list[str]:
         """Return the columns of the table's primary key, in its order."""
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from domain.unit import Unit
 from storage.connection import Connection, Wake
+from storage.session_locks import SessionLocks
 
 T = TypeVar("T")
 # Between two tries while the database is away.
@@ -42,7 +43,7 @@ class DatabaseNotWritable(DatabaseProblem):
 
 
 class DatabaseInUse(DatabaseProblem):
-    """Another Buildbell has the file open."""
+    """Another Buildbell has the file open, or a copy the database on the server."""
 
 
 class DatabaseUnavailable(DatabaseProblem):
@@ -65,9 +66,13 @@ class WorkspaceGone(Exception):
 
 
 class Database(ABC):
-    """An open database. Work runs on threads of its own, because the event loop must never wait for the disk."""
+    """An open database. Work runs on threads of its own, because the event loop must never wait for the disk.
 
-    def __init__(self) -> None:
+    `session_locks` are the locks that this process can hold for longer than a transaction.
+    """
+
+    def __init__(self, session_locks: SessionLocks) -> None:
+        self.session_locks = session_locks
         self._removed: set[str] = set()
         self._prepare: Callable[[Connection, str], None] | None = None
         self._prepared: set[str] = set()

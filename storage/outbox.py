@@ -239,10 +239,12 @@ class Outbox:
         def work(db: Connection) -> None:
             lock_watching(db, shared=True)
             _requeue(db, parcel, error)
+            # Another bot, which has taken the channel over, may have found out meanwhile.
+            is_unknown = "parcel = ? AND status = 'sending'"
             db.execute(
-                "UPDATE messages SET status = 'owed' WHERE parcel = ? AND content IS NOT NULL", [parcel]
+                f"UPDATE messages SET status = 'owed' WHERE {is_unknown} AND content IS NOT NULL", [parcel]
             )
-            db.execute("DELETE FROM messages WHERE parcel = ? AND content IS NULL", [parcel])
+            db.execute(f"DELETE FROM messages WHERE {is_unknown} AND content IS NULL", [parcel])
 
         await self._database.write(work)
 

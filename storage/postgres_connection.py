@@ -14,6 +14,8 @@ from psycopg.postgres import types
 from storage.connection import CommitCallbacks, Cursor, Parameters, Wake
 from storage.postgres_migrations import audit_triggers
 
+# The first 16 bits of the number of a lock that says that a bot's process lives; the others are the process's name.
+WORKER_LOCKS = 0x5742
 # Texts in quotes are left as they are.
 _MARKER = re.compile(r"'(?:[^']|'')*'|\?|(?<!:):([a-z_]+)|%")
 
@@ -39,6 +41,16 @@ class PostgresConnection(CommitCallbacks):
         """Wait until no other transaction has the lock of this name; it is released when this one ends."""
         take = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
         self.execute(f"SELECT {take}(hashtextextended(?, 0))", ["\n".join(name)])
+
+    def live_workers(self) -> set[str]:
+        """Return the processes whose sessions hold the lock that says so (`postgres_server.prepare_session`)."""
+        # A lock's number of 64 bits is shown in two halves (PostgreSQL, "pg_locks").
+        query = (
+            "SELECT classid::bigint << 32 | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
+            " AND classid::bigint >> 16 = ?"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+        return {f"{number & 0xFFFF_FFFF_FFFF:012x}" for (number,) in self.execute(query, [WORKER_LOCKS])}
 
     def primary_key(self, table: str) -> list[str]:
         """Return the columns of the table's primary key, in its order."""

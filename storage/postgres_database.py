@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,14 +25,17 @@ from storage.postgres_connection import PostgresConnection
 from storage.postgres_server import (
     RETRY_SECONDS,
     Psycopg,
-    acquire_bot_lock,
+    break_connection,
     check_schema,
     connect,
     describe_error,
     migrate,
+    prepare_session,
     refusal_of,
     wait_for_server,
 )
+from storage.postgres_session_locks import PROOF_SECONDS, PostgresSessionLocks, open_session
+from storage.session_locks import new_worker
 
 T = TypeVar("T")
 
@@ -42,8 +43,7 @@ T = TypeVar("T")
 THREADS = 8
 # How long a transaction waits for a server that restarts before it fails, counted from the outage's beginning.
 WAIT_SECONDS = 10.0
-# How long the server may take to answer that it is there, and how long `close` waits for transactions under way.
-ANSWER_SECONDS = 10.0
+# How long `close` waits for transactions under way.
 CLOSE_SECONDS = 5.0
 # At most one line in the log per this time about transactions that the server refuses, for example on a full disk.
 QUIET_SECONDS = 60.0
@@ -59,20 +59,20 @@ class _NoConnection(Exception):
 
 
 class PostgresDatabase(Database):
-    """A database on a PostgreSQL server, for one bot.
+    """A database on a PostgreSQL server, for any number of bots.
 
     Reads see one moment (REPEATABLE READ); writes are READ COMMITTED and take named locks where they need them. While
     the server is away, transactions wait for a while without a thread, and then raise DatabaseUnavailable. So they do
-    while the lock that keeps other bots out is not held.
+    while a copy into the database has taken it from the bot, during an outage.
     """
 
     def __init__(
-        self, url: str, lock_connection: Psycopg | None, *, wait_seconds: float = WAIT_SECONDS
+        self, url: str, session_locks: PostgresSessionLocks, *, wait_seconds: float = WAIT_SECONDS
     ) -> None:
-        super().__init__()
+        super().__init__(session_locks)
+        self.session_locks: PostgresSessionLocks = session_locks
         self._wait_seconds = wait_seconds
         self._url = url
-        self._lock_connection = lock_connection
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="postgres")
         self._local = threading.local()
         self._connections: set[Psycopg] = set()
@@ -88,23 +88,24 @@ class PostgresDatabase(Database):
 
     @classmethod
     async def open(cls, url: str, *, wait_seconds: float = WAIT_SECONDS) -> Self:
-        """Connect, wait for a server that is down, migrate the schema, and keep other bots out.
+        """Connect, wait for a server that is down, and migrate the schema. Other bots may run at the same time.
 
         Raises DatabaseInUse, DatabaseNewer, DatabaseMissing or DatabaseNotWritable, each with what to do.
         """
-        has_waited = False
+        has_waited, worker = False, new_worker()
         while True:
-            lock_connection = await wait_for_server(url, has_waited=has_waited)
+            connection = await wait_for_server(url, has_waited=has_waited)
             try:
-                await asyncio.to_thread(acquire_bot_lock, lock_connection)
-                await asyncio.to_thread(migrate, lock_connection)
-                return cls(url, lock_connection, wait_seconds=wait_seconds)
+                await asyncio.to_thread(prepare_session, connection, worker)
+                await asyncio.to_thread(migrate, connection)
+                session_locks = PostgresSessionLocks(url, connection, worker=worker)
+                return cls(url, session_locks, wait_seconds=wait_seconds)
             except psycopg.OperationalError:
                 # It went away again.
-                lock_connection.close()
+                connection.close()
                 has_waited = True
             except BaseException:
-                lock_connection.close()
+                connection.close()
                 raise
 
     @classmethod
@@ -115,21 +116,26 @@ class PostgresDatabase(Database):
         DatabaseOlder, DatabaseNotWritable or DatabaseUnavailable, each with what to do.
         """
 
-        def check() -> None:
-            with closing(connect(url)) as connection:
+        def check() -> Psycopg:
+            connection = open_session(url, None)
+            try:
                 check_schema(connection)
+            except BaseException:
+                connection.close()
+                raise
+            return connection
 
         try:
-            await asyncio.to_thread(check)
+            connection = await asyncio.to_thread(check)
         except psycopg.OperationalError as problem:
             raise refusal_of(problem) or DatabaseUnavailable(
                 f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
             ) from problem
-        return cls(url, None)
+        return cls(url, PostgresSessionLocks(url, connection, worker=None))
 
     @property
     def is_available(self) -> bool:
-        """Whether the server answers, and no other bot has taken the database."""
+        """Whether the server answers, and no copy has taken the database."""
         return self._available.is_set()
 
     async def read(self, work: Work[T]) -> T:
@@ -168,8 +174,9 @@ class PostgresDatabase(Database):
             for connection in list(self._connections):
                 break_connection(connection)
         await ending
-        for connection in (*self._connections, *((self._lock_connection,) if self._lock_connection else ())):
+        for connection in self._connections:
             connection.close()
+        await self.session_locks.close()
 
     async def _run(self, work: Work[T], isolation: IsolationLevel, *, read_only: bool) -> T:
         loop = asyncio.get_running_loop()
@@ -262,19 +269,17 @@ class PostgresDatabase(Database):
         return True
 
     async def _watch(self) -> None:
-        """Notice that the server is away, and take the lock that keeps other bots out again once it is back."""
+        """Notice that the server is away or the session has ended, and open another once the server is back."""
         while True:
             await self._pause()
-            if self._available.is_set() and self._lock_connection is not None:
-                if await self._holds_lock(self._lock_connection):
+            if self._available.is_set():
+                if await self.session_locks.prove():
                     continue
-                # Until the lock is held again, another bot may take the database.
+                # Until the session is back, a copy may take the database.
                 self._available.clear()
                 self._away_since = asyncio.get_running_loop().time()
-            if self._available.is_set():
-                continue
             try:
-                self._reconnecting = asyncio.create_task(asyncio.to_thread(self._reconnect))
+                self._reconnecting = asyncio.create_task(self.session_locks.restore())
                 await asyncio.shield(self._reconnecting)
             except (psycopg.Error, DatabaseInUse) as problem:
                 self._note_outage(problem)
@@ -286,45 +291,23 @@ class PostgresDatabase(Database):
                 self._available.set()
 
     async def _pause(self) -> None:
-        """Wait a second; less if a connection was lost, or if the server says something, such as that it stops."""
-        loop, lock_connection = asyncio.get_running_loop(), self._lock_connection
-        is_readable = self._available.is_set() and lock_connection is not None and not lock_connection.closed
-        descriptor = lock_connection.fileno() if lock_connection is not None and is_readable else None
+        """Wait for a moment; less if a connection was lost, or if the server says something, such as that it stops."""
+        loop, is_available = asyncio.get_running_loop(), self._available.is_set()
+        descriptor = self.session_locks.fileno() if is_available else None
         if descriptor is not None:
-            loop.add_reader(descriptor, self._must_check.set)
+            loop.add_reader(descriptor, self._check_news)
         try:
             with suppress(TimeoutError):
-                async with asyncio.timeout(RETRY_SECONDS):
+                async with asyncio.timeout(PROOF_SECONDS if is_available else RETRY_SECONDS):
                     await self._must_check.wait()
         finally:
             if descriptor is not None:
                 loop.remove_reader(descriptor)
             self._must_check.clear()
 
-    async def _holds_lock(self, lock_connection: Psycopg) -> bool:
-        """Return whether the connection that keeps other bots out still stands."""
-        answer = asyncio.create_task(asyncio.to_thread(lock_connection.execute, "SELECT 1"))
-        if not (await asyncio.wait({answer}, timeout=ANSWER_SECONDS))[0]:
-            break_connection(lock_connection)
-        try:
-            await answer
-        except psycopg.Error:
-            return False
-        return True
-
-    def _reconnect(self) -> None:
-        """Make sure that the lock is held, and that the server takes connections. Raises DatabaseInUse."""
-        if self._lock_connection is None:
-            connect(self._url).close()
-            return
-        self._lock_connection.close()
-        lock_connection = connect(self._url)
-        try:
-            acquire_bot_lock(lock_connection)
-        except BaseException:
-            lock_connection.close()
-            raise
-        self._lock_connection = lock_connection
+    def _check_news(self) -> None:
+        if self.session_locks.is_idle:
+            self._must_check.set()
 
     def _note_outage(self, problem: BaseException) -> None:
         if self._available.is_set():
@@ -343,9 +326,3 @@ class PostgresDatabase(Database):
         if self._refused_at is None or now - self._refused_at >= QUIET_SECONDS:
             self._refused_at = now
             log.warning("database.refused", reason=describe_error(problem))
-
-
-def break_connection(connection: Psycopg) -> None:
-    """End a connection on which another thread waits, which is the only thing to do with it that is safe."""
-    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as channel:
-        channel.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""The PostgreSQL server: connecting to it, its refusals, the lock that keeps other bots out, and the schema."""
+"""The PostgreSQL server: connecting to it, its refusals, the locks of running bots, and the schema."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import asyncio
 import hashlib
 import re
 import shlex
+import os
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import psycopg
 import structlog
-from psycopg import errors
+from psycopg import errors, sql
 
 from storage.database import (
     DatabaseIncomplete,
@@ -25,7 +27,7 @@ from storage.database import (
     DatabaseProblem,
     DatabaseUnavailable,
 )
-from storage.postgres_connection import FlagDumper
+from storage.postgres_connection import WORKER_LOCKS, FlagDumper
 from storage.postgres_migrations import MIGRATIONS, in_postgres
 
 # How often the server is tried again.
@@ -41,6 +43,14 @@ PARAMETERS = {
     "keepalives_count": 2,
     "tcp_user_timeout": 20_000,
     "target_session_attrs": "read-write",
+}
+# The same for the server's side of a session that holds locks (PostgreSQL, "Connections and Authentication").
+SERVER_KEEPALIVES = {
+    "tcp_keepalives_idle": 10,
+    "tcp_keepalives_interval": 5,
+    "tcp_keepalives_count": 2,
+    # On Linux it would take the place of the others (tcp(7)).
+    "tcp_user_timeout": 0,
 }
 # The table that a database has as long as a copy into it (storage.database_copy) has not ended.
 COPY_TABLE = "buildbell_copy"
@@ -119,30 +129,53 @@ def describe_error(problem: psycopg.Error) -> str:
     return re.sub(r" Is the server running[^?]*\?", "", text).removesuffix(".")
 
 
-def _lock_number(name: str) -> int:
-    return int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
+def lock_number(*name: str) -> int:
+    """Return the number of an advisory lock."""
+    return int.from_bytes(hashlib.sha256("\n".join(name).encode()).digest()[:8], signed=True)
 
 
-def acquire_bot_lock(connection: Psycopg) -> None:
-    """Keep other bots out as long as this connection lasts. Raises DatabaseInUse."""
+def prepare_session(connection: Psycopg, worker: str | None) -> None:
+    """Prepare a session that holds locks; that of a bot says from now on that a bot runs, and which process it is.
+
+    The server ends it 20 to 25 seconds after the client's machine has vanished: until then the client may believe that
+    it has its locks. Raises DatabaseInUse while a copy into the database runs.
+    """
+    for name, value in SERVER_KEEPALIVES.items():
+        connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    if worker is None:
+        return
+    _acquire_bot_lock(
+        connection,
+        "pg_try_advisory_lock_shared",
+        "`buildbell copy-database` or a bot of an older version uses this database. Wait until the copy has ended, or"
+        " stop that bot.",
+    )
+    # Shared, because the server may not have noticed yet that this process's session before this one has ended.
+    connection.execute("SELECT pg_advisory_lock_shared(%s)", [WORKER_LOCKS << 48 | int(worker, 16)])
+
+
+def _acquire_bot_lock(connection: Psycopg, function: str, refusal: str) -> None:
+    """Acquire the lock that each bot shares, and that a copy needs for itself. Raises DatabaseInUse."""
     deadline = time.monotonic() + LOCK_SECONDS
     while True:
-        row = connection.execute(
-            "SELECT pg_try_advisory_lock(%s)", [_lock_number("buildbell run")]
-        ).fetchone()
+        row = connection.execute(f"SELECT {function}(%s)", [lock_number("buildbell run")]).fetchone()
         if row and row[0]:
             return
         if time.monotonic() > deadline:
-            raise DatabaseInUse(
-                "another Buildbell uses this database. Stop that one, or set DATABASE_URL to another database."
-            )
+            raise DatabaseInUse(refusal)
         time.sleep(0.02)
+
+
+def break_connection(connection: Psycopg) -> None:
+    """End a connection on which another thread waits, which is the only thing to do with it that is safe."""
+    with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as channel:
+        channel.shutdown(socket.SHUT_RDWR)
 
 
 def migrate(connection: Psycopg) -> None:
     """Apply missing migrations, in one transaction, while no other process does. Raises DatabaseProblem."""
     with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [_lock_number("buildbell migrations")])
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number("buildbell migrations")])
         applied = _applied(connection)
         _check_newer(applied)
         try:
@@ -201,7 +234,9 @@ def connect_for_copy(url: str) -> Iterator[Psycopg]:
     except psycopg.OperationalError as problem:
         raise refusal_of(problem) or DatabaseUnavailable(describe_error(problem)) from problem
     try:
-        acquire_bot_lock(connection)
+        _acquire_bot_lock(
+            connection, "pg_try_advisory_lock", "a bot or another copy uses this database. Stop that first."
+        )
         yield connection
     finally:
         connection.close()

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable
 from typing import Protocol
 
 Name = tuple[str, ...]
+
+
+def new_worker() -> str:
+    """Return a name for a bot's process: 48 bits, so that a lock's number of 64 bits has room for it."""
+    return secrets.token_hex(6)
 
 
 class SessionLocks(Protocol):
@@ -19,6 +23,8 @@ class SessionLocks(Protocol):
     """
 
     worker: str
+    # Whether no other bot can be at work on the same database.
+    is_alone: bool
 
     async def acquire(self, *name: str) -> float | None:
         """Acquire the lock of this name at once; return since when this bot has had it, by `time.monotonic`.
@@ -37,23 +43,25 @@ class SessionLocks(Protocol):
 
 
 class LocalSessionLocks:
-    """The locks of a bot that is alone with its database."""
+    """The locks of a bot that is alone with its database, and so has had all of them since its start."""
 
-    def __init__(self, *, timer: Callable[[], float]) -> None:
-        self.worker = secrets.token_hex(8)
-        self._timer = timer
-        self._held: dict[Name, float] = {}
+    is_alone = True
+
+    def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
+        self.worker = new_worker()
+        self._started_at = timer()
+        self._held: set[Name] = set()
 
     async def acquire(self, *name: str) -> float | None:
-        """Acquire the lock, unless another task has it."""
+        """Acquire the lock, unless another task has it; return when the bot has started."""
         if name in self._held:
             return None
-        self._held[name] = self._timer()
-        return self._held[name]
+        self._held.add(name)
+        return self._started_at
 
     async def release(self, *name: str) -> None:
         """Release the lock."""
-        self._held.pop(name, None)
+        self._held.discard(name)
 
     def is_held(self, *name: str) -> bool:
         """Return whether a task has the lock."""

@@ -30,6 +30,7 @@ from storage.database_thread import DatabaseThread
 from storage.migrations import audit_triggers, known_migrations, migrations
 from storage.private_files import FILE_MODE, give_to_owner, make_file, make_folder, restrict_modes
 from storage.secure_deletion import empty_log, is_marked, mark_for_rewriting, rewrite_file, rewrite_tables
+from storage.session_locks import LocalSessionLocks
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ class SqliteConnection(CommitCallbacks):
     def __init__(self, db: sqlite_utils.Database) -> None:
         super().__init__()
         self.db = db
+        self.worker = ""
 
     @classmethod
     def over(cls, connection: sqlite3.Connection) -> Self:
@@ -69,6 +71,10 @@ class SqliteConnection(CommitCallbacks):
 
     def lock(self, *name: str, shared: bool = False) -> None:
         """Do nothing: transactions take SQLite's only write lock when they begin."""
+
+    def live_workers(self) -> set[str]:
+        """Return this process: it is the only one."""
+        return {self.worker}
 
     def primary_key(self, table: str) -> list[str]:
         """Return the columns of the table's primary key, in its order."""
@@ -95,7 +101,8 @@ class SqliteDatabase(Database):
     def __init__(
         self, path: Path, thread: DatabaseThread, lock: FileLock, connection: SqliteConnection
     ) -> None:
-        super().__init__()
+        super().__init__(LocalSessionLocks())
+        connection.worker = self.session_locks.worker
         self.path = path
         self._thread = thread
         self._lock = lock

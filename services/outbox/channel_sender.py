@@ -38,6 +38,7 @@ from services.outbox.reconciliation import Found, Missing, Unreadable, find_post
 from services.outbox.renderer import render
 from storage.database import retry_until_stored
 from storage.repositories import Repositories
+from storage.session_locks import SessionLocks
 from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 
 log = structlog.get_logger()
@@ -48,12 +49,21 @@ LONG_PAUSE = 60.0
 _ROLLING = (MessageKind.FLOOD, MessageKind.OUTAGE)
 
 
+class ChannelLost(Exception):
+    """The channel's lock may have been lost, so nothing may be sent any more: another bot may be delivering."""
+
+
+def lock_name(to: Recipient) -> tuple[str, str, str]:
+    """Return the name of the lock that a bot holds while it delivers to the recipient."""
+    return ("channel", to.team, to.channel)
+
+
 class ChannelSender:
     """Performs one step at a time for a channel; every step can be repeated after a kill at any point.
 
     `pause` waits the given number of seconds, or less if the bot is stopping. `news` returns an event that is set when
     there may be something more urgent for the channel than an edit that waits for its turn. `timer` returns the seconds
-    of a monotonic clock.
+    of a monotonic clock. Whoever calls a step has the recipient's lock; nothing is sent to Slack once that is doubtful.
     """
 
     def __init__(
@@ -70,9 +80,11 @@ class ChannelSender:
         news: Callable[[Recipient], asyncio.Event],
         provider_clocks: Mapping[Provider, Callable[[], datetime]],
         presentation_of: PresentationOf,
+        locks: SessionLocks,
         timer: Callable[[], float],
     ) -> None:
         self._timer = timer
+        self._locks = locks
         self._slack = slack
         self._storage = storage
         self._counts = counts
@@ -88,6 +100,7 @@ class ChannelSender:
         self._progress = progress
         self._news = news
         self._edit_paces: defaultdict[str, EditPace] = defaultdict(EditPace)
+        # When this process's own calls that post messages have ended, as long as their outcome is unknown.
         self._sent_at: dict[str, float] = {}
 
     def forget(self, team: str) -> None:
@@ -101,6 +114,7 @@ class ChannelSender:
         """Perform the recipient's next step; return the seconds to wait before the next one, None if none is left.
 
         `acquired_at`: since when nobody else has delivered to the recipient, by the monotonic clock.
+        Raises ChannelLost.
         """
         news = self._news(to)
         unfinished = await self._storage.slack_messages.unfinished(to)
@@ -124,6 +138,19 @@ class ChannelSender:
         if (running := await self._progress.next_of(to)) is not None:
             return await self._edit_progress(to, *running, news)
         return None
+
+    async def is_any_due(self, to: Recipient) -> bool:
+        """Return whether there is something to deliver to the recipient, or to settle."""
+        return bool(
+            await self._storage.slack_messages.unfinished(to)
+            or await self._storage.outbox.due(to, 1, self._clock())
+        )
+
+    def _check_lock(self, to: Recipient) -> None:
+        """Raise ChannelLost unless the recipient's lock is certainly held."""
+        if not self._locks.is_held(*lock_name(to)):
+            log.info("relay.channel_lost", channel=to.channel)
+            raise ChannelLost
 
     async def _edit_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
         """Edit a message that shows progress; if that is not possible now, leave it to the next interval."""
@@ -212,17 +239,19 @@ class ChannelSender:
             await self._storage.outbox.drop(new.recipient, channel.reason)
             return 0
         await self._message_pace.acquire(new.recipient)
+        self._check_lock(new.recipient)
         if not await self._storage.outbox.begin(notifications, new, self._clock(), note=note):
             return 0
         destination = Destination(channel, thread.thread_head if thread else new.thread_ts, broadcast)
         async with self._call_slots:
-            slack = self._slack(new.team)
-            outcome = await post(slack, destination, message, parcel=new.parcel)
+            outcome = await self._call_slack(new, destination, message)
             if isinstance(outcome, Refused):
                 log.error("relay.message_refused", channel=channel, reason=outcome.reason)
-                outcome = await post(
-                    slack, destination, Message(text=message.text, blocks=[]), parcel=new.parcel
-                )
+                plain = Message(text=message.text, blocks=[])
+                outcome = await self._call_slack(new, destination, plain)
+        if not isinstance(outcome, Delivered):
+            # Whoever has the channel now finds out what came of it.
+            self._check_lock(new.recipient)
         if isinstance(outcome, MessageGone) and thread is not None:
             log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
             await self._storage.outbox.mark_deleted(thread.parcel, outcome.reason)
@@ -231,6 +260,14 @@ class ChannelSender:
         # Slack has answered: its answer must not be lost to an outage of the database, because not every channel can
         # be read back.
         return await retry_until_stored(lambda: self._record_outcome(new, outcome))
+
+    async def _call_slack(self, new: NewMessage, destination: Destination, message: Message) -> Outcome:
+        """Post the message once, if the channel's lock is still held. Raises ChannelLost."""
+        self._check_lock(new.recipient)
+        try:
+            return await post(self._slack(new.team), destination, message, parcel=new.parcel)
+        finally:
+            self._sent_at[new.parcel] = self._timer()
 
     async def _add_to_message(self, target: SlackMessage, planned: Plan) -> float:
         """Add the planned notifications to a posted message."""
@@ -281,9 +318,15 @@ class ChannelSender:
         if not permitted:
             await self._edit_paces[posted.team].acquire(Urgency.STATE)
         async with self._call_slots:
-            outcome = await update(
-                self._slack(posted.team), await self._channel_of(posted), posted.ts or "", message
-            )
+            slack, channel = self._slack(posted.team), await self._channel_of(posted)
+            self._check_lock(posted.recipient)
+            outcome = await update(slack, channel, posted.ts or "", message)
+        try:
+            self._check_lock(posted.recipient)
+        except ChannelLost:
+            # Another bot may have edited it meanwhile, and this edit have come after that one.
+            await retry_until_stored(lambda: self._storage.slack_messages.refresh(posted.parcel))
+            raise
         match outcome:
             case Delivered(_):
                 delivered = await self._storage.outbox.mark_delivered(
@@ -313,6 +356,8 @@ class ChannelSender:
 
     async def _record_outcome(self, new: NewMessage, outcome: Outcome) -> float:
         outbox = self._storage.outbox
+        if not isinstance(outcome, OutcomeUnknown):
+            self._sent_at.pop(new.parcel, None)
         match outcome:
             case Delivered(ts):
                 self._progress.message_posted()
@@ -324,7 +369,6 @@ class ChannelSender:
                 return seconds
             case OutcomeUnknown(reason):
                 log.warning("relay.in_doubt", channel=new.channel, reason=reason)
-                self._sent_at[new.parcel] = self._timer()
                 return SHORT_PAUSE
             case NotInChannel(reason):
                 await outbox.mark_not_delivered(new.parcel, reason)
@@ -351,15 +395,27 @@ class ChannelSender:
     async def _reconcile(self, message: SlackMessage, acquired_at: float) -> float:
         """Check whether a message was posted although Slack's response was lost, in this process or another one."""
         # A monotonic clock can't be set back. Another process may have sent its message until this one has taken the
-        # channel over, so a message that this one has not sent counts from then.
-        sent = self._sent_at.pop(message.parcel, acquired_at)
-        await self._pause(max(sent + self._limits.settling - self._timer(), 0))
+        # channel over, so a message that this one has not sent counts from then; a call of another bot that still runs
+        # may even end later.
+        sent = self._sent_at.get(message.parcel)
+        if sent is not None or self._locks.is_alone:
+            settled_at = (acquired_at if sent is None else sent) + self._limits.settling
+        else:
+            settled_at = acquired_at + self._limits.takeover
+        await self._pause(max(settled_at - self._timer(), 0))
+        current = await self._storage.slack_messages.find(message.parcel)
+        if current is None or current.status is not MessageStatus.SENDING:
+            return 0  # the other bot has stored the outcome meanwhile
         parent = await self._storage.slack_messages.find(message.thread) if message.thread else None
         destination = Destination(
             await self._channel_of(message), parent.thread_head if parent else message.thread_ts
         )
         after = await self._storage.slack_messages.newest_ts(message.recipient)
-        match await find_posted(self._slack(message.team), destination, message.parcel, after=after):
+        result = await find_posted(self._slack(message.team), destination, message.parcel, after=after)
+        if not isinstance(result, Found):
+            # Whoever has the channel now may have posted it again meanwhile.
+            self._check_lock(message.recipient)
+        match result:
             case Found(ts):
                 self._counts.count_unknown_outcome("found")
                 self._progress.message_posted()
@@ -376,6 +432,7 @@ class ChannelSender:
             case RetryLater(seconds, reason):
                 log.info("relay.settle_later", channel=message.channel, seconds=seconds, reason=reason)
                 return seconds
+        self._sent_at.pop(message.parcel, None)
         return 0
 
     def _count_delivered(self, delivered: Sequence[DeliveredNotification]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from domain.message import Message
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 METADATA_TYPE = "buildbell_parcel"
+# Whoever takes a channel over relies on this (`takeover` in `rate_limits.py`, `storage/postgres_session_locks.py`).
+CALL_SECONDS = 10.0
 
 # Final for the channel, whatever is posted (Slack's rules, "Failures that are final for a channel").
 CHANNEL_CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
@@ -111,7 +114,8 @@ async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message)
 
 async def _call(call: Awaitable[AsyncSlackResponse]) -> Outcome:
     try:
-        response = await call
+        async with asyncio.timeout(CALL_SECONDS):
+            response = await call
     except SlackCallFailed as error:
         return _interpret_error(error)
     except Exception as error:  # noqa: BLE001 - after the request was sent, Slack may have the message

@@ -18,12 +18,12 @@ from messages.provider_presentation import PresentationOf
 from services.jobs.background_job import BackgroundJob
 from services.jobs.schedule import seconds_until
 from services.metrics import Metrics
-from services.outbox.channel_locks import ChannelLocks, LocalChannelLocks
-from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
+from services.outbox.channel_sender import LONG_PAUSE, ChannelLost, ChannelSender, lock_name
 from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from storage.database import AGAIN_SECONDS, DatabaseUnavailable
 from storage.repositories import Repositories
+from storage.session_locks import SessionLocks
 
 log = structlog.get_logger()
 
@@ -49,11 +49,11 @@ class Dispatcher(BackgroundJob):
         limits: RateLimits = DEFAULT_LIMITS,
         is_current: Callable[[Provider], bool] = lambda _provider: True,
         provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
-        locks: ChannelLocks | None = None,
+        locks: SessionLocks | None = None,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         super().__init__()
-        self._locks = locks or LocalChannelLocks(timer=timer)
+        self._locks = locks or storage.database.session_locks
         self._storage = storage
         self._clock = clock
         self._progress = ProgressEdits(
@@ -75,6 +75,7 @@ class Dispatcher(BackgroundJob):
             news=lambda to: self._news[to],
             provider_clocks=provider_clocks,
             presentation_of=presentation_of,
+            locks=self._locks,
             timer=timer,
         )
         # The channels to which something is being delivered, each with an event that is set when there is news for it.
@@ -89,7 +90,6 @@ class Dispatcher(BackgroundJob):
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled, and its notifications are already deleted."""
         self._sender.forget(team)
-        self._locks.forget(team)
 
     def stop(self) -> None:
         """End `run` once the calls to Slack in progress have finished."""
@@ -107,8 +107,7 @@ class Dispatcher(BackgroundJob):
         """Deliver to the channel, or look for channels to which something is due."""
         if not key:
             return await self.run_once()
-        await self._deliver_and_log(Recipient.of_key(key))
-        return None
+        return await self._deliver_and_log(Recipient.of_key(key))
 
     async def run_once(self) -> float | None:
         """Wake all channels to which something is due, until the next message, edit or snooze is due."""
@@ -121,11 +120,13 @@ class Dispatcher(BackgroundJob):
             min((time for time in due_times if time is not None), default=None), self._clock()
         )
 
-    async def _deliver_and_log(self, to: Recipient) -> None:
+    async def _deliver_and_log(self, to: Recipient) -> float | None:
+        """Deliver to the recipient; return the seconds until that is tried again, None if nothing is left to do."""
+        again = None
         try:
             await self.deliver(to)
-        except DatabaseUnavailable:
-            await self.pause(AGAIN_SECONDS)
+        except (DatabaseUnavailable, ChannelLost):
+            again = AGAIN_SECONDS
         except Exception:
             # An error in one channel must not end the others' deliveries; it is tried again.
             log.exception("relay.broken", team=to.team, channel=to.channel)
@@ -133,18 +134,24 @@ class Dispatcher(BackgroundJob):
         # Running builds in what was posted are edited from now on, before anything else wakes the job.
         if (next_edit := self._progress.next_at) is not None:
             self.wake("", at=next_edit)
+        return again
 
     async def deliver(self, to: Recipient) -> None:
-        """Deliver everything due to one recipient; safe to start again at any point."""
-        acquired_at = await self._locks.acquire(to)
-        if acquired_at is None:
-            return
-        self._news[to] = asyncio.Event()
-        try:
-            await self._deliver(to, acquired_at)
-        finally:
-            del self._news[to]
-            await self._locks.release(to)
+        """Deliver everything due to one recipient, unless another bot does; safe to start again at any point.
+
+        Raises ChannelLost if another bot may have taken the channel over, and DatabaseUnavailable.
+        """
+        while (acquired_at := await self._locks.acquire(*lock_name(to))) is not None:
+            self._news[to] = asyncio.Event()
+            try:
+                await self._deliver(to, acquired_at)
+            finally:
+                del self._news[to]
+                await self._locks.release(*lock_name(to))
+            # Another bot may have found the channel taken since this one has looked for the last time. Within a bot, a
+            # wake lets the job run once more.
+            if self._locks.is_alone or self._stopping.is_set() or not await self._sender.is_any_due(to):
+                return
 
     async def _deliver(self, to: Recipient, acquired_at: float) -> None:
         attempts = 0

@@ -62,6 +62,7 @@ class UnlockedConnection:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.execute: Callable[..., Cursor] = connection.execute
+        self.live_workers = connection.live_workers
         self.primary_key = connection.primary_key
         self.mark_for_rewriting = connection.mark_for_rewriting
         self.audit_triggers = connection.audit_triggers
@@ -79,7 +80,7 @@ class ConcurrentDatabase(Database):
     """A database whose first transaction, in the first coroutine, is held before its commit."""
 
     def __init__(self, database: Database, *, takes_locks: bool = True) -> None:
-        super().__init__()
+        super().__init__(database.session_locks)
         self._inner = database
         self._takes_locks = takes_locks
         self._is_held = False

@@ -1,4 +1,4 @@
-"""A PostgreSQL server that goes away: what its transactions do, what the log says, and what keeps a second bot out."""
+"""A PostgreSQL server that goes away: what its transactions do, what the log says, and what keeps a copy out."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from storage.database import (
 )
 from storage.database_url import find_url_problem
 from storage.postgres_database import PostgresDatabase
+from storage.postgres_server import lock_number
 from tests.support.postgres import PostgresServer, start_or_skip
 from tests.support.schema import connect_directly
 
@@ -197,34 +198,26 @@ async def test_a_connection_that_is_lost_during_a_commit_is_reported_as_unconfir
     assert tokens(url) == ["sure"]
 
 
-async def test_another_bot_that_takes_the_database_meanwhile_is_named_and_keeps_this_one_out(
+async def test_a_copy_that_takes_the_database_during_an_outage_is_named_and_keeps_the_bot_out(
     url: str, database: PostgresDatabase
 ) -> None:
-    with pytest.raises(DatabaseInUse, match="another Buildbell"):
-        await PostgresDatabase.open(url)
-    with psycopg.connect(url, autocommit=True) as other, capture_logs() as logs:
-        query = "SELECT pid, objid, classid FROM pg_locks WHERE locktype = 'advisory' AND granted"
-        [(pid, low, high)] = other.execute(query).fetchall()
-        taking = asyncio.create_task(
-            asyncio.to_thread(other.execute, "SELECT pg_advisory_lock((%s::bigint << 32) | %s)", [high, low])
-        )
+    number = lock_number("buildbell run")
+    with psycopg.connect(url, autocommit=True) as copy, capture_logs() as logs:
+        taking = asyncio.create_task(asyncio.to_thread(copy.execute, f"SELECT pg_advisory_lock({number})"))
         with psycopg.connect(url, autocommit=True) as third:
-            await until(
-                lambda: third.execute(
-                    "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
-                ).fetchone()
-            )
-            third.execute("SELECT pg_terminate_backend(%s)", [pid])
+            query = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted = %s"
+            await until(lambda: third.execute(query, [False]).fetchone())
+            for (pid,) in third.execute(query, [True]).fetchall():
+                third.execute("SELECT pg_terminate_backend(%s)", [pid])
         await asyncio.wait_for(taking, 30)
         await until(lambda: logs)
         assert not database.is_available
         [line] = logs
-        assert (line["event"], line["reason"][:33]) == (
-            "database.unavailable",
-            "another Buildbell uses this datab",
-        )
+        assert (line["event"], "copy-database" in line["reason"]) == ("database.unavailable", True)
         waiting = asyncio.create_task(database.write(insert("later")))
-        other.close()
+        with pytest.raises(DatabaseInUse, match="Wait until the copy has ended"):
+            await PostgresDatabase.open(url)
+        copy.close()
         await asyncio.wait_for(waiting, 30)
         assert logs[-1]["event"] == "database.available"
 
