@@ -114,6 +114,10 @@ class PostgresServer:
             )
             connection.execute("SELECT pg_reload_conf()")
 
+    def connect(self) -> psycopg.Connection[Any]:
+        """Connect as an administrator, with autocommit."""
+        return psycopg.connect(self.url, autocommit=True)
+
     def end_connections(self, url: str) -> int:
         """End all connections to a database, as an administrator or a failover does. Returns how many."""
         query = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s"
