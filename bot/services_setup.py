@@ -116,6 +116,7 @@ def create_dispatcher(
             backlog_age=timedelta(minutes=settings.backlog_minutes),
             flood=settings.flood_limit,
             progress=timings.progress_seconds,
+            takeover=timings.takeover_seconds,
         ),
         is_current=providers.pollers.is_current,
     )

@@ -25,6 +25,7 @@ class Timings:
     show running builds. `shown_seconds`: until a message with secrets is hidden. `options_seconds`: how long a list of
     options is waited for. `database_wait_seconds`: how long a transaction waits for a database server that is away.
     `lookup_seconds`: how long a request waits until its workspace is found.
+    `takeover_seconds`: how long a message of another bot may still appear after this one has taken its channel over.
     """
 
     recheck_seconds: float = 2.0
@@ -38,3 +39,4 @@ class Timings:
     options_seconds: float = PATIENCE_SECONDS
     database_wait_seconds: float = 10.0
     lookup_seconds: float = LOOKUP_SECONDS
+    takeover_seconds: float = RateLimits.takeover

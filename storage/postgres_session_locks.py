@@ -105,7 +105,7 @@ class PostgresSessionLocks:
     async def release(self, *name: str) -> None:
         """Release the lock; nothing happens if it was lost, or after the end."""
         try:
-            with suppress(RuntimeError):
+            with suppress(DatabaseUnavailable):
                 await self._run(self._unlock, name)
         finally:
             self._acquired.discard(name)
@@ -120,8 +120,7 @@ class PostgresSessionLocks:
 
     async def prove(self) -> bool:
         """Let the server prove that the session is alive. Returns whether it is; one without an answer is ended."""
-        connection = self._connection
-        proof = self._start(self._execute, "SELECT 1")
+        connection, proof = self._connection, self._start(self._execute, "SELECT 1")
         if not (await asyncio.wait({proof}, timeout=ANSWER_SECONDS))[0]:
             break_connection(connection)
         try:
@@ -155,8 +154,11 @@ class PostgresSessionLocks:
             raise DatabaseUnavailable(describe_error(problem)) from problem
 
     def _start(self, work: Callable[..., T], *arguments: object) -> asyncio.Future[T]:
+        try:
+            running = asyncio.wrap_future(self._thread.submit(work, *arguments))
+        except RuntimeError as problem:
+            raise DatabaseUnavailable("the database is closed") from problem
         self._under_way += 1
-        running = asyncio.wrap_future(self._thread.submit(work, *arguments))
         running.add_done_callback(self._note_end)
         return running
 

@@ -265,7 +265,13 @@ class ChannelSender:
         """Post the message once, if the channel's lock is still held. Raises ChannelLost."""
         self._check_lock(new.recipient)
         try:
-            return await post(self._slack(new.team), destination, message, parcel=new.parcel)
+            return await post(
+                self._slack(new.team),
+                destination,
+                message,
+                parcel=new.parcel,
+                seconds=self._limits.call,
+            )
         finally:
             self._sent_at[new.parcel] = self._timer()
 
@@ -320,7 +326,7 @@ class ChannelSender:
         async with self._call_slots:
             slack, channel = self._slack(posted.team), await self._channel_of(posted)
             self._check_lock(posted.recipient)
-            outcome = await update(slack, channel, posted.ts or "", message)
+            outcome = await update(slack, channel, posted.ts or "", message, seconds=self._limits.call)
         try:
             self._check_lock(posted.recipient)
         except ChannelLost:

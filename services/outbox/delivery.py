@@ -13,8 +13,6 @@ from domain.message import Message
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
 
 METADATA_TYPE = "buildbell_parcel"
-# Whoever takes a channel over relies on this (`takeover` in `rate_limits.py`, `storage/postgres_session_locks.py`).
-CALL_SECONDS = 10.0
 
 # Final for the channel, whatever is posted (Slack's rules, "Failures that are final for a channel").
 CHANNEL_CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
@@ -90,9 +88,15 @@ class Destination:
     broadcast: bool = False
 
 
-async def post(slack: AsyncWebClient, destination: Destination, message: Message, *, parcel: str) -> Outcome:
-    """Post the message once. `parcel` is sent as metadata, so that it can be found after a lost response."""
+async def post(
+    slack: AsyncWebClient, destination: Destination, message: Message, *, parcel: str, seconds: float
+) -> Outcome:
+    """Post the message once, in at most so many seconds; after that, Slack may still have it.
+
+    `parcel` is sent as metadata, so that it can be found after a lost response.
+    """
     return await _call(
+        seconds,
         slack.chat_postMessage(
             channel=destination.channel,
             thread_ts=destination.thread,
@@ -102,19 +106,25 @@ async def post(slack: AsyncWebClient, destination: Destination, message: Message
             metadata={"event_type": METADATA_TYPE, "event_payload": {"parcel": parcel}},
             unfurl_links=False,
             unfurl_media=False,
-        )
+        ),
     )
 
 
-async def update(slack: AsyncWebClient, channel: str, ts: str, message: Message) -> Outcome:
-    """Update one of the bot's messages. An update can be repeated, so after a lost response it is tried again."""
-    outcome = await _call(slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks))
+async def update(
+    slack: AsyncWebClient, channel: str, ts: str, message: Message, *, seconds: float
+) -> Outcome:
+    """Update one of the bot's messages, in at most so many seconds.
+
+    An update can be repeated, so after a lost response it is tried again.
+    """
+    call = slack.chat_update(channel=channel, ts=ts, text=message.text, blocks=message.blocks)
+    outcome = await _call(seconds, call)
     return RetryLater(seconds=1, reason=outcome.reason) if isinstance(outcome, OutcomeUnknown) else outcome
 
 
-async def _call(call: Awaitable[AsyncSlackResponse]) -> Outcome:
+async def _call(seconds: float, call: Awaitable[AsyncSlackResponse]) -> Outcome:
     try:
-        async with asyncio.timeout(CALL_SECONDS):
+        async with asyncio.timeout(seconds):
             response = await call
     except SlackCallFailed as error:
         return _interpret_error(error)

@@ -29,8 +29,9 @@ class RateLimits:
     """Limits; notifications above `backlog`, or older than `backlog_age`, are sent as one message.
 
     `flood`: messages an hour. `settling`: seconds in which a message may still appear after its response was lost.
-    `takeover`: the same for a message of another bot, from when this one has taken the channel over; it covers a call
-    of that bot that still runs (`CALL_SECONDS`).
+    `call`: seconds that a call that posts or edits a message may take; storage/postgres_session_locks.py relies on it.
+    `takeover`: seconds from when a bot has taken a channel over in which a message of the bot before it may still
+    appear, whose last call may have begun just before.
     `rolling`: seconds between two edits of a message that grows. `progress`: seconds between two edits that show
     progress; with the time of the edit itself, people see one every thirty.
     """
@@ -39,6 +40,7 @@ class RateLimits:
     backlog_age: timedelta = timedelta(hours=1)
     flood: int = 60
     settling: float = 5.0
+    call: float = 10.0
     takeover: float = 12.0
     rolling: float = 5.0
     progress: float = 25.0

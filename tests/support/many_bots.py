@@ -30,6 +30,8 @@ from tests.support.postgres import PostgresServer
 # A server that nobody can reach.
 NOWHERE = "postgresql://buildbell@127.0.0.1:1/nowhere"
 SWEEP_SECONDS = 0.3
+# Requests of a killed bot arrive at once here, unless they are held, so the others need not wait for long.
+TAKEOVER_SECONDS = 2.0
 
 # The tasks of the bot that runs in this context.
 _tasks: ContextVar[weakref.WeakSet[asyncio.Task[Any]] | None] = ContextVar("tasks", default=None)
@@ -189,6 +191,10 @@ class ManyBots(BotHarness):
         self.bots.append(bot)
         self.bot = self.bots[0]
 
+    def find_holder(self, *name: str) -> ManagedBot | None:
+        """Return the bot that holds the lock."""
+        return next((bot for bot in self.bots if bot.database.session_locks.is_held(*name)), None)
+
     async def kill(self, bot: ManagedBot) -> None:
         """Kill a bot; Slack's requests go to the others from now on."""
         self._leave_out(bot)
@@ -249,6 +255,7 @@ async def many_bots(
 ) -> AsyncIterator[ManyBots]:
     """Run this many bots; `seconds` are their timings. Without a URL, they get a new database."""
     url = database_url or server.new_database()
+    seconds = {"takeover_seconds": TAKEOVER_SECONDS, **seconds}
     harness = ManyBots(folder, server, url, seconds=seconds, settings=settings)
     await harness.open()
     try:

@@ -215,7 +215,7 @@ async def test_every_call_fails_in_the_same_way_for_every_unexpected_response(
         # The start waits for Slack, and the outbox neither loses a message nor sends it twice.
         with pytest.raises(SlackNotReachable):
             await connect(client)
-        outcome = await post(client, Destination("C1"), Message("x", []), parcel="p")
+        outcome = await post(client, Destination("C1"), Message("x", []), parcel="p", seconds=60)
         assert isinstance(outcome, RetryLater if reason == RATE_LIMITED else OutcomeUnknown)
         assert isinstance(await find_posted(client, Destination("C1"), "p", after=None), RetryLater)
         assert isinstance(
@@ -230,7 +230,9 @@ async def test_a_call_without_a_connection_is_known_as_not_sent(session: aiohttp
         with pytest.raises(SlackCallFailed) as caught:
             await client.users_info(user="U1")
         assert caught.value.reason == NOT_SENT
-        assert isinstance(await post(client, Destination("C1"), Message("x", []), parcel="p"), RetryLater)
+        assert isinstance(
+            await post(client, Destination("C1"), Message("x", []), parcel="p", seconds=60), RetryLater
+        )
         with pytest.raises(SlackNotReachable, match="can't be reached"):
             await connect(client)
 
