@@ -46,6 +46,10 @@ class DatabaseInUse(DatabaseProblem):
     """Another Buildbell has the file open, or a copy the database on the server."""
 
 
+class DatabasePooled(DatabaseProblem):
+    """A connection pooler lets transactions share sessions of the server, so that locks get lost."""
+
+
 class DatabaseUnavailable(DatabaseProblem):
     """The database server does not answer."""
 

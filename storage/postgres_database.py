@@ -27,6 +27,7 @@ from storage.postgres_server import (
     Psycopg,
     break_connection,
     check_schema,
+    check_sessions,
     connect,
     describe_error,
     migrate,
@@ -90,12 +91,14 @@ class PostgresDatabase(Database):
     async def open(cls, url: str, *, wait_seconds: float = WAIT_SECONDS) -> Self:
         """Connect, wait for a server that is down, and migrate the schema. Other bots may run at the same time.
 
-        Raises DatabaseInUse, DatabaseNewer, DatabaseMissing or DatabaseNotWritable, each with what to do.
+        Raises DatabaseInUse, DatabaseNewer, DatabaseMissing, DatabaseNotWritable or DatabasePooled, each with what
+        to do.
         """
         has_waited, worker = False, new_worker()
         while True:
             connection = await wait_for_server(url, has_waited=has_waited)
             try:
+                await asyncio.to_thread(check_sessions, url, connection)
                 await asyncio.to_thread(prepare_session, connection, worker)
                 await asyncio.to_thread(migrate, connection)
                 session_locks = PostgresSessionLocks(url, connection, worker=worker)
@@ -104,6 +107,7 @@ class PostgresDatabase(Database):
                 # It went away again.
                 connection.close()
                 has_waited = True
+                await asyncio.sleep(RETRY_SECONDS)
             except BaseException:
                 connection.close()
                 raise

@@ -9,8 +9,9 @@ import shlex
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -24,6 +25,7 @@ from storage.database import (
     DatabaseNewer,
     DatabaseNotWritable,
     DatabaseOlder,
+    DatabasePooled,
     DatabaseProblem,
     DatabaseUnavailable,
 )
@@ -154,6 +156,77 @@ def prepare_session(connection: Psycopg, worker: str | None) -> None:
     connection.execute("SELECT pg_advisory_lock_shared(%s)", [WORKER_LOCKS << 48 | int(worker, 16)])
 
 
+def check_sessions(url: str, connection: Psycopg) -> None:
+    """Check that each connection keeps a session of its own. Raises DatabasePooled, or psycopg.OperationalError."""
+    with closing(connect(url)) as other:
+        processes = [_find_process(each) for _ in range(3) for each in (connection, other)]
+    if not have_own_sessions(processes[::2], processes[1::2]):
+        raise DatabasePooled(
+            "DATABASE_URL: it leads through a connection pooler in transaction mode, where locks get lost. Connect to"
+            " the server itself, or set the pooler to session mode (PgBouncer: pool_mode=session)."
+        )
+
+
+def _find_process(connection: Psycopg) -> object:
+    """Return the server's process that runs the connection's transactions now."""
+    return connection.execute("SELECT pg_backend_pid()").fetchone()
+
+
+def have_own_sessions(processes: Sequence[object], others: Sequence[object]) -> bool:
+    """Return whether two connections that took turns have kept a session each; given are the server's processes.
+
+    A pooler in transaction mode gives each transaction a free session: the same to both, or each time another.
+    """
+    return len({*processes}) == len({*others}) == 1 and processes[0] != others[0]
+
+
+@dataclass(frozen=True)
+class Keepalives:
+    """When the server ends the session of a machine that has vanished."""
+
+    is_tcp: bool
+    idle: int
+    interval: int
+    count: int
+
+    @property
+    def seconds(self) -> int:
+        """How long the session lasts at least."""
+        return self.idle + self.interval * self.count
+
+    @property
+    def problem(self) -> str | None:
+        """What the server has made of the values of `prepare_session`, if not what they are."""
+        if not self.is_tcp or self == EXPECTED_KEEPALIVES:
+            return None
+        return (
+            f"the server keeps tcp_keepalives_idle={self.idle}, tcp_keepalives_interval={self.interval} and"
+            f" tcp_keepalives_count={self.count} instead of {EXPECTED_KEEPALIVES.idle},"
+            f" {EXPECTED_KEEPALIVES.interval} and {EXPECTED_KEEPALIVES.count}, so it notices too late or too early that"
+            " a machine has vanished"
+        )
+
+
+EXPECTED_KEEPALIVES = Keepalives(
+    True,
+    SERVER_KEEPALIVES["tcp_keepalives_idle"],
+    SERVER_KEEPALIVES["tcp_keepalives_interval"],
+    SERVER_KEEPALIVES["tcp_keepalives_count"],
+)
+
+
+def read_keepalives(url: str) -> Keepalives:
+    """Return the keepalives of a session as bots have it. Raises psycopg.OperationalError."""
+    with closing(connect(url)) as connection:
+        prepare_session(connection, None)
+        row = connection.execute(
+            "SELECT inet_client_addr() IS NOT NULL, current_setting('tcp_keepalives_idle')::int,"
+            " current_setting('tcp_keepalives_interval')::int, current_setting('tcp_keepalives_count')::int"
+        ).fetchone()
+    assert row is not None  # noqa: S101 - a SELECT without FROM has one row
+    return Keepalives(*row)
+
+
 def _acquire_bot_lock(connection: Psycopg, function: str, refusal: str) -> None:
     """Acquire the lock that each bot shares, and that a copy needs for itself. Raises DatabaseInUse."""
     deadline = time.monotonic() + LOCK_SECONDS
@@ -202,6 +275,7 @@ async def describe_database(url: str) -> str:
         with closing(connect(url)) as connection:
             applied = _applied(connection)
             _check_newer(applied)
+            check_sessions(url, connection)
             version = connection.info.server_version
             state = (
                 "will be set up"
@@ -234,6 +308,7 @@ def connect_for_copy(url: str) -> Iterator[Psycopg]:
     except psycopg.OperationalError as problem:
         raise refusal_of(problem) or DatabaseUnavailable(describe_error(problem)) from problem
     try:
+        check_sessions(url, connection)
         _acquire_bot_lock(
             connection, "pg_try_advisory_lock", "a bot or another copy uses this database. Stop that first."
         )

@@ -57,7 +57,10 @@ async def run_checks(checked: CheckedSettings) -> AsyncIterator[Finding]:
             yield _check_database(settings.database_path)
             yield _check_files(settings.database_path)
         else:
-            yield await _check_server(settings.database_url)
+            server = await _check_server(settings.database_url)
+            yield server
+            if server.passed:
+                yield await _check_session(settings.database_url)
     if can_use("audit_anchor"):
         yield await _check_audit_anchor(settings)
     if can_use("host", "port"):
@@ -274,6 +277,28 @@ async def _check_server(url: str) -> Finding:
         return Finding("Database", str(problem), "do what the message says, or change DATABASE_URL")
     except server_errors() as problem:
         return Finding("Database", describe_server_error(problem), "make the bot's user the database's owner")
+
+
+async def _check_session(url: str) -> Finding:
+    """Check when the server notices that a bot's machine has vanished: only then do others take over its work."""
+    from storage.postgres_server import read_keepalives  # noqa: PLC0415 - only where it is used
+
+    try:
+        keepalives = await asyncio.to_thread(read_keepalives, url)
+    except server_errors() as problem:
+        return Finding("Database session", describe_server_error(problem), "try again later")
+    if keepalives.problem:
+        return Finding(
+            "Database session",
+            keepalives.problem,
+            "run the server on a system where connections can have TCP keepalives of their own, such as Linux",
+        )
+    if not keepalives.is_tcp:
+        return Finding("Database session", "a Unix socket on this machine, where TCP keepalives do not apply")
+    return Finding(
+        "Database session",
+        f"the server ends that of a machine that has vanished after {keepalives.seconds} s",
+    )
 
 
 def _check_database(path: Path) -> Finding:

@@ -38,9 +38,10 @@ PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 class PostgresServer:
     """A server on a Unix socket in a folder of its own; or the one of TEST_POSTGRES_URL, which is left running."""
 
-    def __init__(self, *, durable: bool = False) -> None:
-        """Raises LookupError if there is none."""
+    def __init__(self, *, durable: bool = False, port: int | None = None) -> None:
+        """`port`: on loopback, besides the socket. Raises LookupError if there is none."""
         self._durable = durable
+        self._port = port
         self._numbers = itertools.count(1)
         self._process: subprocess.Popen[bytes] | None = None
         self._folder: Path | None = None
@@ -77,11 +78,18 @@ class PostgresServer:
             check=True, stdout=subprocess.DEVNULL, **self._options(),
         )  # fmt: skip
         self.url = f"postgresql://buildbell@/postgres?host={quote(str(self._folder))}"
+        if self._port is not None:
+            self.url += f"&port={self._port}"
 
     def start(self) -> None:
         """Start the server, and wait until it answers."""
         assert self._folder is not None
-        settings = ["listen_addresses=", f"unix_socket_directories={self._folder}", "max_connections=300"]
+        settings = [f"unix_socket_directories={self._folder}", "max_connections=300"]
+        settings += (
+            ["listen_addresses="]
+            if self._port is None
+            else ["listen_addresses=127.0.0.1", f"port={self._port}"]
+        )
         settings += () if self._durable else QUICK
         with (self._folder / "log.txt").open("ab") as log:
             self._process = subprocess.Popen(
@@ -92,8 +100,9 @@ class PostgresServer:
                 stdout=log, stderr=log, preexec_fn=_die_with_parent,  # noqa: PLW1509 - it only calls the kernel
                 **self._options(),
             )  # fmt: skip
+        port = () if self._port is None else ("--port", str(self._port))
         subprocess.run(
-            [self._programs / "pg_isready", "--quiet", "--host", self._folder, "--timeout", "30"],
+            [self._programs / "pg_isready", "--quiet", "--host", self._folder, "--timeout", "30", *port],
             check=False,
         )
         for _ in range(600):
@@ -243,10 +252,10 @@ def find_programs() -> Path:
     return versions[-1]
 
 
-def start_or_skip(*, durable: bool = False) -> PostgresServer:
+def start_or_skip(*, durable: bool = False, port: int | None = None) -> PostgresServer:
     """Return a server; skip the test if there is none, or fail it in CI."""
     try:
-        return PostgresServer(durable=durable)
+        return PostgresServer(durable=durable, port=port)
     except LookupError as problem:
         if os.environ.get("CI"):
             pytest.fail(str(problem))
