@@ -170,12 +170,7 @@ class PostgresSessionLocks:
     def _execute(self, statement: str, *parameters: object) -> object:
         """Run a statement on the thread; return the first value of its result. Raises psycopg.Error."""
         asked_at = self._timer()
-        try:
-            row = self._connection.execute(statement, parameters or None).fetchone()
-        except psycopg.Error:
-            if self._connection.closed:
-                self._held.clear()
-            raise
+        row = self._connection.execute(statement, parameters or None).fetchone()
         # The server has answered, at some moment since then.
         self._proven_at = asked_at
         return row and row[0]

@@ -8,10 +8,10 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from typing import Any
 
+import aiohttp
 import pytest
 
 from bot.manifest import manifest
-from bot.slack.setup import create_slack_session
 from domain.message import Recipient
 from domain.notifications.rule import NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
@@ -161,7 +161,7 @@ def url(postgres: PostgresServer) -> Iterator[str]:
 async def scene(postgres: PostgresServer, url: str) -> AsyncIterator[Scene]:
     slack = await SlackSimulator(manifest(), NOON.timestamp).start()
     slack.workspace.find_channel("builds").members.add("U0BUILDBELL")
-    async with create_slack_session() as session:
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
         client = SlackClient(token=BOT_TOKEN, base_url=slack.api_url, session=session, retry_handlers=[])
         scene = Scene(postgres, url, slack, client)
         yield scene
@@ -256,7 +256,7 @@ async def test_a_call_that_takes_too_long_is_given_up(scene: Scene) -> None:
         await until(lambda: scene.posted)
 
     bot.instead = let_it_arrive
-    await bot.deliver(TO)
+    await asyncio.wait_for(bot.deliver(TO), 30)
     assert scene.posted == ["1"]
     assert bot.pauses == [1.0, 4.0]
 
@@ -291,6 +291,28 @@ async def test_nothing_is_posted_unless_the_lock_is_certainly_held(scene: Scene,
     assert await bot.run_for(TO.key) is None
     assert scene.posted == ["1"]
     assert bot.pauses == ([12.0] if stored else [])
+
+
+async def test_what_slack_says_to_a_bot_that_has_lost_the_channel_is_left_to_the_next(scene: Scene) -> None:
+    """Only that a message was posted stays true, whatever the next one has done meanwhile."""
+    one, other = await scene.add_bot(), await scene.add_bot()
+    await one.enqueue(1)
+    scene.slack.fault("chat.postMessage", "ratelimited")
+    is_held, calls = one.session_locks.is_held, []
+
+    def lose_after_the_call(*name: str) -> bool:
+        calls.append(name)
+        return is_held(*name) and len(calls) <= 2  # before the message is stored, and before it is sent
+
+    one.session_locks.is_held = lose_after_the_call  # type: ignore[method-assign]
+    with pytest.raises(ChannelLost):
+        await one.deliver(TO)
+    assert await one.storage.slack_messages.sending(TO) == {"bot-1-1"}
+    await other.deliver(TO)
+    assert (scene.posted, other.pauses) == (["1"], [12.0])
+    # A bot that was paused meanwhile comes too late.
+    await one.storage.outbox.mark_not_delivered("bot-2-1", "ratelimited")
+    assert await other.storage.slack_messages.find("bot-2-1") is not None
 
 
 async def test_an_edit_that_may_have_come_after_another_bots_is_repeated(scene: Scene) -> None:
