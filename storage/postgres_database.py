@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -297,7 +298,7 @@ class PostgresDatabase(Database):
     async def _pause(self) -> None:
         """Wait for a moment; less if a connection was lost, or if the server says something, such as that it stops."""
         loop, is_available = asyncio.get_running_loop(), self._available.is_set()
-        descriptor = self.session_locks.fileno() if is_available else None
+        descriptor = self.session_locks.duplicate_socket() if is_available else None
         if descriptor is not None:
             loop.add_reader(descriptor, self._check_news)
         try:
@@ -307,6 +308,7 @@ class PostgresDatabase(Database):
         finally:
             if descriptor is not None:
                 loop.remove_reader(descriptor)
+                os.close(descriptor)
             self._must_check.clear()
 
     def _check_news(self) -> None:

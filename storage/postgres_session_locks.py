@@ -13,6 +13,7 @@ know whether it still has them, so a lock counts only while the session has been
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -76,10 +77,13 @@ class PostgresSessionLocks:
         """Whether the session waits for no answer, so that all that the server says is news."""
         return self._under_way == 0
 
-    def fileno(self) -> int | None:
-        """Return the descriptor of the session's socket; None once it is closed."""
-        with suppress(psycopg.Error):
-            return self._connection.fileno()
+    def duplicate_socket(self) -> int | None:
+        """Return a new descriptor of the session's socket, which the caller closes; None if the session has ended.
+
+        The driver closes its own on the thread when the connection is lost, and its number may soon be another's.
+        """
+        with suppress(OSError, psycopg.Error):
+            return os.dup(self._connection.fileno())
         return None
 
     async def acquire(self, *name: str) -> float | None:
@@ -190,7 +194,7 @@ class PostgresSessionLocks:
         except psycopg.Error:
             # A lock that nobody will release must end with its session.
             self._held.clear()
-            self._connection.close()
+            break_connection(self._connection)
 
     def _connect_for_test(self) -> None:
         connect(self._url).close()
