@@ -366,8 +366,8 @@ class ChannelSender:
             self._sent_at.pop(new.parcel, None)
         match outcome:
             case Delivered(ts):
-                self._progress.message_posted()
                 self._count_delivered(await outbox.mark_delivered(new.parcel, ts))
+                self._progress.message_posted()
                 return 0
             case RetryLater(seconds, reason):
                 await outbox.mark_not_delivered(new.parcel, reason)
@@ -424,8 +424,8 @@ class ChannelSender:
         match result:
             case Found(ts):
                 self._counts.count_unknown_outcome("found")
-                self._progress.message_posted()
                 self._count_delivered(await self._storage.outbox.mark_delivered(message.parcel, ts))
+                self._progress.message_posted()
             case Missing():
                 self._counts.count_unknown_outcome("missing")
                 await self._storage.outbox.mark_not_delivered(

@@ -39,9 +39,11 @@ class ProgressEdits:
         self._running: dict[str, RunningMessage] = {}
         self._edited: dict[str, datetime] = {}
         self._check_at: datetime | None = clock()
+        self._posted = 0
 
     def message_posted(self) -> None:
-        """Note that a new message may show something running."""
+        """Note that a new message, which is stored, may show something running."""
+        self._posted += 1
         if self._check_at is None:
             self._check_at = self._clock() + self._every / 5
 
@@ -92,10 +94,12 @@ class ProgressEdits:
         # A clock that was set back must not delay this.
         if self._check_at is None or now < self._check_at <= now + self._every:
             return
+        posted = self._posted
         running = await self._storage.slack_messages.running()
         self._running = {message.parcel: message for message in running}
         self._edited = {parcel: at for parcel, at in self._edited.items() if parcel in self._running}
-        self._check_at = now + self._every / 5 if running else None
+        # A message that was stored meanwhile may be missing.
+        self._check_at = now + self._every / 5 if running or self._posted != posted else None
 
     def _is_due(self, message: RunningMessage, now: datetime) -> bool:
         elapsed = now - self._last_edit(message)

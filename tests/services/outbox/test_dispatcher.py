@@ -34,7 +34,7 @@ from services.outbox.renderer import render
 from services.slack.web_client import SlackClient, create_slack_session
 from storage.repositories import Repositories
 from storage.session_locks import LocalSessionLocks
-from storage.slack_messages import NewMessage
+from storage.slack_messages import NewMessage, RunningMessage
 from tests.support.factories import ANDROID, NOON, make_build, make_recipient, make_run
 from tests.support.presentations import presentation_of
 from tests.support.repositories import make_poll_recorder
@@ -63,7 +63,7 @@ class DispatcherHarness:
             self.storage,
             counts=self.metrics,
             clock=lambda: self.now,
-            limits=RateLimits(flood=flood_limit, settling=0.3, rolling=0.01),
+            limits=RateLimits(flood=flood_limit, settling=0.3, takeover=0.3, rolling=0.01),
             new_key=lambda: f"parcel-{next(self.keys)}",
             presentation_of=presentation_of,
             is_current=is_current,
@@ -610,6 +610,37 @@ async def test_a_pipeline_shows_progress_even_while_none_of_its_builds_runs(
         card = await harness.slack.wait_for_post("builds", "train")
         await harness.advance(30)
         await harness.wait_for_edit(card, "running for 30 s, as of 12:00:30 UTC")
+
+
+async def test_a_message_that_is_posted_while_running_ones_are_read_shows_progress(
+    harness: DispatcherHarness,
+) -> None:
+    messages = harness.storage.slack_messages
+    read, is_read, go_on = messages.running, asyncio.Event(), asyncio.Event()
+
+    async def read_slowly() -> list[RunningMessage]:
+        running = await read()
+        if not is_read.is_set():
+            is_read.set()
+            await go_on.wait()
+        return running
+
+    messages.running = read_slowly  # type: ignore[method-assign]
+    async with harness.running():
+        await asyncio.wait_for(is_read.wait(), 30)
+        try:
+            await harness.enqueue(
+                make_build(1, BuildState.RUNNING), terms=NotificationRule(style=DeliveryStyle.LIVE)
+            )
+            live = await harness.slack.wait_for_post("builds", "as of 12:00:00 UTC")
+            async with asyncio.timeout(30):
+                while await harness.storage.outbox.depth():  # noqa: ASYNC110 - there is no event for it
+                    await asyncio.sleep(0.01)
+        finally:
+            go_on.set()
+        for _ in range(2):  # it is read again after five seconds, and due after thirty
+            await harness.advance(15)
+        await harness.wait_for_edit(live, "as of 12:00:30 UTC")
 
 
 async def test_the_progress_interval_depends_on_the_providers_clock_and_the_attempts_start(
