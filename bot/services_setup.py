@@ -23,6 +23,7 @@ from services.jobs.audit_anchor import AnchorWriter
 from services.jobs.background_job import BackgroundJob
 from services.jobs.data_cleanup import DataCleanup
 from services.jobs.hidden_messages import MessageExpiry
+from services.jobs.interrupted_work import InterruptedWork
 from services.jobs.temporary_files import TemporaryFileCleanup
 from services.jobs.workflow_steps import WorkflowStepCompletion
 from services.lookup.duration_estimates import DurationEstimates
@@ -132,6 +133,7 @@ def create_jobs(
     for clients in services.clients.all:
         if clients.state is not None:
             yield from clients.state.jobs
+    yield InterruptedWork(storage, services.registry.first.provider, clock=clock)
     yield PendingActionExpiry(storage, clock=clock)
     yield TemporaryFileCleanup(storage, services.slack.client, clock=clock)
     yield AccessChecker(

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol, cast
 
 from domain.unit import Unit
@@ -77,6 +79,12 @@ class Connection(Protocol):
         no two transactions wait for each other.
         """
 
+    def batch(self) -> AbstractContextManager[object]:
+        """Send the statements of the block to the server together; their results can be read after it."""
+
+    def notify(self, topic: str, payload: str = "") -> None:
+        """Tell all bots on this database of something, once the transaction is committed (`Database.listen`)."""
+
     def live_workers(self) -> set[str]:
         """Return the names (`SessionLocks.worker`) of the bots' processes whose sessions at the database last.
 
@@ -105,6 +113,7 @@ class Connection(Protocol):
 
 
 Wake = Callable[[Connection, Unit, str, datetime | None], None]
+Notify = Callable[[str, str], None]
 
 
 class CommitCallbacks:
@@ -112,12 +121,18 @@ class CommitCallbacks:
 
     def __init__(self, on_wake: Wake | None = None) -> None:
         self.on_wake = on_wake
+        self.on_notify: Notify | None = None
         self._callbacks: list[Callable[[], None]] = []
 
     def wake(self, unit: Unit, key: str = "", *, at: datetime | None = None) -> None:
         """Wake a unit of work after the commit."""
         if self.on_wake is not None:
             self.on_wake(cast("Connection", self), unit, key, at)
+
+    def notify(self, topic: str, payload: str = "") -> None:
+        """Tell this process of something after the commit."""
+        if self.on_notify is not None:
+            self.after_commit(partial(self.on_notify, topic, payload))
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call this once the transaction is committed."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -11,10 +13,13 @@ from typing import TypeVar
 from domain.unit import Unit
 from storage.connection import Connection, Wake
 from storage.session_locks import SessionLocks
+from storage.timestamps import to_text
 
 T = TypeVar("T")
 # Between two tries while the database is away.
 AGAIN_SECONDS = 1.0
+# The topic of notices that the app was removed from a workspace; the payload is the workspace.
+REMOVED = "removed"
 Work = Callable[[Connection], T]
 
 
@@ -77,9 +82,13 @@ class Database(ABC):
 
     def __init__(self, session_locks: SessionLocks) -> None:
         self.session_locks = session_locks
-        self._removed: set[str] = set()
         self._prepare: Callable[[Connection, str], None] | None = None
+        # The workspaces that were prepared for writes, and those that have sent a request. Both are forgotten when the
+        # app is removed, so that only a request from after that makes the workspace present again.
         self._prepared: set[str] = set()
+        self._present: set[str] = set()
+        self._listeners: defaultdict[str, list[Callable[[str | None], None]]] = defaultdict(list)
+        self._listeners[REMOVED].append(self.forget_presence)
         self.report_unconfirmed: Callable[[], None] = lambda: None
         self._on_wake: Wake | None = None
 
@@ -136,40 +145,81 @@ class Database(ABC):
         """Return the database for one workspace."""
         return WorkspaceDatabase(self, team)
 
-    def mark_removed(self, team: str) -> None:
-        """Note that the workspace is being wiped; for use inside that transaction, which has its lock alone.
-
-        Requests and jobs that are still running for it can't write any more.
-        """
-        self._removed.add(team)
-        self._prepared.discard(team)
-
     def before_first_write(self, prepare: Callable[[Connection, str], None]) -> None:
         """Run `prepare` in a transaction of its own before the first one of each workspace."""
         self._prepare = prepare
 
     async def prepare(self, team: str) -> None:
         """Prepare the workspace for writes, unless that was done. Raises WorkspaceGone."""
-        prepare = self._prepare
-        if prepare is None or team in self._prepared:
+        if team in self._prepared:
             return
 
         def work(db: Connection) -> None:
-            db.lock("workspace", team, shared=True)
-            if self.is_removed(team):
-                raise WorkspaceGone
-            prepare(db, team)
+            if is_removed(db, team):
+                if team not in self._present:
+                    raise WorkspaceGone
+                db.execute("DELETE FROM removed_workspaces WHERE fingerprint = ?", [_fingerprint(team)])
+            if self._prepare is not None:
+                self._prepare(db, team)
 
         await self.write(work)
         self._prepared.add(team)
 
     def mark_present(self, team: str) -> None:
-        """Note that the workspace has sent a request, so the app is installed again."""
-        self._removed.discard(team)
+        """Note that the workspace has sent a request, so the app is installed there, possibly again."""
+        self._present.add(team)
 
-    def is_removed(self, team: str) -> bool:
-        """Return whether the workspace was wiped and has sent no request since."""
-        return team in self._removed
+    def forget_presence(self, team: str | None) -> None:
+        """Forget that the workspace is there, until it sends a request; without a name, forget all."""
+        for teams in (self._prepared, self._present):
+            if team is None:
+                teams.clear()
+            else:
+                teams.discard(team)
+
+    def listen(self, topic: str, callback: Callable[[str | None], None]) -> None:
+        """Call this on the event loop with each notice of the topic, from this bot and from others on the database.
+
+        None says that some may have been missed. A notice is only a hint to look again: nothing may depend on it.
+        """
+        self._listeners[topic].append(callback)
+
+    def deliver(self, topic: str, payload: str) -> None:
+        """Call the listeners of a topic with a notice."""
+        for callback in self._listeners[topic]:
+            callback(payload)
+
+    def deliver_missed(self) -> None:
+        """Tell all listeners that they may have missed notices."""
+        for callbacks in list(self._listeners.values()):
+            for callback in callbacks:
+                callback(None)
+
+
+def is_removed(db: Connection, team: str) -> bool:
+    """Return whether the workspace was wiped and has sent no request since; nobody wipes it in this transaction."""
+    with db.batch():
+        db.lock("workspace", team, shared=True)
+        found = db.execute("SELECT 1 FROM removed_workspaces WHERE fingerprint = ?", [_fingerprint(team)])
+    return found.fetchone() is not None
+
+
+def mark_removed(db: Connection, team: str, at: datetime) -> None:
+    """Note that the workspace is being wiped; for use inside that transaction, which has its lock alone.
+
+    Requests and jobs that are still running for it can't write any more, in whatever process.
+    """
+    db.execute(
+        "INSERT INTO removed_workspaces (fingerprint, removed_at) VALUES (?, ?)"
+        " ON CONFLICT (fingerprint) DO UPDATE SET removed_at = excluded.removed_at",
+        [_fingerprint(team), to_text(at)],
+    )
+    db.notify(REMOVED, team)
+
+
+def _fingerprint(team: str) -> str:
+    # A workspace that was wiped is named nowhere.
+    return hashlib.sha256(team.encode()).hexdigest()
 
 
 def run_callbacks(loop: asyncio.AbstractEventLoop, callbacks: Sequence[Callable[[], None]]) -> None:
@@ -219,18 +269,23 @@ class WorkspaceDatabase:
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in one transaction. Raises WorkspaceGone."""
-        await self._database.prepare(self._team)
-        return await self._database.write(self._check_presence(work))
+        return await self._run(lambda: self._database.write(self._check_presence(work)))
 
     async def erase(self, work: Work[T], *, tables: Sequence[str]) -> T:
         """Run `work` in one transaction, and erase from the files what it deleted. Raises WorkspaceGone."""
-        await self._database.prepare(self._team)
-        return await self._database.erase(self._check_presence(work), tables=tables)
+        return await self._run(lambda: self._database.erase(self._check_presence(work), tables=tables))
+
+    async def _run(self, transact: Callable[[], Awaitable[T]]) -> T:
+        try:
+            await self._database.prepare(self._team)
+            return await transact()
+        except WorkspaceGone:
+            self._database.forget_presence(self._team)
+            raise
 
     def _check_presence(self, work: Work[T]) -> Work[T]:
         def checked_work(db: Connection) -> T:
-            db.lock("workspace", self._team, shared=True)
-            if self._database.is_removed(self._team):
+            if is_removed(db, self._team):
                 raise WorkspaceGone
             return work(db)
 

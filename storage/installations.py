@@ -127,7 +127,7 @@ class Installations(AsyncInstallationStore):
             teams = [team] if team else _workspaces_without_installation(db, enterprise or "")
             lock_workspaces(db, teams)
             db.execute(f"DELETE FROM installations WHERE {where}", arguments)
-            wipe_workspaces(db, teams, self._database, self._vault, self._clock())
+            wipe_workspaces(db, teams, self._vault, self._clock())
             return teams
 
         return await self._database.erase(work, tables=WITH_TOKENS)

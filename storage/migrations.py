@@ -163,6 +163,13 @@ def m016_subscribed_apps(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m020_several_bots(db: sqlite_utils.Database) -> None:
+    """Add what several bots on one database have to know of each other."""
+    for statement in TWENTIETH:
+        db.execute(statement)
+
+
 def _about_everything(body: str) -> str:
     """Convert a rule about all permissions of that time into a rule about all permissions."""
     rule = json.loads(body)
@@ -477,4 +484,17 @@ SIXTEENTH = (
     # Kinds of subscriptions that polls ask for, and of which there are few. The conditions are those of the queries.
     "CREATE INDEX subscriptions_with_limits ON subscriptions (provider) WHERE terms LIKE '%_over%'",
     """CREATE INDEX subscriptions_to_attempts ON subscriptions (provider) WHERE terms LIKE '%"attempts":%'""",
+)
+
+TWENTIETH = (
+    # Workspaces that have removed the app lately, by a hash: what still runs for them writes nothing.
+    "CREATE TABLE removed_workspaces (fingerprint TEXT PRIMARY KEY, removed_at TEXT NOT NULL) WITHOUT ROWID",
+    # The process (storage.session_locks) that carries out a step, or an approved action. Others report that it was
+    # interrupted once that process is gone.
+    "ALTER TABLE workflow_steps ADD COLUMN begun_by TEXT",
+    "ALTER TABLE proposals ADD COLUMN begun_by TEXT",
+    # Slack's limits of a kind of call, as token buckets: how many were free at a time, in seconds since 1970.
+    """CREATE TABLE budgets (
+        team_id TEXT NOT NULL, kind TEXT NOT NULL, free DOUBLE PRECISION NOT NULL, at DOUBLE PRECISION NOT NULL,
+        PRIMARY KEY (team_id, kind)) WITHOUT ROWID""",
 )

@@ -108,14 +108,16 @@ class PendingActions:
 
         def work(db: Connection) -> bool:
             db.lock("workspace", pending_action.team, shared=True)
+            worker = self._database.session_locks.worker
             decided = db.execute(
-                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?,"
+                "UPDATE proposals SET state = ?, decided_by = ?, decided_at = ?, begun_by = ?,"
                 " act = CASE WHEN ? = 1 THEN act ELSE '' END"
                 " WHERE team_id = ? AND id = ? AND state = 'open'",
                 [
                     state,
                     by,
                     to_text(at),
+                    worker,
                     state is PendingActionState.AGREED,
                     pending_action.team,
                     pending_action.id,
@@ -125,6 +127,12 @@ class PendingActions:
                 change_messages_about(
                     db, pending_action_subject(pending_action.id), message.encode(), team=pending_action.team
                 )
+                if pending_action.execution is not None:
+                    # From now on this process carries out the step.
+                    db.execute(
+                        "UPDATE workflow_steps SET begun_by = ? WHERE team_id = ? AND execution = ?",
+                        [worker, pending_action.team, pending_action.execution],
+                    )
             else:
                 # The same decision may be stored already, without a confirmation.
                 query = (
@@ -143,16 +151,36 @@ class PendingActions:
 
     async def finish(self, pending_action: PendingAction) -> None:
         """Mark an approved action as done and delete its content."""
+        await self._database.write(lambda db: self._finish(db, pending_action))
+
+    def _finish(self, db: Connection, pending_action: PendingAction) -> bool:
         query = (
             "UPDATE proposals SET state = 'done', act = '' WHERE team_id = ? AND id = ? AND state = 'agreed'"
         )
-        await self._database.write(lambda db: db.execute(query, [pending_action.team, pending_action.id]))
+        return db.execute(query, [pending_action.team, pending_action.id]).rowcount == 1
 
-    async def interrupted(self, before: datetime) -> list[PendingAction | UnreadableAction]:
-        """Return actions approved before then and never finished: an earlier process was stopped while running them."""
-        query = f"SELECT {_FIELDS} FROM proposals WHERE state = 'agreed' AND decided_at < ?"
-        rows = await self._database.read(lambda db: db.execute(query, [to_text(before)]).fetchall())
-        return [self._read_row(row) for row in rows]
+    async def begun_elsewhere(self, before: datetime) -> list[tuple[PendingAction | UnreadableAction, str]]:
+        """Return approved actions that this process does not carry out and that are not finished, each with who does.
+
+        "" stands for one that was approved before then by a version that does not store it.
+        """
+        query = (
+            f"SELECT COALESCE(begun_by, ''), {_FIELDS} FROM proposals WHERE state = 'agreed'"
+            " AND COALESCE(begun_by, '') <> ? AND (begun_by IS NOT NULL OR decided_at < ?)"
+        )
+        arguments = [self._database.session_locks.worker, to_text(before)]
+        rows = await self._database.read(lambda db: db.execute(query, arguments).fetchall())
+        return [(self._read_row(row), worker) for worker, *row in rows]
+
+    async def end_interrupted(self, pending_action: PendingAction, message: Message) -> None:
+        """End an approved action that nobody carries out any more, and change its message, unless that was done."""
+
+        def work(db: Connection) -> None:
+            if self._finish(db, pending_action):
+                subject = pending_action_subject(pending_action.id)
+                change_messages_about(db, subject, message.encode(), team=pending_action.team)
+
+        await self._database.write(work)
 
     async def change_message(self, pending_action: PendingAction, message: Message) -> None:
         """Change the text of the action's message."""

@@ -19,7 +19,7 @@ from domain.build_author import STARTED_BY, parse_trigger
 from domain.redaction.redactor import redact
 from storage.audit_log import erase_person, records_about, wipe_audit
 from storage.connection import Connection, escape_like
-from storage.database import Database
+from storage.database import mark_removed
 from storage.encryption import SecretBox
 from storage.pending_actions import withdraw_pending_actions
 from storage.personal_data_columns import COLUMNS, Columns
@@ -303,6 +303,7 @@ WITH_TOKENS = ("accounts", "installations", "sign_ins")
 # Every table with workspaces, except subscriptions, the audit log and installations, which are deleted separately.
 WORKSPACE_TABLES = (
     "accounts",
+    "budgets",
     "channels",
     "deliveries",
     "messages",
@@ -333,9 +334,7 @@ def lock_workspaces(db: Connection, teams: Iterable[str]) -> None:
     lock_watching(db)
 
 
-def wipe_workspaces(
-    db: Connection, teams: Sequence[str], database: Database, vault: SecretBox | None, at: datetime
-) -> None:
+def wipe_workspaces(db: Connection, teams: Sequence[str], vault: SecretBox | None, at: datetime) -> None:
     """Delete all data of workspaces that the transaction has locked.
 
     Apps without other subscriptions are not watched any more.
@@ -345,7 +344,7 @@ def wipe_workspaces(
             end_subscription(db, subscription)
         for table in WORKSPACE_TABLES:
             db.execute(f"DELETE FROM {table} WHERE team_id = ?", [team])
-        database.mark_removed(team)
+        mark_removed(db, team, at)
     for team in teams:
         wipe_audit(db, team, vault, at)
     db.mark_for_rewriting()

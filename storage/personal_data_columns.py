@@ -52,6 +52,7 @@ COLUMNS = {
     ),
     # Search keys are hashes.
     "apps_of": Columns(impersonal=_names("provider app_slug search_key rule_key subscription_id")),
+    "budgets": Columns(impersonal=_names("team_id kind free at")),
     "build_requests": Columns(
         texts=_names("body"), impersonal=_names("provider slug app_slug seen_at ended")
     ),
@@ -102,8 +103,9 @@ COLUMNS = {
         channels=_names("channel_id"),
         texts=_names("deciders"),
         encrypted=_names("act"),
-        impersonal=_names("id team_id asked_at expires_at state decided_at execution"),
+        impersonal=_names("id team_id asked_at expires_at state decided_at execution begun_by"),
     ),
+    "removed_workspaces": Columns(impersonal=_names("fingerprint removed_at")),
     "restarts": Columns(impersonal=_names("provider app_slug dyno asked_at")),
     "series": Columns(
         texts=_names("body"), impersonal=_names("provider app_slug workflow branch is_red green_at")
@@ -132,7 +134,7 @@ COLUMNS = {
     "watched_apps": Columns(impersonal=_names("provider app_slug title body baseline_at joined")),
     "workflow_steps": Columns(
         texts=_names("outcome"),
-        impersonal=_names("execution kind begun_at app_slug build_slug until ended team_id"),
+        impersonal=_names("execution kind begun_at begun_by app_slug build_slug until ended team_id"),
     ),
     "workspaces": Columns(impersonal=_names("team_id enterprise_id seen_at")),
 }

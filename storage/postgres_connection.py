@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +16,8 @@ from psycopg.postgres import types
 from storage.connection import CommitCallbacks, Cursor, Parameters, Wake
 from storage.postgres_migrations import audit_triggers
 
+# The server's channel of all notices (PostgreSQL, "NOTIFY").
+NOTICES = "buildbell"
 # The first 16 bits of the number of a lock that says that a bot's process lives; the others are the process's name.
 WORKER_LOCKS = 0x5742
 # Texts in quotes are left as they are.
@@ -26,6 +30,7 @@ class PostgresConnection(CommitCallbacks):
     def __init__(self, connection: psycopg.Connection[Any], on_wake: Wake | None = None) -> None:
         super().__init__(on_wake)
         self.connection = connection
+        self.origin = ""
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
         """Run a statement."""
@@ -41,6 +46,16 @@ class PostgresConnection(CommitCallbacks):
         """Wait until no other transaction has the lock of this name; it is released when this one ends."""
         take = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
         self.execute(f"SELECT {take}(hashtextextended(?, 0))", ["\n".join(name)])
+
+    def batch(self) -> AbstractContextManager[object]:
+        """Send the statements of the block together; their results can be read after it."""
+        return self.connection.pipeline() if psycopg.Pipeline.is_supported() else nullcontext()
+
+    def notify(self, topic: str, payload: str = "") -> None:
+        """Tell this process of something after the commit, and the server's other bots."""
+        super().notify(topic, payload)
+        notice = json.dumps([self.origin, topic, payload])
+        self.connection.execute("SELECT pg_notify(%s, %s)", [NOTICES, notice])
 
     def live_workers(self) -> set[str]:
         """Return the processes whose sessions hold the lock that says so (`postgres_server.prepare_session`)."""

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Self, TypeVar
@@ -23,6 +24,7 @@ from storage.database import (
     run_callbacks,
 )
 from storage.postgres_connection import PostgresConnection
+from storage.postgres_listener import PostgresListener
 from storage.postgres_server import (
     RETRY_SECONDS,
     Psycopg,
@@ -84,6 +86,9 @@ class PostgresDatabase(Database):
         self._away_since = 0.0
         self._outage: Exception | None = None
         self._refused_at: float | None = None
+        # Names this process in its notices, which it has delivered to itself already.
+        self._origin = secrets.token_hex(8)
+        self._listening: asyncio.Task[None] | None = None
         self._must_check = asyncio.Event()
         self._reconnecting: asyncio.Task[None] | None = None
         self._watching = asyncio.create_task(self._watch(), name="watching the database")
@@ -168,12 +173,22 @@ class PostgresDatabase(Database):
         """Do nothing: PostgreSQL's autovacuum frees the space of deleted rows."""
         return False
 
+    def listen(self, topic: str, callback: Callable[[str | None], None]) -> None:
+        """Call this with each notice of the topic, also of other bots; with None if some may have been missed."""
+        super().listen(topic, callback)
+        if self._listening is None:
+            listener = PostgresListener(
+                self._url, self._origin, deliver=self.deliver, missed=self.deliver_missed
+            )
+            self._listening = asyncio.create_task(listener.run(), name="listening to the database")
+
     async def close(self) -> None:
         """Finish queued work and close all connections. A server that does not answer is not waited for."""
         self._watching.cancel()
-        await asyncio.gather(
-            self._watching, *((self._reconnecting,) if self._reconnecting else ()), return_exceptions=True
-        )
+        if self._listening is not None:
+            self._listening.cancel()
+        tasks = (self._watching, self._listening, self._reconnecting)
+        await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
         ending = asyncio.create_task(asyncio.to_thread(self._threads.shutdown))
         if not (await asyncio.wait({ending}, timeout=CLOSE_SECONDS))[0]:
             for connection in list(self._connections):
@@ -205,6 +220,7 @@ class PostgresDatabase(Database):
             except CommitUnconfirmed as problem:
                 log.warning("database.commit_unconfirmed", reason=str(problem))
                 self._must_check.set()
+                self.deliver_missed()
                 self.report_unconfirmed()
                 raise
             except psycopg.OperationalError as problem:
@@ -230,6 +246,7 @@ class PostgresDatabase(Database):
             connection.isolation_level, connection.read_only = isolation, read_only
             # A new one for each try, so that what a failed try has collected is forgotten.
             transaction = PostgresConnection(connection, self._on_wake)
+            transaction.on_notify, transaction.origin = self.deliver, self._origin
             result = work(transaction)
             committing = True
             connection.commit()

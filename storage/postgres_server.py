@@ -85,7 +85,8 @@ def connect(url: str) -> Psycopg:
     return connection
 
 
-def _close_result(connecting: asyncio.Task[Psycopg]) -> None:
+def close_result(connecting: asyncio.Task[Psycopg]) -> None:
+    """Close the connection of a task that nobody waits for any more."""
     if not connecting.cancelled() and connecting.exception() is None:
         connecting.result().close()
 
@@ -98,7 +99,7 @@ async def wait_for_server(url: str, *, has_waited: bool = False) -> Psycopg:
             try:
                 connection = await asyncio.shield(connecting)
             except asyncio.CancelledError:
-                connecting.add_done_callback(_close_result)
+                connecting.add_done_callback(close_result)
                 raise
         except psycopg.OperationalError as problem:
             if (refusal := refusal_of(problem)) is not None:

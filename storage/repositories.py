@@ -147,10 +147,15 @@ class Repositories:
 
         def work(db: Connection) -> None:
             lock_workspaces(db, [team])
-            wipe_workspaces(db, [team], self.database, self.vault, now)
+            wipe_workspaces(db, [team], self.vault, now)
 
         await self.database.erase(work, tables=WITH_TOKENS)
         self.subscriptions.mark_changed()
+
+    async def forget_removed_workspaces(self, before: datetime) -> int:
+        """Forget which workspaces removed the app before then: nothing runs for them any more. Returns how many."""
+        query = "DELETE FROM removed_workspaces WHERE removed_at < ?"
+        return await self.database.write(lambda db: db.execute(query, [to_text(before)]).rowcount)
 
     def of(self, team: str) -> WorkspaceRepositories:
         """Return the repositories of one workspace."""

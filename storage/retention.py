@@ -48,8 +48,6 @@ _STEPS = (
     "DELETE FROM restarts WHERE asked_at < :before",
     """DELETE FROM sign_ins WHERE fingerprint IN (SELECT fingerprint FROM sign_ins
         WHERE expires_at < :before LIMIT :most)""",
-    """DELETE FROM deliveries WHERE (team_id, fingerprint) IN (SELECT team_id, fingerprint FROM deliveries
-        WHERE expires_at < :before LIMIT :most)""",
     """DELETE FROM oauth_states WHERE fingerprint IN (SELECT fingerprint FROM oauth_states
         WHERE expires_at < :before LIMIT :most)""",
 )

@@ -8,7 +8,7 @@ import logging
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -71,6 +71,10 @@ class SqliteConnection(CommitCallbacks):
 
     def lock(self, *name: str, shared: bool = False) -> None:
         """Do nothing: transactions take SQLite's only write lock when they begin."""
+
+    def batch(self) -> AbstractContextManager[object]:
+        """Do nothing: there is no server."""
+        return nullcontext()
 
     def live_workers(self) -> set[str]:
         """Return this process: it is the only one."""
@@ -151,7 +155,7 @@ class SqliteDatabase(Database):
         return self._thread.run(self._transact, work, asyncio.get_running_loop())
 
     def _transact(self, work: Work[T], loop: asyncio.AbstractEventLoop) -> T:
-        self._connection.on_wake = self._on_wake
+        self._connection.on_wake, self._connection.on_notify = self._on_wake, self.deliver
         self._connection.take_callbacks()  # of a transaction that was rolled back
         result = in_transaction(self._connection, work)
         run_callbacks(loop, self._connection.take_callbacks())

@@ -42,10 +42,10 @@ class WorkflowSteps:
         Raises WorkspaceGone.
         """
         query = (
-            "INSERT INTO workflow_steps (team_id, execution, kind, begun_at) VALUES (?, ?, ?, ?)"
+            "INSERT INTO workflow_steps (team_id, execution, kind, begun_at, begun_by) VALUES (?, ?, ?, ?, ?)"
             " ON CONFLICT DO NOTHING"
         )
-        row = [team, execution, kind, to_text(at)]
+        row = [team, execution, kind, to_text(at), self._database.session_locks.worker]
         return await self._database.of(team).write(lambda db: db.execute(query, row).rowcount) == 1
 
     async def wait(self, step: WaitingStep) -> None:
@@ -99,17 +99,20 @@ class WorkflowSteps:
             ]
         )
 
-    async def interrupted(self, before: datetime) -> list[tuple[str, str]]:
-        """Return steps started before then that were interrupted: no outcome, and not waiting for anything.
+    async def begun_elsewhere(self, before: datetime) -> list[tuple[str, str, str]]:
+        """Return the steps under way that this process has not begun, and that do not wait for anything.
 
-        Each is a pair of workspace and step.
+        Each is its workspace, its execution, and the process that carries it out; "" for one that was begun before then
+        by a version that does not store it.
         """
         query = (
-            "SELECT team_id, execution FROM workflow_steps"
-            " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NULL AND begun_at < ? AND NOT EXISTS"
+            "SELECT team_id, execution, COALESCE(begun_by, '') FROM workflow_steps"
+            " WHERE ended = 0 AND outcome IS NULL AND build_slug IS NULL AND COALESCE(begun_by, '') <> ?"
+            " AND (begun_by IS NOT NULL OR begun_at < ?) AND NOT EXISTS"
             " (SELECT 1 FROM proposals WHERE proposals.team_id = workflow_steps.team_id"
             " AND proposals.execution = workflow_steps.execution AND state = 'open')"
         )
+        arguments = [self._database.session_locks.worker, to_text(before)]
         return await self._database.read(
-            lambda db: [(team, execution) for team, execution in db.execute(query, [to_text(before)])]
+            lambda db: [(team, execution, worker) for team, execution, worker in db.execute(query, arguments)]
         )

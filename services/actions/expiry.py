@@ -36,32 +36,12 @@ class PendingActionExpiry(BackgroundJob):
         super().__init__()
         self._storage = storage
         self._clock = clock
-        self._started_at = clock()
-
-    async def prepare(self) -> None:
-        """End the actions that the end of an earlier process interrupted."""
-        await self._end_interrupted()
 
     async def run_once(self) -> float | None:
         """End expired actions."""
         if not await self.end_expired():
             return AGAIN_SECONDS
         return seconds_until(await self._storage.pending_actions.next_expiry(), self._clock())
-
-    async def _end_interrupted(self) -> None:
-        """Report actions that the end of an earlier process interrupted. We can't know whether they were executed."""
-        repository = self._storage.pending_actions
-        for pending in await repository.interrupted(self._started_at):
-            if isinstance(pending, UnreadableAction):
-                await self._end_unreadable(
-                    pending, pending_actions.approval_request_unreadable(was_agreed=True)
-                )
-                continue
-            message = pending_actions.approved_action_interrupted(
-                pending.act.summary(), by=pending.asked_by, at=pending.act.provider.label
-            )
-            await repository.change_message(pending, message)
-            await repository.finish(pending)
 
     async def end_expired(self) -> bool:
         """End the actions that have expired; return whether all of them could be ended."""

@@ -1,4 +1,4 @@
-"""Deletes old data once a day, and rewrites the database file after a deletion that requires it."""
+"""Deletes old data once a day, Slack's old deliveries every hour, and rewrites the database file where that is due."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from storage.retention import prune
 
 log = structlog.get_logger()
 
+# Nothing that had begun before a workspace removed the app still runs after this.
+REMOVED_FOR = timedelta(days=1)
 HOUR_SECONDS, HOURS_OF_A_DAY = 3600.0, 24
 
 
@@ -50,6 +52,8 @@ class DataCleanup(BackgroundJob):
         if self._hours % HOURS_OF_A_DAY == 0:
             await self._delete_old_data()
         self._hours += 1
+        await self._storage.slack_deliveries.delete_expired(self._clock())
+        await self._storage.forget_removed_workspaces(self._clock() - REMOVED_FOR)
         try:
             if await self._storage.database.rewrite_if_marked():
                 log.info("database.rewritten")

@@ -61,11 +61,6 @@ class WorkflowStepCompletion(BackgroundJob):
         self._storage = storage
         self._slack = slack
         self._clock = clock
-        self._started_at = clock()
-
-    async def prepare(self) -> None:
-        """Fail the steps that an earlier process was stopped in."""
-        await self._fail_interrupted()
 
     async def run_once(self) -> float | None:
         """Complete the steps whose builds have ended, and report the outcomes."""
@@ -75,13 +70,6 @@ class WorkflowStepCompletion(BackgroundJob):
         if not await self._report_outcomes():
             return AGAIN_SECONDS
         return LOOK_SECONDS if steps else None
-
-    async def _fail_interrupted(self) -> None:
-        """Fail the steps that an earlier process was stopped in: it is unknown whether they were carried out."""
-        for team, execution in await self._storage.workflow_steps.interrupted(self._started_at):
-            label = self._clients.provider.label
-            message = f"I was stopped in the middle of this step. Look in {label} whether it was done."
-            await self._storage.workflow_steps.conclude(team, execution, Outcome(error=message))
 
     async def _check(self, step: WaitingStep) -> None:
         try:

@@ -20,6 +20,7 @@ from services.metrics import Metrics
 from services.slack.event_payloads import EventPayload
 from services.slack.interaction_payloads import Interaction
 from services.slack.payloads import CommandPayload, Payload
+from storage.database import CommitUnconfirmed, DatabaseUnavailable
 from storage.slack_deliveries import SlackDeliveries
 
 log = structlog.get_logger()
@@ -108,8 +109,8 @@ class RequestTracker:
         """Return whether Slack delivers this for the first time, and make it the current delivery of this task.
 
         Slack resends events at once, after one and after five minutes if it saw no acknowledgement; a command or click
-        that comes twice has the same trigger_id (Slack's rules, "Answering"). What an earlier process has started is
-        checked only in `start_once`, because a database query here would keep Slack waiting.
+        that comes twice has the same trigger_id (Slack's rules, "Answering"). What another process has started is
+        checked only once the request begins, because a database query here would keep Slack waiting.
         """
         delivery = Delivery.of(payload)
         if not self._recent.is_new(delivery, self._clock()):
@@ -131,13 +132,17 @@ class RequestTracker:
         try:
             yield
             outcome = "answered"
+        except Repeated:
+            # Another process answers it, or an earlier one did.
+            outcome = ""
         finally:
             _ACTIVE_REQUEST.reset(token)
             request.end()
             self.under_way -= 1
             if self.under_way == 0:
                 self._idle.set()
-            self._metrics.record_reply(name, outcome, time.perf_counter() - started)
+            if outcome:
+                self._metrics.record_reply(name, outcome, time.perf_counter() - started)
 
     async def drain(self) -> None:
         """Wait until all acknowledged requests have been handled."""
@@ -165,6 +170,18 @@ class _ActiveRequest:
             raise LimitReached
         self._has_place = True
 
+    async def store_start_if_shared(self) -> None:
+        """Store that the request was started, if its repetition may reach another bot. Raises Repeated."""
+        if not self._tracker.deliveries.must_take_reads:
+            return
+        try:
+            await self.store_start()
+        except CommitUnconfirmed:
+            raise
+        except DatabaseUnavailable:
+            # It went away just now: what changes nothing is answered nevertheless.
+            self._is_stored = False
+
     async def store_start(self) -> None:
         """Store that the request was started, once. Raises Repeated, WorkspaceGone."""
         delivery = self._delivery
@@ -179,7 +196,7 @@ class _ActiveRequest:
         until = now + (EVENT_REPEATED_WITHIN if delivery.is_event else REPEATED_WITHIN)
         team = delivery.requester.team
         if not await self._tracker.deliveries.take(team, delivery.fingerprint, now=now, until=until):
-            log.warning("slack.repeated", kind="of an earlier process", team=team)
+            log.warning("slack.repeated", kind="of another process", team=team)
             raise Repeated
 
     def end(self) -> None:
@@ -196,10 +213,11 @@ _ACTIVE_REQUEST: ContextVar[_ActiveRequest | None] = ContextVar("answer", defaul
 async def wait_for_place() -> None:
     """Wait until the current request may begin: after its acknowledgement, and before anything is read for it.
 
-    Raises LimitReached.
+    Raises LimitReached, and Repeated if another bot on the same database has begun it.
     """
     if (request := _ACTIVE_REQUEST.get()) is not None:
         await request.wait_for_place()
+        await request.store_start_if_shared()
 
 
 async def start_once() -> None:

@@ -103,6 +103,7 @@ async def test_uninstalling_deletes_a_workspace_from_every_table_and_no_other(
         "build_requests",
         "looks",
         "oauth_states",
+        "removed_workspaces",
         "pipelines",
         "series",
         "sqlite_sequence",

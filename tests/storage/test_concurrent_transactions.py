@@ -66,7 +66,8 @@ class UnlockedConnection:
         self.primary_key = connection.primary_key
         self.mark_for_rewriting = connection.mark_for_rewriting
         self.audit_triggers = connection.audit_triggers
-        self.wake = connection.wake
+        self.wake, self.notify = connection.wake, connection.notify
+        self.batch, self.live_workers = connection.batch, connection.live_workers
         self.after_commit = connection.after_commit
 
     def executemany(self, statement: str, rows: Iterable[Sequence[Any]]) -> int:

@@ -27,6 +27,7 @@ SHARED_TABLES = {
     "looks": "the poll position of each token of the provider",
     "oauth_states": "used OAuth states of installations: Slack names the workspace only afterwards",
     "pipelines": "pipelines at the provider",
+    "removed_workspaces": "hashes of workspaces that have just removed the app",
     "restarts": "requested restarts of processes at the provider",
     "series": "failure streaks of builds at the provider",
     "snapshots": "snapshots of apps at the last poll",

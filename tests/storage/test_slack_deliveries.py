@@ -36,6 +36,8 @@ async def test_expired_deliveries_are_deleted_and_no_others(repositories: Reposi
     assert not await deliveries.take("T1", "one", now=LATER, until=LATER)
     after = LATER + timedelta(seconds=1)
     assert await deliveries.take("T2", "another", now=after, until=after)
+    assert await deliveries.delete_expired(LATER) == 0
+    assert await deliveries.delete_expired(after) == 1
     rows = await repositories.database.read(
         lambda db: list(db.execute("SELECT team_id, fingerprint FROM deliveries"))
     )
@@ -48,3 +50,13 @@ async def test_nothing_is_stored_for_a_wiped_workspace(repositories: Repositorie
     with pytest.raises(WorkspaceGone):
         await repositories.slack_deliveries.take("T1", "two", now=NOON, until=LATER)
     assert await repositories.database.read(lambda db: list(db.execute("SELECT * FROM deliveries"))) == []
+
+
+async def test_an_expired_delivery_can_be_taken_again_before_it_is_deleted(
+    repositories: Repositories,
+) -> None:
+    deliveries = repositories.slack_deliveries
+    assert await deliveries.take("T1", "one", now=NOON, until=LATER)
+    after = LATER + timedelta(seconds=1)
+    assert await deliveries.take("T1", "one", now=after, until=after)
+    assert not await deliveries.take("T1", "one", now=after, until=after)

@@ -54,7 +54,7 @@ def columns_of(db: Connection, table: str) -> list[Column]:
         return [
             Column(
                 column.name,
-                is_number=column.type == "INTEGER",
+                is_number=column.type in ("INTEGER", "DOUBLE PRECISION"),
                 is_required=bool(column.notnull),
                 needs_value=bool(column.is_pk or (column.notnull and column.default_value is None)),
             )
@@ -67,7 +67,7 @@ def columns_of(db: Connection, table: str) -> list[Column]:
     return [
         Column(
             name,
-            is_number=kind == "bigint",
+            is_number=kind in ("bigint", "double precision"),
             is_required=nullable == "NO",
             needs_value=nullable == "NO" and default is None and identity == "NO",
         )

@@ -18,13 +18,17 @@ from services.request.request_tracker import (
     RequestTracker,
     start_once,
     track_acknowledgement,
+    wait_for_place,
 )
 from services.slack.event_payloads import EventPayload, Mention
 from services.slack.payloads import CommandPayload, Payload
+from storage.database import Database
 from storage.repositories import Repositories
 from tests.support.bot_harness import bot_harness
 from tests.support.factories import NOON
+from tests.support.postgres import PostgresServer
 from tests.support.request_recorder import RequestRecorder
+from tests.support.shared_database import open_repositories
 
 
 class FakeSlack:
@@ -154,3 +158,39 @@ async def test_a_resent_command_changes_stored_data_only_once(tmp_path: Path) ->
         assert await harness.rows("SELECT * FROM subscriptions") == []
         acts = await harness.rows("SELECT json_extract(body, '$.act') FROM audit ORDER BY seq")
         assert acts == [("subscribe",), ("unsubscribe",)]
+
+
+@pytest.mark.parametrize("make", [command, event])
+async def test_a_request_that_changes_nothing_is_answered_by_one_of_several_bots(
+    postgres: PostgresServer, make: Callable[[str], Payload]
+) -> None:
+    async with open_repositories(postgres) as bots:
+        trackers = [RequestTracker(Metrics(), bot.slack_deliveries, lambda: NOON) for bot in bots]
+        answered: list[str] = []
+
+        async def answer(tracker: RequestTracker, number: str) -> None:
+            async def listener() -> None:
+                async with tracker.answering("test"):
+                    await wait_for_place()
+                    answered.append(number)
+
+            if tracker.is_new(make(number)):
+                await asyncio.create_task(listener())
+
+        numbers = [str(number) for number in range(20)]
+        await asyncio.gather(
+            *(asyncio.create_task(answer(tracker, number)) for number in numbers for tracker in trackers)
+        )
+        assert sorted(answered, key=int) == numbers
+
+
+async def test_a_bot_that_is_alone_stores_nothing_for_a_request_that_changes_nothing(
+    database: Database, repositories: Repositories
+) -> None:
+    if not database.session_locks.is_alone:
+        pytest.skip("PostgreSQL may have several bots")
+    tracker = RequestTracker(Metrics(), repositories.slack_deliveries, lambda: NOON)
+    assert tracker.is_new(command("1"))
+    async with tracker.answering("test"):
+        await wait_for_place()
+    assert await database.read(lambda db: db.execute("SELECT * FROM deliveries").fetchall()) == []
