@@ -27,10 +27,11 @@ from bot.timings import Timings
 from handlers.listeners import register
 from messages.started_run import RunMessageRenderer
 from services.actions.action import ActionRegistry
-from services.events import EventBus
+from services.events import EventBus, PersonChanged
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
 from services.jobs.background_job import WorkspaceCache
 from services.jobs.engine import LocalEngine, sweep
+from services.jobs.removed_workspaces import RemovedWorkspaces
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
 from services.provider_description import ProviderRegistry
@@ -138,10 +139,15 @@ class Application:
                 home_refresher,
             ]
 
+            def forget_workspace(team: str) -> None:
+                for cache in caches:
+                    cache.forget(team)
+
             async def handle_uninstallation(uninstallation: Uninstallation) -> None:
-                for team in await slack.tenancy.remove_workspace(uninstallation):
-                    for cache in caches:
-                        cache.forget(team)
+                await slack.tenancy.remove_workspace(uninstallation)
+
+            removals = RemovedWorkspaces(storage, forget_workspace)
+            self._events.subscribe(PersonChanged, services.clients.note_person_changed)
 
             request_tracker = RequestTracker(self.metrics, storage.slack_deliveries, self._clock)
             bolt_app = create_bolt_app(
@@ -196,6 +202,7 @@ class Application:
             for job in (
                 dispatcher,
                 home_refresher,
+                removals,
                 *create_jobs(self._settings, services, anchor, self._timings),
             ):
                 self._supervisor.start_job(job)
@@ -217,6 +224,7 @@ class Application:
             self._settings.database_url, wait_seconds=self._timings.database_wait_seconds
         )
         database.use_engine(self._engine.wake)
+        self._events.connect(database)
         exit_stack.push_async_callback(database.close)
         actions = ActionRegistry(action for spec in self._registry for action in spec.actions)
         storage = Repositories(

@@ -10,6 +10,7 @@ import structlog
 from slack_bolt.app.async_app import AsyncApp
 
 from services.container import Services
+from services.events import PersonChanged
 from services.features.accounts import commands
 from services.request.context import context_outside
 from services.request.request_tracker import RequestTracker
@@ -32,7 +33,7 @@ def register(
     async def handle_user_change(slack_payload: EventPayload[UserChange]) -> None:
         team, user = slack_payload.workspace_id, slack_payload.event.user
         # Whatever changed, the user may be a guest by now.
-        services.clients.members.forget_person(team, user.id)
+        services.events.publish(PersonChanged(team, user.id))
         if not user.deleted:
             return
         async with tracker.answering("user_change"):

@@ -20,6 +20,9 @@ T = TypeVar("T")
 AGAIN_SECONDS = 1.0
 # The topic of notices that the app was removed from a workspace; the payload is the workspace.
 REMOVED = "removed"
+# The topic of notices that a user's accounts, or the user, have changed; the payload is a JSON list: the process that
+# says so, "" for a command, the workspace and the user.
+PERSON = "person"
 Work = Callable[[Connection], T]
 
 
@@ -155,7 +158,7 @@ class Database(ABC):
             return
 
         def work(db: Connection) -> None:
-            if is_removed(db, team):
+            if _lock_and_check(db, team):
                 if team not in self._present:
                     raise WorkspaceGone
                 db.execute("DELETE FROM removed_workspaces WHERE fingerprint = ?", [_fingerprint(team)])
@@ -196,12 +199,20 @@ class Database(ABC):
                 callback(None)
 
 
-def is_removed(db: Connection, team: str) -> bool:
-    """Return whether the workspace was wiped and has sent no request since; nobody wipes it in this transaction."""
+def _lock_and_check(db: Connection, team: str) -> bool:
+    """Prevent that the workspace is wiped during this transaction; return whether it was."""
     with db.batch():
         db.lock("workspace", team, shared=True)
-        found = db.execute("SELECT 1 FROM removed_workspaces WHERE fingerprint = ?", [_fingerprint(team)])
+        found = db.execute(_REMOVED, [_fingerprint(team)])
     return found.fetchone() is not None
+
+
+def is_removed(db: Connection, team: str) -> bool:
+    """Return whether the workspace was wiped and has sent no request since."""
+    return db.execute(_REMOVED, [_fingerprint(team)]).fetchone() is not None
+
+
+_REMOVED = "SELECT 1 FROM removed_workspaces WHERE fingerprint = ?"
 
 
 def mark_removed(db: Connection, team: str, at: datetime) -> None:
@@ -285,7 +296,7 @@ class WorkspaceDatabase:
 
     def _check_presence(self, work: Work[T]) -> Work[T]:
         def checked_work(db: Connection) -> T:
-            if is_removed(db, self._team):
+            if _lock_and_check(db, self._team):
                 raise WorkspaceGone
             return work(db)
 

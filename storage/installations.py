@@ -26,6 +26,7 @@ from storage.database_url import open_shared_database
 from storage.encryption import DecryptionError, SecretBox
 from storage.oauth_sessions import fingerprint_of, is_issued, new_state
 from storage.personal_data import WITH_TOKENS, lock_workspaces, wipe_workspaces
+from storage.session_locks import SessionLocks
 from storage.timestamps import from_text, to_text
 
 # Slack's page is opened at once, so a later response is not trusted.
@@ -52,6 +53,11 @@ class Installations(AsyncInstallationStore):
     def logger(self) -> logging.Logger:
         """The logger."""
         return log
+
+    @property
+    def session_locks(self) -> SessionLocks:
+        """The locks that a bot holds for longer than a transaction."""
+        return self._database.session_locks
 
     async def async_save(self, installation: Installation) -> None:
         """Store an installation, replacing an older one."""

@@ -19,7 +19,7 @@ from domain.build_author import STARTED_BY, parse_trigger
 from domain.redaction.redactor import redact
 from storage.audit_log import erase_person, records_about, wipe_audit
 from storage.connection import Connection, escape_like
-from storage.database import mark_removed
+from storage.database import PERSON, mark_removed
 from storage.encryption import SecretBox
 from storage.pending_actions import withdraw_pending_actions
 from storage.personal_data_columns import COLUMNS, Columns
@@ -80,6 +80,7 @@ def erase_everywhere(
     end_access(db, team, user, at)
     blanked = {table: _blank_rows(db, person, table) for table in COLUMNS}
     deleted = {table: _delete_rows(db, person, table) for table in COLUMNS}
+    db.notify(PERSON, json.dumps(["", team, user]))
     return ErasureReport(
         deleted={table: count for table, count in deleted.items() if count},
         blanked={table: count for table, count in blanked.items() if count},

@@ -14,7 +14,7 @@ from storage.accounts import Accounts
 from storage.audit_log import AuditLog, start_chain_if_missing
 from storage.build_requests import BuildRequests
 from storage.connection import Connection
-from storage.database import Database
+from storage.database import Database, is_removed
 from storage.deploy_links import DeployLinks
 from storage.encryption import SHORTEST_KEY, SecretBox
 from storage.failure_analyses import FailureAnalyses
@@ -151,6 +151,11 @@ class Repositories:
 
         await self.database.erase(work, tables=WITH_TOKENS)
         self.subscriptions.mark_changed()
+
+    async def removed_teams(self) -> list[str]:
+        """Return the workspaces that this process has worked for, and that have removed the app since."""
+        teams = list(self._workspaces)
+        return await self.database.read(lambda db: [team for team in teams if is_removed(db, team)])
 
     async def forget_removed_workspaces(self, before: datetime) -> int:
         """Forget which workspaces removed the app before then: nothing runs for them any more. Returns how many."""

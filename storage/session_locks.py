@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Protocol
 
 Name = tuple[str, ...]
+# Between two tries to get a lock that another bot has.
+RETRY_SECONDS = 0.1
 
 
 def new_worker() -> str:
@@ -66,3 +70,21 @@ class LocalSessionLocks:
     def is_held(self, *name: str) -> bool:
         """Return whether a task has the lock."""
         return name in self._held
+
+
+@asynccontextmanager
+async def hold(locks: SessionLocks, *name: str, wait_seconds: float) -> AsyncIterator[bool]:
+    """Hold the lock for the block, after a wait for whoever else has it; the result is whether it is held.
+
+    Raises DatabaseUnavailable.
+    """
+    deadline = time.monotonic() + wait_seconds
+    while await locks.acquire(*name) is None:
+        if time.monotonic() >= deadline:
+            yield False
+            return
+        await asyncio.sleep(RETRY_SECONDS)
+    try:
+        yield locks.is_held(*name)
+    finally:
+        await locks.release(*name)

@@ -39,7 +39,7 @@ class SlackParts:
     @property
     def caches(self) -> Sequence[WorkspaceCache]:
         """The parts that keep data of workspaces in memory; the providers' clients have the members' directory."""
-        return (self.patient_clients, self.impatient_clients, self.user_groups)
+        return (self.tenancy, self.patient_clients, self.impatient_clients, self.user_groups)
 
 
 async def create_slack_parts(

@@ -52,6 +52,9 @@ class SlackTenancy(Protocol):
     async def remove_workspace(self, departure: Uninstallation) -> Sequence[str]:
         """Delete the data of workspaces that uninstalled the app; return their IDs."""
 
+    def forget(self, team: str) -> None:
+        """Forget the workspace: the app was uninstalled from it."""
+
     def add_routes(self, app: web.Application) -> None:
         """Add the routes for installation."""
 
@@ -115,6 +118,9 @@ class SingleWorkspace:
             await self._storage.wipe(team)
         log.warning("slack.uninstalled", team=departure.team, enterprise=departure.enterprise)
         return workspaces
+
+    def forget(self, team: str) -> None:
+        """Do nothing: the token is in the settings."""
 
     def add_routes(self, app: web.Application) -> None:
         """Add no routes: the app is already installed."""
@@ -205,11 +211,13 @@ class MultiWorkspace:
         ):
             return []
         workspaces = await self._installations.wipe(enterprise, team)
-        for workspace in workspaces:
-            self._stored_organisations.pop(workspace, None)
         self._storage.subscriptions.mark_changed()
         log.warning("slack.uninstalled", team=team, enterprise=enterprise, workspaces=len(workspaces))
         return workspaces
+
+    def forget(self, team: str) -> None:
+        """Forget the workspace's organisation, which was deleted with its data."""
+        self._stored_organisations.pop(team, None)
 
     def add_routes(self, app: web.Application) -> None:
         """Add the routes of the installation flow."""

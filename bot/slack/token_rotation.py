@@ -10,13 +10,14 @@ import structlog
 from slack_sdk.oauth.installation_store.models.bot import Bot
 from slack_sdk.web.async_client import AsyncWebClient
 
-from services.accounts.token_refresh import SingleFlight
+from services.accounts.token_refresh import REFRESH_LOCK, REFRESH_WAIT_SECONDS, SingleFlight
 from services.slack.errors import SlackCallFailed
 from services.slack.web_client import explain_call_failure
 from services.slack.workspace_clients import ANY, AllowedWorkspaces, WorkspaceToken
-from storage.database import retry_until_stored
+from storage.database import DatabaseUnavailable, retry_until_stored
 from storage.encryption import DecryptionError
 from storage.installations import Installations
+from storage.session_locks import hold
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class BotTokens:
     ) -> None:
         self._allowed = allowed
         self._installations = installations
+        self._locks = installations.session_locks
         self._client = client
         self._app = app
         self._clock = clock
@@ -96,10 +98,18 @@ class BotTokens:
         return expires_at is not None and expires_at <= (self._clock() + duration).timestamp()
 
     async def _refresh(self, key: Place, bot: Bot) -> None:
+        name = (REFRESH_LOCK, "slack", *key)
         try:
-            refreshed = await self._request_token(bot)
-            # The refresh token is spent: without the new one, the app would have to be installed again.
-            stored = await retry_until_stored(lambda: self._installations.store_rotated_token(bot, refreshed))
+            async with hold(self._locks, *name, wait_seconds=REFRESH_WAIT_SECONDS) as is_held:
+                if await self._was_refreshed(bot):
+                    return  # by another bot, so that the refresh token is spent
+                if not is_held:
+                    raise TokenRotationFailed("another bot has tried it for too long")
+                refreshed = await self._request_token(bot)
+                # The refresh token is spent: without the new one, the app would have to be installed again.
+                stored = await retry_until_stored(
+                    lambda: self._installations.store_rotated_token(bot, refreshed)
+                )
         except TokenRotationFailed as problem:
             delay = self._refreshes.record_failure(key)
             log.error(
@@ -110,12 +120,23 @@ class BotTokens:
                 again_in_seconds=delay.total_seconds(),
                 cure="if this continues, reinstall the app there",
             )
+        except DatabaseUnavailable:
+            self._refreshes.record_failure(key)
         except Exception:
             # Calls with the old token get an error from Slack; other workspaces must not be affected.
             log.exception("installation.not_kept", team=key[1], enterprise=key[0])
         else:
             self._refreshes.record_success(key)
             log.info("installation.exchanged", team=key[1], enterprise=key[0], kept=stored)
+
+    async def _was_refreshed(self, bot: Bot) -> bool:
+        """Return whether the stored installation is another one, or has another token. Raises DecryptionError."""
+        stored = await self._installations.async_find_bot(
+            enterprise_id=bot.enterprise_id,
+            team_id=bot.team_id,
+            is_enterprise_install=bot.is_enterprise_install,
+        )
+        return stored is None or stored.bot_refresh_token != bot.bot_refresh_token
 
     async def _request_token(self, bot: Bot) -> Bot:
         """Request a new token; return the installation with it. Raises TokenRotationFailed."""

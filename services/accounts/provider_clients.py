@@ -21,6 +21,7 @@ from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.cache import Cache
+from services.events import PersonChanged
 from services.jobs.background_job import BackgroundJob
 from services.provider_connection import NameKind, ProviderConfig, ProviderConnection
 from services.slack.workspace_members import MemberDirectory
@@ -116,6 +117,10 @@ class ProviderClients(Generic[Client]):
     def forget_person(self, team: str, person: str) -> None:
         """Forget what was read with the person's account, since the account has changed."""
         self._user_clients.pop((team, person), None)
+
+    def forget_everyone(self) -> None:
+        """Forget what was read with anybody's account."""
+        self._user_clients.clear()
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
         """Return the owner of a token that was just pasted; None if it is not a person's. Raises ProviderError."""
@@ -229,3 +234,13 @@ class Clients:
         """Forget what was read with the person's accounts, since they have changed."""
         for clients in self._all.values():
             clients.forget_person(team, person)
+
+    def note_person_changed(self, event: PersonChanged) -> None:
+        """Forget all that is known of a person who has changed; of all, if anybody may have."""
+        if not event.person:
+            self.members.forget_everyone()
+            for clients in self._all.values():
+                clients.forget_everyone()
+            return
+        self.members.forget_person(event.team, event.person)
+        self.forget_person(event.team, event.person)

@@ -23,6 +23,7 @@ from services.provider_connection import OAuthFlow
 from storage.accounts import Account
 from storage.database import DatabaseUnavailable, retry_until_stored
 from storage.repositories import Repositories
+from storage.session_locks import hold
 
 log = structlog.get_logger()
 
@@ -31,6 +32,10 @@ Key = TypeVar("Key", bound=Hashable)
 # After a failure the next try waits, longer each time; until then the old token is used while it is valid.
 FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
+# The kind of locks that are held while a token is refreshed, and how long to wait for another bot that does so: longer
+# than a request to Slack or a provider takes.
+REFRESH_LOCK = "refresh"
+REFRESH_WAIT_SECONDS = 40.0
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -224,13 +229,20 @@ class TokenRefresher:
 
     async def _refresh(self, key: UserKey, account: Account) -> None:
         accounts = self._storage.of(account.team).accounts
-        current = await accounts.find(account.user, account.provider)
-        if current is None or current.sealed != account.sealed:
-            return  # it was refreshed since it was read, and its refresh token is spent
+        locks, name = (
+            self._storage.database.session_locks,
+            (REFRESH_LOCK, account.team, account.user, account.provider),
+        )
         try:
-            renewed = await self._request_tokens(accounts.tokens(account))
-            # The refresh token is spent: without the new one, the account would have to be linked again.
-            stored = await retry_until_stored(lambda: accounts.store_renewed_tokens(account, renewed))
+            async with hold(locks, *name, wait_seconds=REFRESH_WAIT_SECONDS) as is_held:
+                current = await accounts.find(account.user, account.provider)
+                if current is None or current.sealed != account.sealed:
+                    return  # it was refreshed since it was read, also by another bot, and its refresh token is spent
+                if not is_held:
+                    raise ProviderDown(_REFRESH_FAILED, provider=account.provider)
+                renewed = await self._request_tokens(accounts.tokens(account))
+                # The refresh token is spent: without the new one, the account would have to be linked again.
+                stored = await retry_until_stored(lambda: accounts.store_renewed_tokens(account, renewed))
         except InvalidToken:
             if await self.verify(accounts.token(account), account) is Verdict.REFUSED:
                 self._refreshes.record_success(key)

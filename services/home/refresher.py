@@ -22,7 +22,7 @@ from messages import home
 from messages.home import MAX_OWN_BUILDS, MAX_RUNNING_BUILDS, HomeContent, PlacedSubscription
 from messages.profile_form import ProfileForm
 from services.accounts.provider_clients import Clients
-from services.events import BuildsChanged, EventBus, UserActed
+from services.events import BuildsChanged, EventBus, HomeClosed, UserActed
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.home.build_cache import RecentBuildsCache
@@ -72,7 +72,9 @@ class OpenHome:
 class HomeRefresher(BackgroundJob):
     """Renders Homes when they are opened, and keeps the open ones up to date at Slack's pace.
 
-    Changes elsewhere do not cause updates more often than every two seconds; a user's own action does.
+    Changes elsewhere do not cause updates more often than every two seconds; a user's own action does. Of several
+    bots, the one to which Slack has reported that a Home was opened updates it; after its end, the Home stays as it is
+    until it is opened again.
     """
 
     name = "homes"
@@ -107,6 +109,8 @@ class HomeRefresher(BackgroundJob):
         self._progress_at: float | None = None
         events.subscribe(BuildsChanged, self._note_change)
         events.subscribe(UserActed, self._note_action)
+        events.subscribe(HomeClosed, self._note_closed)
+        self._events = events
 
     @property
     def open_homes(self) -> int:
@@ -116,6 +120,7 @@ class HomeRefresher(BackgroundJob):
     async def open_home(self, context: RequestContext) -> None:
         """Render the Home that a person has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)
+        self._events.publish(HomeClosed(*key))
         opened = self._open[key] = OpenHome(context, self._clock())
         if len(self._open) > MAX_OPEN_HOMES:
             del self._open[next(iter(self._open))]
@@ -125,7 +130,7 @@ class HomeRefresher(BackgroundJob):
 
     def close_home(self, context: RequestContext) -> None:
         """Forget a Home whose person has switched to another tab."""
-        self._open.pop((context.team, context.person), None)
+        self._events.publish(HomeClosed(context.team, context.person))
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
@@ -139,6 +144,9 @@ class HomeRefresher(BackgroundJob):
     def _note_action(self, event: UserActed) -> None:
         self._active_people.add((event.team, event.person))
         self.wake()
+
+    def _note_closed(self, event: HomeClosed) -> None:
+        self._open.pop((event.team, event.person), None)
 
     async def run_once(self) -> float | None:
         """Render the open Homes if something has changed, or if it is time to update the progress on one of them."""

@@ -105,6 +105,11 @@ class MemberDirectory:
         for cache in (self._home_workspaces, self._known):
             cache.forget(lambda key: key == (team, person))
 
+    def forget_everyone(self) -> None:
+        """Forget all persons, since anybody may have changed. What payloads say of them comes again with each."""
+        self._home_workspaces.forget()
+        self._known.forget()
+
     def note_home_workspace(self, team: str, person: str, home: str) -> None:
         """Store the person's workspace (T…) or organisation (E…) from a payload."""
         self._home_workspaces.store((team, person), home)

@@ -19,7 +19,7 @@ from messages.accounts import ConnectedAccount
 from messages.kit.views import ViewMetadata
 from services.actions.audit import audited
 from services.actions.permissions import PermissionDenied
-from services.events import UserActed
+from services.events import PersonChanged, UserActed
 from services.request.context import Reply, RequestContext, Visibility
 from storage.accounts import EncryptionKeyMissing
 from storage.oauth_sessions import AuthorizedSession, is_code
@@ -183,5 +183,5 @@ async def _fetch_owner(token: SecretStr, context: RequestContext, provider: Prov
 
 
 def _notify_changed(context: RequestContext) -> None:
-    context.services.clients.forget_person(context.team, context.person)
+    context.services.events.publish(PersonChanged(context.team, context.person))
     context.services.events.publish(UserActed(context.team, context.person))

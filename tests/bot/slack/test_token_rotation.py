@@ -31,6 +31,8 @@ from tests.support.multi_workspace_harness import (
     OffsetClock,
     multi_workspace_harness,
 )
+from tests.support.postgres import PostgresServer
+from tests.support.shared_database import open_repositories
 
 TOKEN_LIFETIME = timedelta(hours=12)
 
@@ -245,3 +247,30 @@ async def test_a_client_of_a_workspace_without_the_app_sends_no_request() -> Non
     client = WorkspaceClient("T1", no_token, base_url="http://127.0.0.1:9/")
     with pytest.raises(SlackCallFailed, match="account_inactive"):
         await client.chat_postMessage(channel="C1", text="x")
+
+
+async def test_several_bots_refresh_a_token_once(
+    harness: MultiWorkspaceHarness, clock: OffsetClock, postgres: PostgresServer
+) -> None:
+    await harness.stop_bot()
+    vault = SecretBox([SECRET_KEY])
+    stored = await SqliteDatabase.open(harness.folder / "buildbell.db")
+    installation = await Installations(stored, vault, clock).of_workspace(TEAM)
+    await stored.close()
+    assert installation is not None
+    clock.passed += TOKEN_LIFETIME + timedelta(minutes=1)
+    async with open_repositories(postgres) as bots, create_slack_session() as session:
+        client = SlackClient(base_url=harness.slack.api_url, session=session)
+        app = AppSecrets(CLIENT_ID, CLIENT_SECRET)
+        installations = [Installations(bot.database, vault, clock) for bot in bots]
+        await installations[0].async_save_bot(installation)
+        tokens = [BotTokens(each, client, app, clock) for each in installations]
+        harness.slack.fault("oauth.v2.access", "slow", seconds=0.3)
+        found = await asyncio.gather(*(each(TEAM) for each in tokens for _ in range(3)))
+        assert len({access.token for access in found if access is not None}) == 1
+        assert found[0] is not None
+        client.token = found[0].token
+        assert (await client.auth_test())["team_id"] == TEAM
+        for each in tokens:
+            await each.close()
+    assert len(refresh_calls(harness)) == 1

@@ -23,7 +23,9 @@ from storage.encryption import SecretBox
 from storage.repositories import Repositories
 from storage.sqlite_database import SqliteDatabase
 from tests.support.factories import NOON
+from tests.support.postgres import PostgresServer
 from tests.support.repositories import make_repositories
+from tests.support.shared_database import open_repositories
 
 LASTS = timedelta(hours=2)
 PATIENCE = 30.0
@@ -328,3 +330,41 @@ async def test_a_refused_refresh_does_not_lock_out_a_user_whose_token_is_still_a
     harness.oauth.problem, harness.verification.problem = InvalidToken("revoked"), None
     assert await harness.token() == "access-1"
     assert (await harness.account()).works
+
+
+async def test_several_bots_refresh_a_token_once(postgres: PostgresServer) -> None:
+    async with open_repositories(postgres, 3) as bots:
+        clock = Clock()
+        oauth, verification = FakeOAuthFlow(clock), FakeVerification()
+        harnesses = [
+            TokenRefreshHarness(
+                storage,
+                clock,
+                oauth,
+                verification,
+                TokenRefresher(oauth, storage, verifier=TokenVerifier(verification), clock=clock),
+                [],
+            )
+            for storage in bots
+        ]
+        await (
+            bots[0]
+            .of("T1")
+            .accounts.connect(
+                "U1", BUILDIO, tokens(1, NOON + LASTS), provider_user="a@b.c", name="a@b.c", at=NOON
+            )
+        )
+        for number in range(1, 6):
+            clock.passed = LASTS * number
+            oauth.gate, oauth.called = asyncio.Event(), asyncio.Event()
+            waiting = [asyncio.create_task(harness.token()) for harness in harnesses]
+            await oauth.called.wait()
+            # The others have read the account by now, and wait for the one that refreshes it.
+            for harness in harnesses:
+                await harness.account()
+            oauth.gate.set()
+            assert await asyncio.gather(*waiting) == [f"access-{number + 1}"] * 3
+            assert len(oauth.requests) == number
+        assert verification.requests == []
+        for harness in harnesses:
+            await harness.refresher.close()
