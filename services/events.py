@@ -35,11 +35,12 @@ class UserActed:
 
 @dataclass(frozen=True)
 class HomeClosed:
-    """A user has left their Home, or opens it again: whoever has shown it so far updates it no more."""
+    """A user has left their Home, or opens it again: whoever has shown it since before then updates it no more."""
 
     topic: ClassVar[str] = "home"
     team: str
     person: str
+    at: float  # seconds since 1970
 
 
 @dataclass(frozen=True)

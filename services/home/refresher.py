@@ -56,10 +56,11 @@ PROGRESS_SECONDS = 25.0
 
 @dataclass
 class OpenHome:
-    """A Home that a person may have open."""
+    """A Home that a person may have open; `at` is when they last did something on it."""
 
     context: RequestContext
     at: datetime
+    opened_at: datetime
     places: tuple[datetime, UserChannels] | None = None
     published: str = ""
     running: bool = False
@@ -120,8 +121,9 @@ class HomeRefresher(BackgroundJob):
     async def open_home(self, context: RequestContext) -> None:
         """Render the Home that a person has opened. Raises SlackCallFailed."""
         key = (context.team, context.person)
-        self._events.publish(HomeClosed(*key))
-        opened = self._open[key] = OpenHome(context, self._clock())
+        now = self._clock()
+        self._events.publish(HomeClosed(*key, now.timestamp()))
+        opened = self._open[key] = OpenHome(context, now, now)
         if len(self._open) > MAX_OPEN_HOMES:
             del self._open[next(iter(self._open))]
         await self._publish(opened)
@@ -130,7 +132,7 @@ class HomeRefresher(BackgroundJob):
 
     def close_home(self, context: RequestContext) -> None:
         """Forget a Home whose person has switched to another tab."""
-        self._events.publish(HomeClosed(context.team, context.person))
+        self._events.publish(HomeClosed(context.team, context.person, self._clock().timestamp()))
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it."""
@@ -146,7 +148,9 @@ class HomeRefresher(BackgroundJob):
         self.wake()
 
     def _note_closed(self, event: HomeClosed) -> None:
-        self._open.pop((event.team, event.person), None)
+        opened = self._open.get((event.team, event.person))
+        if opened is not None and opened.opened_at.timestamp() <= event.at:
+            del self._open[event.team, event.person]
 
     async def run_once(self) -> float | None:
         """Render the open Homes if something has changed, or if it is time to update the progress on one of them."""

@@ -307,7 +307,7 @@ async def test_a_running_build_of_an_unsubscribed_app_is_updated_until_it_ends(t
 
 
 def test_a_home_with_a_running_build_counts_as_open_for_longer() -> None:
-    opened = OpenHome(None, NOON)  # type: ignore[arg-type]
+    opened = OpenHome(None, NOON, NOON)  # type: ignore[arg-type]
     assert opened.is_open(NOON + timedelta(minutes=14))
     assert not opened.is_open(NOON + timedelta(minutes=16))
     opened.running = True
