@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -12,6 +13,7 @@ from domain.action import Action
 from domain.message import RunMessages
 from storage.accounts import Accounts
 from storage.audit_log import AuditLog, start_chain_if_missing
+from storage.budgets import Budgets
 from storage.build_requests import BuildRequests
 from storage.connection import Connection
 from storage.database import Database, is_removed
@@ -94,6 +96,7 @@ class Repositories:
         self.oauth_sessions = OAuthSessions(database, vault)
         self.workflow_steps = WorkflowSteps(database)
         self.slack_deliveries = SlackDeliveries(database)
+        self.budgets = Budgets(database, time.time)
         self._workspaces = LRUCache[str, WorkspaceRepositories](MAX_WORKSPACES)
 
     async def accounts_to_check(self, before: datetime, most: int) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -36,7 +37,8 @@ from services.request.error_messages import DATABASE_AWAY
 from services.request.user_channels import UserChannels
 from services.slack.errors import SlackCallFailed
 from services.slack.workspace_members import MembershipUnknown, NotAMember
-from storage.database import DatabaseUnavailable
+from storage.budgets import Budget
+from storage.database import DatabaseUnavailable, WorkspaceGone
 
 log = structlog.get_logger()
 
@@ -49,6 +51,7 @@ MAX_OPEN_HOMES = 500
 # Slack allows a hundred views.publish calls a minute per workspace (Slack's rules, "Pace": tier 4), and modals take
 # from nothing else; half is left for people who open their Home.
 PUBLISHED_A_MINUTE = 50
+SHARED_HOMES = Budget("views.publish", PUBLISHED_A_MINUTE, PUBLISHED_A_MINUTE)
 SHORTEST_SECONDS = 2.0
 # Between two updates of Homes that show running builds; with the update itself, people see one every thirty seconds.
 PROGRESS_SECONDS = 25.0
@@ -209,9 +212,20 @@ class HomeRefresher(BackgroundJob):
         blocks = json.dumps(view["blocks"][:-1])
         if blocks == opened.published:
             return
-        await self._paces[opened.context.team].acquire()
+        await self._wait_for_pace(opened.context)
         await opened.context.slack.views_publish(user_id=opened.context.person, view=view)
         opened.published = blocks
+
+    async def _wait_for_pace(self, context: RequestContext) -> None:
+        """Wait until the workspace may get another Home, of this bot and of all. Raises DatabaseUnavailable."""
+        await self._paces[context.team].acquire()
+        budgets = context.services.storage.budgets
+        with suppress(WorkspaceGone):  # then Slack refuses it
+            while budgets.is_needed:
+                seconds = await budgets.take(context.team, SHARED_HOMES)
+                if not seconds:
+                    return
+                await asyncio.sleep(seconds)
 
     async def _render_view(self, opened: OpenHome) -> Block:
         """Return the Home; for a person from outside the workspace, one that says why it is empty."""

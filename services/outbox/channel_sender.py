@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 
@@ -33,7 +32,7 @@ from services.outbox.lost_channel import stop_subscriptions
 from services.outbox.message_key import MessageKind, line_key, read_kind
 from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, keys_needed, plan
 from services.outbox.progress_edits import ProgressEdits
-from services.outbox.rate_limits import CALLS_AT_ONCE, EditPace, MessagePace, RateLimits, Urgency
+from services.outbox.rate_limits import CALLS_AT_ONCE, EditPaces, MessagePace, RateLimits, Urgency
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
 from storage.database import retry_until_stored
@@ -99,7 +98,7 @@ class ChannelSender:
         self._message_pace = MessagePace()
         self._progress = progress
         self._news = news
-        self._edit_paces: defaultdict[str, EditPace] = defaultdict(EditPace)
+        self._edit_paces = EditPaces(storage.budgets)
         # When this process's own calls that post messages have ended, as long as their outcome is unknown.
         self._sent_at: dict[str, float] = {}
 
@@ -108,7 +107,7 @@ class ChannelSender:
         self._direct_messages.forget(team)
         self._progress.forget(team)
         self._message_pace.forget(team)
-        self._edit_paces.pop(team, None)
+        self._edit_paces.forget(team)
 
     async def send_next(self, to: Recipient, *, acquired_at: float) -> float | None:
         """Perform the recipient's next step; return the seconds to wait before the next one, None if none is left.
@@ -164,7 +163,7 @@ class ChannelSender:
 
     async def _wait_for_turn(self, team: str, urgency: Urgency, since: datetime, news: asyncio.Event) -> bool:
         """Wait for an edit's turn; return False if something more urgent may have come first."""
-        turn = asyncio.create_task(self._edit_paces[team].acquire(urgency, since=since.timestamp()))
+        turn = asyncio.create_task(self._edit_paces.of(team).acquire(urgency, since=since.timestamp()))
         interrupted = asyncio.create_task(news.wait())
         try:
             await asyncio.wait({turn, interrupted}, return_when=asyncio.FIRST_COMPLETED)
@@ -322,7 +321,7 @@ class ChannelSender:
 
     async def _edit(self, posted: SlackMessage, message: Message, *, permitted: bool) -> float:
         if not permitted:
-            await self._edit_paces[posted.team].acquire(Urgency.STATE)
+            await self._edit_paces.of(posted.team).acquire(Urgency.STATE)
         async with self._call_slots:
             slack, channel = self._slack(posted.team), await self._channel_of(posted)
             self._check_lock(posted.recipient)
@@ -355,7 +354,7 @@ class ChannelSender:
                 log.info("relay.later", channel=posted.channel, seconds=seconds, reason=reason)
                 if reason == "ratelimited":
                     # Slack limits edits per workspace, not per channel.
-                    self._edit_paces[posted.team].hold(seconds)
+                    self._edit_paces.of(posted.team).hold(seconds)
                 return seconds
             case OutcomeUnknown(_):
                 return SHORT_PAUSE

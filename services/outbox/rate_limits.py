@@ -10,6 +10,7 @@ import heapq
 import itertools
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import IntEnum
@@ -17,6 +18,8 @@ from enum import IntEnum
 from aiolimiter import AsyncLimiter
 
 from domain.message import Recipient
+from storage.budgets import Budget, Budgets
+from storage.database import AGAIN_SECONDS, DatabaseUnavailable, WorkspaceGone
 
 # One message a second a channel, short bursts pass (Slack's rules, "Pace").
 BURST = 4
@@ -75,6 +78,9 @@ class Urgency(IntEnum):
 
 # Edits that stay reserved for more urgent ones, so that a state change hardly ever waits.
 _RESERVED = {Urgency.STATE: 0, Urgency.EXCERPT: 9, Urgency.PROGRESS: 18}
+
+
+SHARED_EDITS = Budget("chat.update", EDITS_A_MINUTE, EDITS_A_MINUTE)
 
 
 @dataclass(order=True)
@@ -140,3 +146,95 @@ class EditPace:
                 shortfall = (needed - self._free) / self._a_second
                 self._timer = asyncio.get_running_loop().call_later(shortfall + 0.001, self._grant)
                 return
+
+
+class SharedEditPace:
+    """Limits one workspace's edits together with all other bots, from one budget; the order is this bot's own."""
+
+    def __init__(self, budgets: Budgets, team: str, budget: Budget = SHARED_EDITS) -> None:
+        self._budgets = budgets
+        self._team = team
+        self._budget = budget
+        self._waiters: list[_Waiter] = []
+        self._numbers = itertools.count()
+        self._news = asyncio.Event()
+        self._granting: asyncio.Task[None] | None = None
+        self._holding: set[asyncio.Task[None]] = set()
+        self._spare = 0
+
+    async def acquire(self, urgency: Urgency, *, since: float = 0) -> None:
+        """Wait for this edit's turn; `since` orders edits of the same urgency."""
+        granted = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._waiters, _Waiter(urgency, since, next(self._numbers), granted))
+        self._news.set()
+        if self._granting is None or self._granting.done():
+            self._granting = asyncio.create_task(self._grant(), name="turns of edits")
+        try:
+            await granted
+        except asyncio.CancelledError:
+            if granted.done() and not granted.cancelled():
+                self._spare += 1
+            self._news.set()
+            raise
+
+    def hold(self, seconds: float) -> None:
+        """Allow no edit for so many seconds, because Slack asked for a pause."""
+        task = asyncio.create_task(self._hold(seconds), name="pause of edits")
+        self._holding.add(task)
+        task.add_done_callback(self._holding.discard)
+
+    async def _hold(self, seconds: float) -> None:
+        # Without the database nothing is edited meanwhile.
+        with suppress(DatabaseUnavailable, WorkspaceGone):
+            await self._budgets.hold(self._team, self._budget, seconds)
+
+    async def _grant(self) -> None:
+        while (first := self._first()) is not None:
+            self._news.clear()
+            seconds = await self._take(first.urgency)
+            if seconds == 0:
+                # Something more urgent may have come meanwhile.
+                if (first := self._first()) is None:
+                    self._spare += 1
+                    return
+                heapq.heappop(self._waiters)
+                first.granted.set_result(None)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await self._news.wait()
+
+    def _first(self) -> _Waiter | None:
+        while self._waiters and self._waiters[0].granted.done():
+            heapq.heappop(self._waiters)
+        return self._waiters[0] if self._waiters else None
+
+    async def _take(self, urgency: Urgency) -> float:
+        if self._spare:
+            self._spare -= 1
+            return 0
+        try:
+            return await self._budgets.take(self._team, self._budget, reserved=_RESERVED[urgency])
+        except DatabaseUnavailable:
+            return AGAIN_SECONDS
+        except WorkspaceGone:
+            return 0  # Slack refuses the edit
+
+
+class EditPaces:
+    """The paces of all workspaces' edits."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets
+        self._paces: dict[str, EditPace | SharedEditPace] = {}
+
+    def of(self, team: str) -> EditPace | SharedEditPace:
+        """Return the workspace's pace."""
+        if team not in self._paces:
+            is_shared = self._budgets.is_needed
+            self._paces[team] = SharedEditPace(self._budgets, team) if is_shared else EditPace()
+        return self._paces[team]
+
+    def forget(self, team: str) -> None:
+        """Forget the workspace: the app was uninstalled from it."""
+        self._paces.pop(team, None)

@@ -90,7 +90,7 @@ async def _follow(press: ButtonPress) -> Reply:
     context = press.context
     channel = await context.direct_message_alone()
     follower = LogFollower(own_client(context), context.slack, app, build, team=context.team, channel=channel)
-    await state_of(context).log_followers.start(follower)
+    await state_of(context).log_followers.start(follower, context.services.storage)
     message = sent_as_direct_message("I follow the log in our direct messages, for ten minutes at most.")
     return Reply(message, Visibility.ONE_PERSON, title=commands.TITLE)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -20,6 +21,10 @@ from services.jobs.background_job import BackgroundJob
 from services.jobs.workspace_tasks import WorkspaceTasks
 from services.slack.errors import SlackCallFailed
 from services.worker_processes.pool import WorkFailed
+from storage.budgets import Budget, Budgets
+from storage.database import DatabaseUnavailable, WorkspaceGone
+from storage.repositories import Repositories
+from storage.session_locks import SessionLocks
 
 log = structlog.get_logger()
 
@@ -68,36 +73,68 @@ class LogFollowers(BackgroundJob):
         """Forget the workspace: the app was uninstalled from it."""
         self._tasks.forget(team)
 
-    async def start(self, follower: LogFollower) -> None:
-        """Follow a build's log in a direct message. Raises CannotFollowLog, ProviderError, SlackCallFailed."""
-        async with self._start_lock:  # a button may be pressed twice at once
-            await self._start(follower)
+    async def start(self, follower: LogFollower, storage: Repositories) -> None:
+        """Follow a build's log in a direct message.
 
-    async def _start(self, follower: LogFollower) -> None:
+        Raises CannotFollowLog, ProviderError, SlackCallFailed, DatabaseUnavailable.
+        """
+        async with self._start_lock:  # a button may be pressed twice at once
+            await self._start(follower, storage)
+
+    async def _start(self, follower: LogFollower, storage: Repositories) -> None:
         key = follower.key
-        if key in self._tasks:
-            raise CannotFollowLog("You follow this log already; it is in our direct messages.")
-        if self._tasks.count(follower.team) >= MAX_PER_WORKSPACE:
-            raise CannotFollowLog(
-                f"{MAX_PER_WORKSPACE} logs are followed already, and Slack lets me write no faster."
-            )
-        if self._tasks.count(*key[:2]) >= MAX_PER_PERSON:
+        if self._tasks.count(*key[:2]) >= MAX_PER_PERSON and key not in self._tasks:
             raise CannotFollowLog(
                 f"You follow {MAX_PER_PERSON} logs already. Follow this one when one of them has ended."
             )
         if len(self._tasks) >= MAX_TOTAL:
             raise CannotFollowLog("As many logs are followed as I can at once. Try again in a few minutes.")
-        await follower.post(self._clock() + LASTS)
-        self._tasks.start(key, self._follow(follower), name="log follower")
+        async with AsyncExitStack() as stack:
+            await _reserve(stack, storage.database.session_locks, key)
+            await follower.post(self._clock() + LASTS)
+            self._tasks.start(
+                key, self._follow(follower, storage.budgets, stack.pop_all()), name="log follower"
+            )
 
-    async def _follow(self, follower: LogFollower) -> None:
-        while not follower.done:
-            # All followers of a workspace share its rate limit.
-            await self.pause(self._seconds_each * self._tasks.count(follower.team))
-            if self._stopping.is_set() or self._clock() >= follower.until:
-                await follower.stop()
-                return
-            await follower.update()
+    async def _follow(self, follower: LogFollower, budgets: Budgets, reserved: AsyncExitStack) -> None:
+        async with reserved:
+            while not follower.done:
+                # All followers of a workspace share its rate limit.
+                await self.pause(self._seconds_each * self._tasks.count(follower.team))
+                await self._wait_for_others(follower, budgets)
+                if self._stopping.is_set() or self._clock() >= follower.until:
+                    await follower.stop()
+                    return
+                await follower.update()
+
+    async def _wait_for_others(self, follower: LogFollower, budgets: Budgets) -> None:
+        """Wait for the followers of other bots."""
+        budget = Budget("followed logs", 1, 60 / self._seconds_each)
+        with suppress(DatabaseUnavailable, WorkspaceGone):
+            while budgets.is_needed and not self._stopping.is_set():
+                seconds = await budgets.take(follower.team, budget)
+                if not seconds:
+                    return
+                await self.pause(seconds)
+
+
+async def _reserve(stack: AsyncExitStack, locks: SessionLocks, key: tuple[str, str, str]) -> None:
+    """Take the locks of a followed log, of all bots; the stack releases them. Raises CannotFollowLog."""
+
+    async def acquire(*name: str) -> bool:
+        if await locks.acquire(*name) is None:
+            return False
+        stack.push_async_callback(locks.release, *name)
+        return True
+
+    if not await acquire("followed", *key):
+        raise CannotFollowLog("You follow this log already; it is in our direct messages.")
+    for number in range(MAX_PER_WORKSPACE):
+        if await acquire("follower", key[0], str(number)):
+            return
+    raise CannotFollowLog(
+        f"{MAX_PER_WORKSPACE} logs are followed already, and Slack lets me write no faster."
+    )
 
 
 class LogFollower:
