@@ -87,6 +87,7 @@ class AnchorScenario:
                 await writer.check()
             await use_anchor(database, keys, self.address if self.anchored else None, lambda: NOON)
             for number, team in enumerate(teams):
+                database.mark_present(team)
                 entry = AuditEntry(
                     event=Event.DONE, act="abort", personal=PersonalFields(person="U0ANNA"), app="a"
                 )

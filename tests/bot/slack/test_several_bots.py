@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from sandbox.slack.models import TEAM
@@ -16,9 +18,23 @@ from tests.support.postgres import PostgresServer
 from tests.support.request_recorder import RequestRecorder
 
 
+async def wait_until_they_listen(harness: ManyBots) -> None:
+    """Wait until each bot hears what the others say; each connects for that after its start."""
+    heard: set[tuple[str, str]] = set()
+    for bot in harness.bots:
+        bot._events.subscribe(PersonChanged, lambda event, name=bot.name: heard.add((name, event.team)))  # type: ignore[misc]
+    everything = {(bot.name, other.name) for bot in harness.bots for other in harness.bots}
+    async with asyncio.timeout(30):
+        while not heard >= everything:
+            for bot in harness.bots:
+                bot._events.publish(PersonChanged(bot.name, "somebody"))
+            await asyncio.sleep(0.05)
+
+
 @pytest.fixture
 async def harness(tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[ManyBots]:
     async with many_bots(tmp_path, postgres, count=3) as running_harness:
+        await wait_until_they_listen(running_harness)
         yield running_harness
         assert running_harness.slack.violations == []
 
@@ -80,8 +96,13 @@ async def test_a_home_is_shown_by_the_bot_at_which_it_was_opened_last(harness: M
 
 async def test_an_account_that_was_disconnected_is_forgotten_by_all_bots(harness: ManyBots) -> None:
     heard: list[PersonChanged] = []
+
+    def note(event: PersonChanged) -> None:
+        if event.person == "U0ANNA":
+            heard.append(event)
+
     for bot in harness.bots:
-        bot._events.subscribe(PersonChanged, heard.append)
+        bot._events.subscribe(PersonChanged, note)
     await harness.connect("anna")
     await harness.wait_until(lambda: len(heard) == len(harness.bots))
     await harness.disconnect("anna")
@@ -97,3 +118,20 @@ async def test_a_workspace_that_was_removed_by_one_bot_is_forgotten_by_all(harne
     harness.slack.uninstall(TEAM)
     await harness.wait_until(lambda: harness.count_rows_with(TEAM) == {})
     await harness.wait_until(lambda: not any(refresher_of(bot)._open for bot in harness.bots))
+
+
+async def test_all_bots_show_the_same_numbers_of_what_is_in_the_database(harness: ManyBots) -> None:
+    await harness.ask("/bitrise subscribe web", "subscribed this channel")
+    numbers = set()
+    async with aiohttp.ClientSession() as session:
+        for bot in harness.bots:
+            async with session.get(f"http://127.0.0.1:{bot.port}/metrics") as response:
+                lines = (await response.text()).splitlines()
+            numbers.add(
+                tuple(
+                    line
+                    for line in lines
+                    if line.startswith(("buildbell_subscriptions ", "buildbell_outbox_depth "))
+                )
+            )
+    assert numbers == {("buildbell_outbox_depth 0.0", "buildbell_subscriptions 1.0")}
