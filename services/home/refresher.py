@@ -217,10 +217,11 @@ class HomeRefresher(BackgroundJob):
         opened.published = blocks
 
     async def _wait_for_pace(self, context: RequestContext) -> None:
-        """Wait until the workspace may get another Home, of this bot and of all. Raises DatabaseUnavailable."""
+        """Wait until the workspace may get another Home, of this bot and of all."""
         await self._paces[context.team].acquire()
         budgets = context.services.storage.budgets
-        with suppress(WorkspaceGone):  # then Slack refuses it
+        # A removed workspace is refused by Slack; a Home that says that the database is away must be shown.
+        with suppress(WorkspaceGone, DatabaseUnavailable):
             while budgets.is_needed:
                 seconds = await budgets.take(context.team, SHARED_HOMES)
                 if not seconds:
