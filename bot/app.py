@@ -224,8 +224,9 @@ class Application:
             self._settings.database_url, wait_seconds=self._timings.database_wait_seconds
         )
         database.use_engine(self._engine.wake)
-        self._events.connect(database)
         exit_stack.push_async_callback(database.close)
+        self._events.connect(database)
+        exit_stack.push_async_callback(self._events.close)
         actions = ActionRegistry(action for spec in self._registry for action in spec.actions)
         storage = Repositories(
             database,

@@ -77,6 +77,11 @@ class EventBus:
         for kind in _SHARED:
             database.listen(kind.topic, partial(self._receive, kind))
 
+    async def close(self) -> None:
+        """Publish only in this process from now on, once the others know what was published before."""
+        self._database = None
+        await asyncio.gather(*self._forwarding, return_exceptions=True)
+
     def subscribe(self, kind: type[EventT], subscriber: Callable[[EventT], None]) -> None:
         """Call the subscriber with each event of this class; it must not block."""
         self._subscribers[kind].append(subscriber)

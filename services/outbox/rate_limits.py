@@ -189,6 +189,13 @@ class SharedEditPace:
             await self._budgets.hold(self._team, self._budget, seconds)
 
     async def _grant(self) -> None:
+        try:
+            await self._grant_in_turn()
+        except Exception as problem:  # noqa: BLE001 - it is the waiting edits' error
+            while (waiter := self._first()) is not None:
+                waiter.granted.set_exception(problem)
+
+    async def _grant_in_turn(self) -> None:
         while (first := self._first()) is not None:
             self._news.clear()
             seconds = await self._take(first.urgency)
