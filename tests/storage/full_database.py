@@ -42,7 +42,7 @@ ANNA, BEN, TEAM = "U0ANNA", "U0BEN", "T1"
 TOKEN = "anna-has-this-token-at-bitrise"
 SLACK_TOKEN = "xoxb-this-is-slacks-own"
 STARTED_BY_ANNA = {
-    "environments": [{"key": "BUILDBELL_STARTED_BY", "value": ANNA}, {"key": "PIN", "value": "1234"}]
+    "environments": [{"key": "BUILDBELL_STARTED_BY", "value": ANNA}, {"key": "PIN", "value": "pin-1234"}]
 }
 
 
