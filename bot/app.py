@@ -205,9 +205,11 @@ class Application:
                 removals,
                 *create_jobs(self._settings, services, anchor, self._timings),
             ):
+                job.locks = storage.database.session_locks
                 self._supervisor.start_job(job)
             # These send requests with the tokens that are checked at the start.
             for job in providers.jobs:
+                job.locks = storage.database.session_locks
                 self._supervisor.start_job(job, condition=token_check.wait)
             try:
                 await self._supervisor.run()

@@ -29,6 +29,7 @@ class PendingActionExpiry(BackgroundJob):
 
     name = "expiry of pending actions"
     unit = Unit.EXPIRE
+    is_exclusive = True
     retry_seconds = AGAIN_SECONDS
     error_event = "proposals.broken"
 

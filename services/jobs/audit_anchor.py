@@ -154,6 +154,7 @@ class AnchorWriter(BackgroundJob):
     """
 
     name = "audit anchor"
+    is_exclusive = True
 
     def __init__(
         self,

@@ -16,10 +16,13 @@ import structlog
 from domain.unit import Unit
 from services.jobs.schedule import Schedule
 from storage.database import AGAIN_SECONDS, DatabaseUnavailable
+from storage.session_locks import SessionLocks
 
 log = structlog.get_logger()
 
 MAX_RETRY_SECONDS = 600.0
+# After these seconds a bot tries again to run what another one is running.
+LOCKED_SECONDS = 1.0
 
 
 class BackgroundJob(ABC):
@@ -31,12 +34,17 @@ class BackgroundJob(ABC):
     but each only once at a time. After an error, which is logged as `error_event`, the key is run again in
     `retry_seconds`, and later each time; without them, an error ends the bot. While the database
     is away, which it logs itself, every job waits for it.
+
+    With the `locks` of the bot, one of several bots on a database runs a key at a time; the next one then finds what is
+    still due. `is_exclusive` is False for jobs that see to that themselves, and for those of this process only.
     """
 
     name: str
     unit: Unit | None = None
     key: str | None = ""
     retry_seconds: float | None = None
+    is_exclusive = False
+    locks: SessionLocks | None = None
     error_event = "job.failed"
 
     def __init__(self) -> None:
@@ -123,9 +131,24 @@ class BackgroundJob(ABC):
                 return
 
     def _start_run(self, key: str) -> asyncio.Task[float | None]:
-        task = asyncio.create_task(self.run_for(key), name=self.name)
+        run = (
+            self.run_for(key)
+            if self.locks is None or not self.is_exclusive
+            else self._run_alone(key, self.locks)
+        )
+        task = asyncio.create_task(run, name=self.name)
         task.add_done_callback(lambda _task: self._woken.set())
         return task
+
+    async def _run_alone(self, key: str, locks: SessionLocks) -> float | None:
+        """Run for the key, unless another bot does so: then what it was woken for is looked for a little later."""
+        name = ("job", str(self.unit or self.name), key)
+        if await locks.acquire(*name) is None:
+            return LOCKED_SECONDS
+        try:
+            return await self.run_for(key)
+        finally:
+            await locks.release(*name)
 
     def _seconds_after(
         self, key: str, task: asyncio.Task[float | None], failures: dict[str, int]

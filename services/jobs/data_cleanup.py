@@ -29,6 +29,7 @@ class DataCleanup(BackgroundJob):
 
     name = "data cleanup"
     unit = Unit.PRUNE
+    is_exclusive = True
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class TemporaryFileCleanup(BackgroundJob):
 
     name = "temporary files"
     unit = Unit.DELETE_FILE
+    is_exclusive = True
     retry_seconds = AGAIN_SECONDS
     error_event = "files.broken"
 

@@ -44,6 +44,7 @@ class WorkflowStepCompletion(BackgroundJob):
 
     name = "workflow steps"
     unit = Unit.CONCLUDE_STEP
+    is_exclusive = True
     retry_seconds = LOOK_SECONDS
 
     def __init__(

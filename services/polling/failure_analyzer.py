@@ -32,6 +32,7 @@ class FailureAnalyzer(BackgroundJob):
     """Finds the cause of one provider's failed builds that a notification was enqueued for, one at a time."""
 
     unit = Unit.READ_LOG
+    is_exclusive = True
     retry_seconds = AGAIN_SECONDS
 
     def __init__(
