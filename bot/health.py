@@ -40,6 +40,7 @@ class Health:
             "sockets": await self.connection.count_sockets(),
             "database": self.storage.database.is_available,
         }
+        await self.pollers.refresh()
         for provider, poller in self.pollers.pollers.items():
             details[f"{provider}_failures"] = poller.failures
         if self.anchor is not None:
@@ -67,6 +68,7 @@ class Health:
             metrics.subscriptions.set(await self.storage.subscriptions.count())
             metrics.oldest_due = await self.storage.outbox.oldest_due(self.clock())
         metrics.record_outbox_age(self.clock())
+        await self.pollers.refresh()
         for provider, poller in self.pollers.pollers.items():
             last = poller.last_success.timestamp() if poller.last_success else 0
             metrics.record_poll_state(

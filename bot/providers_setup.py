@@ -33,6 +33,7 @@ from services.metrics import Metrics
 from services.polling.failure_analyzer import FailureAnalyzer
 from services.polling.poll import Poll
 from services.polling.poll_counter import count_polls
+from services.polling.poll_schedule import PollSchedule
 from services.polling.poller import Intervals, Poller, Pollers
 from services.provider_connection import ProviderConnection
 from services.provider_description import ProviderRegistry
@@ -164,20 +165,24 @@ def make_pollers(
         if connection.config.token is None or connection.build_source is None:
             continue
         source = connection.build_source(provider_clients.service, provider_clients.provider_clock)
+        token = _fingerprint(source.provider, connection.api_url, connection.config.token)
+        schedule = PollSchedule(storage, source.provider, token, clock=clock)
         poll = Poll(
             source,
             storage,
             PollRecorder(
                 storage.database, compare=find_changes, match=match_changes, run_messages=storage.run_messages
             ),
-            token=_fingerprint(source.provider, connection.api_url, connection.config.token),
+            token=token,
             clock=clock,
             provider_clock=provider_clients.provider_clock,
             max_apps=connection.apps_per_poll,
+            schedule=schedule,
         )
         poller = Poller(
             source.provider,
             count_polls(poll, source.provider, metrics),
+            schedule=schedule,
             intervals=intervals,
             events=events,
             probe=source.probe,
@@ -185,7 +190,7 @@ def make_pollers(
             randomness=random.Random(),  # noqa: S311 - only spreads the polls out
         )
         pollers.append((source, poller))
-    return Pollers(pollers, wake=storage.database.wake)
+    return Pollers(pollers)
 
 
 def failure_analyzers(

@@ -164,6 +164,13 @@ def m016_subscribed_apps(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
+def m019_polls(db: sqlite_utils.Database) -> None:
+    """Add what several bots on one database share about polls: whose turn it is, failures, and pauses."""
+    for statement in NINETEENTH:
+        db.execute(statement)
+
+
+@migrations()
 def m020_several_bots(db: sqlite_utils.Database) -> None:
     """Add what several bots on one database have to know of each other."""
     for statement in TWENTIETH:
@@ -484,6 +491,18 @@ SIXTEENTH = (
     # Kinds of subscriptions that polls ask for, and of which there are few. The conditions are those of the queries.
     "CREATE INDEX subscriptions_with_limits ON subscriptions (provider) WHERE terms LIKE '%_over%'",
     """CREATE INDEX subscriptions_to_attempts ON subscriptions (provider) WHERE terms LIKE '%"attempts":%'""",
+)
+
+NINETEENTH = (
+    # How the polls with each token go (domain.poll_status), if several bots share the database. `token`: a fingerprint,
+    # or the name of another poll with the provider's token.
+    """CREATE TABLE polls (
+        token TEXT PRIMARY KEY, provider TEXT NOT NULL, polled INTEGER NOT NULL DEFAULT 0,
+        revision INTEGER NOT NULL DEFAULT 0, requested INTEGER NOT NULL DEFAULT 0,
+        answered INTEGER NOT NULL DEFAULT 0, next_at TEXT, not_before TEXT, failures INTEGER NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT '', last_success TEXT, last_read TEXT NOT NULL DEFAULT '') WITHOUT ROWID""",
+    # Until when no request is sent with a token, of the bot or of a user, because the provider has asked for a pause.
+    "CREATE TABLE pauses (token TEXT PRIMARY KEY, until TEXT NOT NULL) WITHOUT ROWID",
 )
 
 TWENTIETH = (

@@ -90,12 +90,19 @@ COLUMNS = {
     ),
     "oauth_states": Columns(impersonal=_names("fingerprint expires_at")),
     "passing_files": Columns(owner=_names("user_id"), impersonal=_names("team_id file_id delete_at")),
+    "pauses": Columns(impersonal=_names("token until")),
     "people": Columns(owner=_names("user_id"), impersonal=_names("team_id name email mention")),
     "pipelines": Columns(
         texts=_names("body"), impersonal=_names("provider pipeline_id attempt app_slug ended seen_at")
     ),
     "policies": Columns(
         user_ids=_names("set_by"), texts=_names("body"), impersonal=_names("id team_id set_at")
+    ),
+    "polls": Columns(
+        impersonal=_names(
+            "token provider polled revision requested answered next_at not_before failures reason last_success"
+            " last_read"
+        ),
     ),
     "proposals": Columns(
         owner=_names("asked_by"),

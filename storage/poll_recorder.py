@@ -23,6 +23,7 @@ from storage.empty_pipelines import end_runs_without_builds
 from storage.failure_analyses import schedule_analyses, store_failure
 from storage.outbox import enqueue
 from storage.pipelines import forget_pipelines, save_pipelines
+from storage.polls import advance_poll
 from storage.slack_messages import refresh_messages_before_end
 from storage.subscriptions import subscriptions_to_match, teams_with_authors
 from storage.timestamps import from_text, to_text
@@ -57,13 +58,16 @@ class PollRecorder:
         self._match = match
         self._run_messages = run_messages
 
-    async def record(self, poll: PollSnapshot, *, at: datetime) -> Sequence[BuildChange]:
+    async def record(
+        self, poll: PollSnapshot, *, at: datetime, polled: int | None = None
+    ) -> Sequence[BuildChange]:
         """Compare a poll with the stored state, store the changes, and enqueue notifications. Returns the changes.
 
         This happens in one transaction, so that a subscription added or removed at the same time is neither missed nor
-        notified in vain.
+        notified in vain. `polled`: the number of polls with the token, as the poll has read it. Raises PollSuperseded,
+        and stores nothing, if it has changed since: what the poll compares with may be too old.
         """
-        return await self._database.write(lambda db: self._record(db, poll, at))
+        return await self._database.write(lambda db: self._record(db, poll, at, polled))
 
     async def enqueue(self, notifications: Sequence[NewNotification], *, at: datetime) -> None:
         """Enqueue notifications that are caused by time alone."""
@@ -74,8 +78,12 @@ class PollRecorder:
 
         await self._database.write(work)
 
-    def _record(self, db: Connection, poll: PollSnapshot, at: datetime) -> Sequence[BuildChange]:
+    def _record(
+        self, db: Connection, poll: PollSnapshot, at: datetime, polled: int | None
+    ) -> Sequence[BuildChange]:
         lock_watching(db, [poll.provider])
+        if polled is not None:
+            advance_poll(db, poll.token, polled)
         snapshots, outdated = split_outdated(db, poll.provider, poll.snapshots)
         _store_first_snapshots(db, poll.provider, snapshots)
         builds = [build for build in poll.builds if build.app_slug not in outdated]

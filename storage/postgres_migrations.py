@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from storage.migrations import FIFTEENTH, SIXTEENTH, TWENTIETH
+from storage.migrations import FIFTEENTH, NINETEENTH, SIXTEENTH, TWENTIETH
 
 # SQLite compares text byte by byte; so do these columns, whatever collation the database has. Its numbers have 64 bits.
 _TYPES = {"TEXT": 'TEXT COLLATE "C"', "INTEGER": "BIGINT"}
@@ -194,5 +194,6 @@ MIGRATIONS = {
     "m014_threads_of_people": _FIRST,
     "m015_streaks_in_columns": FIFTEENTH,
     "m016_subscribed_apps": SIXTEENTH,
+    "m019_polls": NINETEENTH,
     "m020_several_bots": TWENTIETH,
 }

@@ -23,8 +23,10 @@ from storage.failure_analyses import FailureAnalyses
 from storage.last_triggers import LastTriggers
 from storage.oauth_sessions import OAuthSessions
 from storage.outbox import Outbox
+from storage.pauses import Pauses
 from storage.pending_actions import PendingActions
 from storage.personal_data import WITH_TOKENS, known_teams, lock_workspaces, wipe_workspaces
+from storage.polls import Polls
 from storage.slack_deliveries import SlackDeliveries
 from storage.slack_messages import SlackMessages
 from storage.started_runs import unfollow_forgotten_runs
@@ -88,6 +90,8 @@ class Repositories:
         self.signing = vault if vault is not None else SecretBox([secrets.token_urlsafe(SHORTEST_KEY)])
         self.subscriptions = Subscriptions(database)
         self.watched_builds = WatchedBuilds(database)
+        self.polls = Polls(database)
+        self.pauses = Pauses(database)
         self.outbox = Outbox(database)
         self.slack_messages = SlackMessages(database)
         self.failure_analyses = FailureAnalyses(database)

@@ -18,6 +18,7 @@ from domain.subscription import AccessSource, Scope, Subscription
 from domain.unit import Unit
 from storage.connection import Connection
 from storage.database import Database
+from storage.polls import raise_watch_revision
 from storage.slack_messages import store_app_with_messages
 from storage.subscribed_apps import find_candidates, index_subscriptions, remove_from_index
 from storage.timestamps import from_text, to_text
@@ -31,7 +32,8 @@ _PARAMETERS = 900
 class Subscriptions:
     """All subscriptions of all workspaces, for the poller.
 
-    `revision` increases whenever the set of watched apps may have changed.
+    `revision` increases whenever this bot may have changed the set of watched apps. A bot that shares the database
+    reads what all bots have changed: PollStatus has that revision.
     """
 
     def __init__(self, database: Database) -> None:
@@ -240,6 +242,7 @@ def end_subscription(db: Connection, subscription: Subscription) -> None:
     app = subscription.app
     if ended:
         remove_from_index(db, subscription.id)
+        raise_watch_revision(db, [subscription.provider])
     if app is None or not ended:
         return
     remaining = db.execute(

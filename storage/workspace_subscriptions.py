@@ -17,6 +17,7 @@ from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from storage.connection import Connection
 from storage.database import WorkspaceDatabase
 from storage.outbox import enqueue, run_parcel
+from storage.polls import raise_watch_revision
 from storage.slack_messages import enqueue_message
 from storage.started_runs import ACCESS_LOST, adopt_message, unfollow
 from storage.subscribed_apps import EVERY_APP, index_subscriptions
@@ -140,7 +141,7 @@ class WorkspaceSubscriptions:
         where = f"{_IN_WORKSPACE} AND channel_id = ? AND subscriptions.provider = ? AND subscriptions.app_slug = ?"
         for existing in select_subscriptions(db, where, [self._team, new.channel, new.provider, new.slug]):
             if existing.terms == new.terms:
-                self._resume(db, existing.id, new.by, new.scope, new.at)
+                self._resume(db, existing, new.by, new.scope, new.at)
                 return existing.id
         return self._insert(db, new)
 
@@ -225,6 +226,7 @@ class WorkspaceSubscriptions:
         ).fetchone()
         self._mark_confirmed(db, identity, new.scope, new.at)
         index_subscriptions(db, "id = ?", [identity])
+        raise_watch_revision(db, [new.provider])
         return int(identity)
 
     async def change(self, subscription: Subscription, terms: NotificationRule) -> None:
@@ -237,6 +239,7 @@ class WorkspaceSubscriptions:
                 [_encode_terms(terms), subscription.id, self._team],
             )
             index_subscriptions(db, f"id = ? AND {_IN_WORKSPACE}", [subscription.id, self._team])
+            raise_watch_revision(db, [subscription.provider])
 
         await self._database.write(work)
         self._all_subscriptions.mark_changed()
@@ -246,7 +249,7 @@ class WorkspaceSubscriptions:
 
         def work(db: Connection) -> None:
             lock_watching(db, [subscription.provider])
-            self._stop(db, [subscription.id], StopReason.PAUSED, at)
+            self._stop(db, [subscription], StopReason.PAUSED, at)
             self._drop_pending(db, subscription, "paused")
 
         await self._database.write(work)
@@ -259,7 +262,7 @@ class WorkspaceSubscriptions:
 
         def work(db: Connection) -> None:
             self._lock(db, subscription.provider, by)
-            self._resume(db, subscription.id, by, scope, at)
+            self._resume(db, subscription, by, scope, at)
 
         await self._database.write(work)
         self._all_subscriptions.mark_changed()
@@ -281,11 +284,10 @@ class WorkspaceSubscriptions:
     async def stop(self, channel: str, reason: str, at: datetime) -> list[Subscription]:
         """Stop the subscriptions of a channel that can't be notified any more. Returns those that were active."""
         running = await self._find(f"channel_id = ? AND stopped_reason IS NULL AND {_LASTING}", [channel])
-        ids = [subscription.id for subscription in running]
 
         def work(db: Connection) -> None:
             lock_watching(db, {subscription.provider for subscription in running})
-            self._stop(db, ids, reason, at)
+            self._stop(db, running, reason, at)
 
         await self._database.write(work)
         return running
@@ -307,7 +309,7 @@ class WorkspaceSubscriptions:
                 unfollow(db, subscription, ACCESS_LOST, self._run_messages)
                 return True
             self._drop_pending(db, subscription, StopReason.UNSEEN)
-            return bool(self._stop(db, [subscription.id], StopReason.UNSEEN, at))
+            return bool(self._stop(db, [subscription], StopReason.UNSEEN, at))
 
         stopped = await self._database.write(work)
         self._all_subscriptions.mark_changed()
@@ -346,7 +348,8 @@ class WorkspaceSubscriptions:
         lock_watching(db, [provider])
         db.lock("account", self._team, creator)
 
-    def _stop(self, db: Connection, ids: Sequence[int], reason: str, at: datetime) -> int:
+    def _stop(self, db: Connection, subscriptions: Sequence[Subscription], reason: str, at: datetime) -> int:
+        ids = [subscription.id for subscription in subscriptions]
         if not ids:
             return 0
         chosen = f"{_IN_WORKSPACE} AND id IN ({', '.join('?' * len(ids))})"
@@ -355,9 +358,13 @@ class WorkspaceSubscriptions:
             [reason, to_text(at), self._team, *ids],
         ).rowcount
         index_subscriptions(db, chosen, [self._team, *ids])
+        raise_watch_revision(db, {subscription.provider for subscription in subscriptions})
         return int(stopped)
 
-    def _resume(self, db: Connection, identity: int, by: str, scope: Scope, at: datetime) -> None:
+    def _resume(
+        self, db: Connection, subscription: Subscription, by: str, scope: Scope, at: datetime
+    ) -> None:
+        identity = subscription.id
         db.execute(
             "UPDATE subscriptions SET stopped_reason = NULL, stopped_at = NULL, unsure_since = NULL,"
             " checked_at = NULL, created_by = ?, seen_as = ?, apps = ?, sees_logs = ?"
@@ -366,6 +373,7 @@ class WorkspaceSubscriptions:
         )
         self._mark_confirmed(db, identity, scope, at)
         index_subscriptions(db, f"{_IN_WORKSPACE} AND id = ?", [self._team, identity])
+        raise_watch_revision(db, [subscription.provider])
 
     def _mark_confirmed(self, db: Connection, identity: int, scope: Scope, at: datetime) -> None:
         """Note that the creator's access was just checked, unless their account was removed since."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from datetime import datetime
 from functools import partial
 from typing import Any, Protocol
 
@@ -24,6 +23,7 @@ from providers.bitrise.provider import BITRISE
 from providers.bitrise.state import BitriseState
 from providers.bitrise.webhook import Webhook
 from providers.http.environment import ProviderEnvironment
+from providers.http.pauses import TokenPauses
 from services.jobs.background_job import BackgroundJob
 from services.provider_connection import Finding, ProviderConfig, ProviderConnection, apps_finding
 
@@ -83,7 +83,7 @@ def _client_factory(
     environment: ProviderEnvironment, settings: BitriseSettings
 ) -> Callable[[Credentials], BitriseClient]:
     """Return what makes clients; those that share a token share its pauses."""
-    pauses: dict[str, datetime] = {}
+    pauses = TokenPauses(environment.storage.pauses if environment.storage is not None else None)
     runner: dict[str, Any] = {} if environment.runner is None else {"runner": environment.runner}
 
     def make(credentials: Credentials) -> BitriseClient:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Protocol
 
 from pydantic import SecretStr
@@ -19,6 +18,7 @@ from providers.buildio.polling.deployments import WORKFLOW
 from providers.buildio.polling.source import REQUESTS_AN_APP, BuildioBuildSource
 from providers.buildio.provider import BUILDIO
 from providers.http.environment import ProviderEnvironment
+from providers.http.pauses import TokenPauses
 from services.provider_connection import Finding, OAuthFlow, ProviderConfig, ProviderConnection, apps_finding
 from storage.watch_reset import WatchBaseline
 
@@ -93,7 +93,7 @@ def _client_factory(
     environment: ProviderEnvironment, settings: BuildioSettings
 ) -> Callable[[Credentials], BuildioClient]:
     """Return what makes clients; those that share a token share its pauses."""
-    pauses: dict[str, datetime] = {}
+    pauses = TokenPauses(environment.storage.pauses if environment.storage is not None else None)
 
     def make(credentials: Credentials) -> BuildioClient:
         return BuildioClient(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -32,6 +31,7 @@ from domain.provider_errors import (
     pause_until,
 )
 from domain.url import read_address, resolve_redirect
+from providers.http.pauses import TokenPauses
 from providers.http.transport import (
     LARGEST_ANSWER,
     Busy,
@@ -70,7 +70,7 @@ def _origin_of(url: str) -> tuple[str, str, int] | None:
 class ApiClient:
     """A client for a provider's API with one set of credentials.
 
-    Clients that use the same token and the same `pauses` dict pause together: after a 429 none of them sends a request
+    Clients that use the same token and the same `pauses` pause together: after a 429 none of them sends a request
     before the pause ends. `scheme` is the word before the token in the Authorization header. `errors_in_text`: an
     error that is not JSON is quoted as it is.
     """
@@ -87,7 +87,7 @@ class ApiClient:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         randomness: random.Random | None = None,
         deadline: timedelta = DEADLINE,
-        pauses: dict[str, datetime] | None = None,
+        pauses: TokenPauses | None = None,
         errors_in_text: bool = True,
     ) -> None:
         self._provider, self._scheme = provider, scheme
@@ -100,7 +100,7 @@ class ApiClient:
         self._randomness = randomness or random.Random()  # noqa: S311 - it only spreads retries out
         self._deadline = deadline
         self._errors_in_text = errors_in_text
-        self._pauses = pauses if pauses is not None else {}
+        self._pauses = pauses or TokenPauses()
 
     @property
     def host(self) -> str:
@@ -154,7 +154,7 @@ class ApiClient:
         """Send a request with the token, and follow the redirects of a read. Raises ProviderError."""
         try:
             token = await self._credentials.token(changes=method != "GET")
-            self._check_pause(token)
+            await self._check_pause(token)
             has_retried = False
             url = path if path.startswith(("http://", "https://")) else self.base_url + path
             for _ in range(MAX_REDIRECTS):
@@ -163,7 +163,7 @@ class ApiClient:
                     raise ProviderDown("it sent the request elsewhere")
                 response = await self._send(method, url, params, json, token, seconds)
                 content = json_without_nul(response.content)
-                self._record_pause(response, token)
+                await self._record_pause(response, token)
                 if response.status_code < 300:
                     return ApiResponse(response.status_code, content)
                 if response.status_code >= 400:
@@ -240,22 +240,18 @@ class ApiClient:
         self._http.counts.count_provider_error(self._provider, kind)
         return error
 
-    def _check_pause(self, token: SecretStr | None) -> None:
-        until = self._pauses.get(_hash_token(token))
+    async def _check_pause(self, token: SecretStr | None) -> None:
+        until = await self._pauses.until(token)
         if until is not None and until > self._clock():
             raise RateLimited(until)
 
-    def _record_pause(self, response: Response, token: SecretStr | None) -> None:
-        until = pause_until(response.headers, now=self._clock())
+    async def _record_pause(self, response: Response, token: SecretStr | None) -> None:
+        now = self._clock()
+        until = pause_until(response.headers, now=now)
         if until is not None:
-            self._pauses[_hash_token(token)] = until
+            await self._pauses.record(token, until, now)
             self._http.counts.count_provider_pause(self._provider)
             log.info("provider.pause", host=self.host, until=until.isoformat(), status=response.status_code)
-
-
-def _hash_token(token: SecretStr | None) -> str:
-    """Return the key for a token in the pause table, which must not contain the token itself."""
-    return hashlib.sha256(token.get_secret_value().encode()).hexdigest() if token is not None else ""
 
 
 def path_of(*parts: str, provider: Provider) -> str:

@@ -289,7 +289,9 @@ class HomeRefresher(BackgroundJob):
             missing_subscriptions=home.missing_places(places.direct_problem, places.channels_problem),
             missing_builds=_explain_missing_builds(apps_problem),
             covers_all_apps=snapshot.whole and (visible is None or await context.is_linked(provider)),
-            outages=subscription_commands.unavailable_providers(self._clients.configured, self._pollers),
+            outages=await subscription_commands.unavailable_providers(
+                self._clients.configured, self._pollers
+            ),
             providers=[
                 registry.presentation_of(configured)
                 for configured in self._clients.configured or (self._clients.first,)

@@ -52,6 +52,7 @@ class AccessChecker(BackgroundJob):
 
     name = "access checks"
     unit = Unit.CHECK_ACCESS
+    is_exclusive = True
     retry_seconds = LONGEST_SLEEP
     error_event = "sight.broken"
 
@@ -125,6 +126,7 @@ class AccessChecker(BackgroundJob):
                     await self._check_subscription(subscription, now, account)
                 except ProviderError as problem:
                     log.info("sight.later", provider=subscription.provider, reason=str(problem))
+                    await self._pollers.refresh()
                     if self._pollers.outage(subscription.provider) is not None:
                         unavailable.add(subscription.provider)  # the provider answers nobody
                     else:

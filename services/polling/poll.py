@@ -11,6 +11,7 @@ from domain.build import BuildChange, BuildState
 from domain.notifications.matching import DurationLimits, find_overdue
 from domain.poll_state import PolledApp, PollSnapshot, PollState
 from domain.polling import BuildSource, CachedResponse, PollInput, PollResult
+from services.polling.poll_schedule import PollSchedule
 from storage.database import DatabaseUnavailable
 from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
@@ -32,7 +33,8 @@ class PollOutcome:
 class Poll:
     """Polls a provider with one token; each call is one poll, and calls never overlap.
 
-    `max_apps`: the number of apps that one poll reads individually; the others take turns.
+    `max_apps`: the number of apps that one poll reads individually; the others take turns. `schedule` knows whether
+    another bot has polled meanwhile: then nothing counts that was remembered.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Poll:
         clock: Callable[[], datetime],
         provider_clock: Callable[[], datetime] | None = None,
         max_apps: int = 100,
+        schedule: PollSchedule | None = None,
     ) -> None:
         self._source = reader
         self._provider = reader.provider
@@ -53,6 +56,7 @@ class Poll:
         self._token = token
         self._clock = clock
         self._provider_clock = provider_clock or clock
+        self._schedule = schedule or PollSchedule(storage, reader.provider, token, clock=clock)
         self._state: PollState | None = None
         self._apps: Mapping[str, PolledApp] | None = None
         self._unjoined: Sequence[str] = ()
@@ -67,14 +71,22 @@ class Poll:
         """Poll once and record the result.
 
         Raises ProviderError if part of the poll failed: what was read before is still recorded, and nothing counts
-        as read that was not.
+        as read that was not. Raises PollSuperseded if another bot has polled meanwhile.
         """
+        if not self._schedule.is_continued:
+            self._forget()
         try:
             return await self._poll()
         except DatabaseUnavailable:
             # The state in memory may be older or newer than what is stored.
             self._state, self._apps, self._revision = None, None, -1
             raise
+
+    def _forget(self) -> None:
+        self._state, self._apps, self._revision = None, None, -1
+        self._responses.clear()
+        self._notified_overdue.clear()
+        self._last_read = self._schedule.current.last_read
 
     async def _poll(self) -> PollOutcome:
         state = await self._current_state()
@@ -103,10 +115,11 @@ class Poll:
         return PollOutcome(changes, running=running, overdue=has_overdue, pipelines=pipelines_changed)
 
     async def _current_state(self) -> PollState:
-        if self._state is None or self._revision != self._storage.subscriptions.revision:
+        revision = self._schedule.revision
+        if self._state is None or self._revision != revision:
             # The apps are read again only if subscriptions have changed: there can be ten thousand.
-            known = self._apps if self._revision == self._storage.subscriptions.revision else None
-            self._revision = self._storage.subscriptions.revision
+            known = self._apps if self._revision == revision else None
+            self._revision = revision
             self._state = await self._storage.watched_builds.state(self._token, self._provider, known)
             if known is None:
                 self._duration_limits = DurationLimits(
@@ -128,6 +141,7 @@ class Poll:
         chosen = [slug for slug in in_turn if slug not in preferred][: self._max_apps - len(preferred)]
         if chosen:
             self._last_read = chosen[-1]
+            self._schedule.note_last_read(self._last_read)
         return [*preferred, *chosen]
 
     async def _enqueue_overdue(self) -> bool:
@@ -170,7 +184,8 @@ class Poll:
         if _is_unchanged(snapshot, state):
             self._responses.update(result.answers)
             return ()
-        changes = await self._recorder.record(snapshot, at=self._clock())
+        changes = await self._recorder.record(snapshot, at=self._clock(), polled=self._schedule.guard)
+        self._schedule.note_recorded()
         # Responses are cached only after the result is stored: a cached response is skipped in the next poll.
         self._responses.update(result.answers)
         self._state = None

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
 
 from domain.build import App
 from domain.poll_state import Baseline
+from domain.poll_status import PollStatus
 from domain.polling import BuildSource
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, InvalidToken, ProviderError, RateLimited
@@ -20,7 +20,9 @@ from domain.unit import Unit
 from services.events import BuildsChanged, EventBus
 from services.jobs.background_job import BackgroundJob
 from services.polling.poll import PollOutcome
+from services.polling.poll_schedule import SHORTEST_PAUSE, PollEnd, PollSchedule
 from storage.database import DatabaseProblem, DatabaseUnavailable
+from storage.polls import PollSuperseded
 
 log = structlog.get_logger()
 
@@ -28,8 +30,6 @@ LONGEST_PAUSE = timedelta(minutes=5)
 # After so many failures in a row the provider is only probed, until a probe succeeds.
 CIRCUIT_OPENS_AFTER = 5
 OUTAGE_AFTER = 3
-# However often a poll is requested.
-SHORTEST_PAUSE = 0.2
 
 
 @dataclass(frozen=True)
@@ -51,8 +51,8 @@ class Outage:
 class Poller(BackgroundJob):
     """Polls a provider repeatedly, and publishes that there are changes, or that the provider fails.
 
-    A failed poll is tried again later; no failure ends the polling. `last_success` and `failures` (in a row) are its
-    state.
+    A failed poll is tried again later; no failure ends the polling. `schedule` remembers how the polls go, and decides
+    whether this bot makes the next one, or another one on the database.
     """
 
     unit = Unit.POLL
@@ -62,6 +62,7 @@ class Poller(BackgroundJob):
         provider: Provider,
         poll: Callable[[], Awaitable[PollOutcome]],
         *,
+        schedule: PollSchedule,
         intervals: Intervals,
         events: EventBus,
         clock: Callable[[], datetime],
@@ -71,24 +72,32 @@ class Poller(BackgroundJob):
         super().__init__()
         self.name = f"polling of {provider}"
         self.key = str(provider)
+        self.schedule = schedule
         self._poll = poll
         self._probe = probe
         self._intervals = intervals
         self._events = events
         self._clock = clock
         self._randomness = randomness
-        # Times of the event loop, so that a change of the system clock does not matter.
-        self._next_poll_allowed = 0.0
-        self.last_success: datetime | None = None
-        self.failures = 0
-        self._reason = ""
+        self._has_news = False
+
+    @property
+    def last_success(self) -> datetime | None:
+        """The last successful poll; None if there was none since the start."""
+        return self.schedule.status.last_success
+
+    @property
+    def failures(self) -> int:
+        """The number of failed polls in a row."""
+        return self.schedule.status.failures
 
     @property
     def outage(self) -> Outage | None:
         """The current outage; None while polls succeed, and after fewer than three failures in a row."""
-        if self.failures < OUTAGE_AFTER:
+        status = self.schedule.status
+        if status.failures < OUTAGE_AFTER:
             return None
-        return Outage(self.last_success, self._reason)
+        return Outage(status.last_success, status.reason)
 
     @property
     def is_circuit_open(self) -> bool:
@@ -96,17 +105,17 @@ class Poller(BackgroundJob):
         return self.failures >= CIRCUIT_OPENS_AFTER
 
     async def run_once(self) -> float | None:
-        """Poll; if the job was woken earlier than the provider allows a poll, wait until then."""
-        loop = asyncio.get_running_loop()
-        early = self._next_poll_allowed - loop.time()
-        if early > 0:
-            return early
-        pause, shortest = await self._poll_once()
-        self._next_poll_allowed = loop.time() + shortest
-        return pause
+        """Poll, unless another bot does, or the job was woken earlier than the provider allows a poll."""
+        try:
+            return await self.schedule.run(self._poll_once)
+        finally:
+            # Whoever hears of it may ask at once how the polls go, so that has to be stored before.
+            if self._has_news:
+                self._has_news = False
+                self._events.publish(BuildsChanged())
 
-    async def _poll_once(self) -> tuple[float, float]:
-        """Poll; return the seconds to wait before the next poll, and the least of them if one is requested."""
+    async def _poll_once(self) -> PollEnd:
+        """Poll; return how that has ended."""
         try:
             if self.is_circuit_open and self._probe is not None:
                 # One small request without retries: more would not help a provider that is down.
@@ -114,32 +123,26 @@ class Poller(BackgroundJob):
                 log.info("watch.recovered", failures=self.failures)
             outcome = await self._poll()
         except RateLimited as limit:
-            self.failures += 1
-            self._reason = str(limit)
             until = limit.until or self._clock() + timedelta(seconds=self._intervals.rest)
             log.warning("watch.rate_limited", until=until.isoformat())
-            self._events.publish(BuildsChanged())
+            self._has_news = True
             pause = max((until - self._clock()).total_seconds(), 0.0)
-            return pause, max(pause, SHORTEST_PAUSE)
+            return PollEnd(self._failed(str(limit)), pause, max(pause, SHORTEST_PAUSE))
         except ProviderError as failure:
-            self.failures += 1
-            self._reason = str(failure)
+            status = self._failed(str(failure))
             level = log.error if isinstance(failure, InvalidToken) else log.warning
-            level("watch.failed", failures=self.failures, reason=str(failure))
-            self._events.publish(BuildsChanged())
-            return self._back_off(), SHORTEST_PAUSE
-        except DatabaseUnavailable:
+            level("watch.failed", failures=status.failures, reason=str(failure))
+            self._has_news = True
+            return PollEnd(status, self._back_off(status.failures))
+        except (DatabaseUnavailable, PollSuperseded):
             # What was found may be stored all the same.
-            self._events.publish(BuildsChanged())
+            self._has_news = True
             raise
         except Exception:
             # No error may end the polling: people would take the silence for "nothing has happened".
-            self.failures += 1
-            self._reason = "Something broke on my side; it is in my log."
-            log.exception("watch.broken", failures=self.failures)
-            return self._back_off(), SHORTEST_PAUSE
-        self.failures = 0
-        self.last_success = self._clock()
+            status = self._failed("Something broke on my side; it is in my log.")
+            log.exception("watch.broken", failures=status.failures)
+            return PollEnd(status, self._back_off(status.failures))
         if outcome.changes or outcome.overdue or outcome.pipelines:
             log.info(
                 "watch.changes",
@@ -147,12 +150,17 @@ class Poller(BackgroundJob):
                 overdue=outcome.overdue,
                 pipelines=outcome.pipelines,
             )
-            self._events.publish(BuildsChanged())
+            self._has_news = True
+        status = replace(self.schedule.current, failures=0, last_success=self._clock())
         interval = self._intervals.active if outcome.running else self._intervals.rest
-        return self._jittered(interval), SHORTEST_PAUSE
+        return PollEnd(status, self._jittered(interval))
 
-    def _back_off(self) -> float:
-        pause = self._intervals.rest * 2 ** min(self.failures - 1, 10)
+    def _failed(self, reason: str) -> PollStatus:
+        status = self.schedule.current
+        return replace(status, failures=status.failures + 1, reason=reason)
+
+    def _back_off(self, failures: int) -> float:
+        pause = self._intervals.rest * 2 ** min(failures - 1, 10)
         return self._jittered(min(pause, max(LONGEST_PAUSE.total_seconds(), self._intervals.rest)))
 
     def _jittered(self, seconds: float) -> float:
@@ -163,16 +171,10 @@ class Poller(BackgroundJob):
 class Pollers:
     """The pollers of all providers for which the bot has a token, each with its build source.
 
-    `wake` wakes a unit of work for these keys.
+    Other bots may poll with the same tokens; `refresh` reads how that goes, before it is asked for.
     """
 
-    def __init__(
-        self,
-        polled: Iterable[tuple[BuildSource, Poller]],
-        *,
-        wake: Callable[[Unit, Iterable[str]], Awaitable[None]],
-    ) -> None:
-        self._wake = wake
+    def __init__(self, polled: Iterable[tuple[BuildSource, Poller]]) -> None:
         self._sources: dict[Provider, BuildSource] = {}
         self._pollers: dict[Provider, Poller] = {}
         for source, poller in polled:
@@ -195,7 +197,13 @@ class Pollers:
         """Poll a provider as soon as it allows; nothing happens for one that is not polled."""
         if provider in self._pollers:
             with suppress(DatabaseProblem):  # it is polled soon in any case
-                await self._wake(Unit.POLL, [str(provider)])
+                await self._pollers[provider].schedule.request(Unit.POLL, str(provider))
+
+    async def refresh(self) -> None:
+        """Read how the polls of other bots go; while the database is away, what was last known holds."""
+        with suppress(DatabaseProblem):
+            for poller in self._pollers.values():
+                await poller.schedule.refresh()
 
     def is_current(self, provider: Provider) -> bool:
         """Return whether the last poll of the provider succeeded, so that its running builds are known."""

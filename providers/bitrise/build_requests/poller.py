@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +19,7 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.build_requests import messages as build_request_messages
 from providers.bitrise.provider import BITRISE
 from services.jobs.background_job import BackgroundJob
+from services.polling.poll_schedule import PollEnd, PollSchedule
 from storage.database import DatabaseUnavailable
 from storage.repositories import Repositories
 
@@ -59,28 +61,33 @@ class BuildRequestPoller(BackgroundJob):
         self._not_before: dict[str, datetime] = {}
         self._apps: Sequence[App] = ()
         self._revision = -1
-        self._failures = 0
+        self.schedule = PollSchedule(storage, BITRISE, self.key, clock=clock)
 
     async def run_once(self) -> float | None:
-        """Poll some apps; after a failure the next poll is later."""
+        """Poll some apps, unless another bot does; after a failure the next poll is later."""
+        return await self.schedule.run(self._poll)
+
+    async def _poll(self) -> PollEnd:
+        status = self.schedule.current
         try:
             await self.poll_some()
-            self._failures = 0
         except ProviderError as failure:
-            self._failures += 1
             log.info("approvals.later", reason=str(failure))
+            status = replace(status, failures=status.failures + 1, reason=str(failure))
         except DatabaseUnavailable:
             raise
         except Exception:
-            self._failures += 1
             log.exception("approvals.broken")
-        pause: float = self._every * 2 ** min(self._failures, 6)
-        return min(pause, max(MAX_PAUSE_SECONDS, self._every))
+            status = replace(status, failures=status.failures + 1)
+        else:
+            status = replace(status, failures=0, last_success=self._clock())
+        pause: float = self._every * 2 ** min(status.failures, 6)
+        return PollEnd(status, min(pause, max(MAX_PAUSE_SECONDS, self._every)))
 
     async def poll_some(self) -> None:
         """Poll the apps whose turn it is. Raises ProviderError."""
-        if self._revision != self._storage.subscriptions.revision:
-            self._revision = self._storage.subscriptions.revision
+        if self._revision != self.schedule.revision:
+            self._revision = self.schedule.revision
             apps = await self._storage.watched_builds.apps(BITRISE)
             self._apps = [app for app in apps if app.public is not False]
         now = self._clock()

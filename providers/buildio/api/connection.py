@@ -13,6 +13,7 @@ from providers.buildio.api.field_parsing import Fields, parse_change_response, p
 from providers.buildio.provider import BUILDIO
 from providers.http.api_client import ApiClient
 from providers.http.api_client import path_of as any_path_of
+from providers.http.pauses import TokenPauses
 from providers.http.transport import HttpTransport
 
 T = TypeVar("T")
@@ -30,7 +31,7 @@ class Connection:
         credentials: Credentials,
         base_url: str,
         clock: Callable[[], datetime],
-        pauses: dict[str, datetime] | None = None,
+        pauses: TokenPauses | None = None,
         **api_options: Any,
     ) -> None:
         # Reference, "Authentication": a Bearer token is the simplest approach.

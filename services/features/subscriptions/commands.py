@@ -400,7 +400,7 @@ async def list_subscriptions(
     """List the channel's subscriptions, at all providers."""
     subscriptions = await context.storage.subscriptions.of_channel(context.channel)
     rows = [subscription_row(subscription, context.services.registry) for subscription in subscriptions]
-    outages = unavailable_providers(
+    outages = await unavailable_providers(
         dict.fromkeys(subscription.provider for subscription in subscriptions), context.services.pollers
     )
     deploy_links = await context.storage.deploy_links.of_channel(context.channel)
@@ -412,8 +412,9 @@ def _presentation(subscription: Subscription, context: RequestContext) -> Provid
     return context.services.registry.presentation_of(subscription.provider)
 
 
-def unavailable_providers(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
+async def unavailable_providers(providers: Iterable[Provider], pollers: Pollers) -> list[ProviderUnavailable]:
     """Return which of the providers can't be polled now, and why."""
+    await pollers.refresh()
     found = ((provider, pollers.outage(provider)) for provider in providers)
     return [
         ProviderUnavailable(provider, outage.since, outage.reason)

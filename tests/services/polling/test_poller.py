@@ -8,17 +8,26 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from domain.provider_errors import ProviderDown, RateLimited
+from domain.unit import Unit
 from providers.bitrise.provider import BITRISE
 from services.events import BuildsChanged, EventBus
 from services.polling.poll import PollOutcome
+from services.polling.poll_schedule import PollSchedule
 from services.polling.poller import CIRCUIT_OPENS_AFTER, Intervals, Poller
+from storage.repositories import Repositories
 from tests.support.factories import NOON, make_build
 
 
 class FakePoll:
     """Polls that return a test's results, counted; intervals are either almost zero or very long."""
 
-    def __init__(self, *results: PollOutcome | Exception, rest: float = 3600, active: float = 3600) -> None:
+    def __init__(
+        self,
+        storage: Repositories,
+        *results: PollOutcome | Exception,
+        rest: float = 3600,
+        active: float = 3600,
+    ) -> None:
         self._results = list(results)
         self.polls = 0
         self.updates = 0
@@ -28,6 +37,7 @@ class FakePoll:
         self.poller = Poller(
             BITRISE,
             self.poll,
+            schedule=PollSchedule(storage, BITRISE, "t", clock=lambda: NOON),
             intervals=Intervals(rest=rest, active=active),
             events=events,
             clock=lambda: NOON,
@@ -51,10 +61,15 @@ class FakePoll:
                 self._polled.clear()
                 await self._polled.wait()
 
-    async def run(self, done: Callable[[], bool], before: Callable[[], None] = lambda: None) -> None:
+    async def request(self) -> None:
+        await self.poller.schedule.request(Unit.POLL, str(BITRISE))
+        self.poller.wake()  # as the engine does
+
+    async def run(self, done: Callable[[], bool], *, requested: bool = False) -> None:
         running = asyncio.create_task(self.poller.run())
         await self.wait_until(lambda: self.polls >= 1)
-        before()
+        if requested:
+            await self.request()
         await self.wait_until(done)
         self.poller.stop()
         await asyncio.wait_for(running, 30)
@@ -66,40 +81,37 @@ def make_change() -> PollOutcome:
     return PollOutcome(changes=[BuildChange(build=make_build(1), was=None)], running=True)
 
 
-async def test_a_change_wakes_the_dispatcher_and_the_next_poll_comes_soon() -> None:
-    fake = FakePoll(make_change(), active=0.001)
+async def test_a_change_wakes_the_dispatcher_and_the_next_poll_comes_soon(repositories: Repositories) -> None:
+    fake = FakePoll(repositories, make_change(), active=0.001)
     await fake.run(lambda: fake.polls >= 2)
     assert fake.updates == 1
     assert fake.poller.last_success == NOON
 
 
-async def test_a_requested_poll_does_not_wait_for_the_interval() -> None:
-    fake = FakePoll()
-    await fake.run(lambda: fake.polls >= 2, before=fake.poller.wake)
+async def test_a_requested_poll_does_not_wait_for_the_interval(repositories: Repositories) -> None:
+    fake = FakePoll(repositories)
+    await fake.run(lambda: fake.polls >= 2, requested=True)
 
 
-async def test_a_failure_does_not_end_polling() -> None:
-    fake = FakePoll(ProviderDown("x"), RuntimeError("a bug"), PollOutcome(), rest=0.001)
+async def test_a_failure_does_not_end_polling(repositories: Repositories) -> None:
+    fake = FakePoll(repositories, ProviderDown("x"), RuntimeError("a bug"), PollOutcome(), rest=0.001)
     await fake.run(lambda: fake.polls >= 4)
     assert fake.poller.failures == 0
 
 
-async def test_pauses_grow_with_failures_in_a_row_up_to_a_limit() -> None:
-    fake = FakePoll(rest=10)
-    pauses = []
-    for failures in range(1, 12):
-        fake.poller.failures = failures
-        pauses.append(fake.poller._back_off())
+async def test_pauses_grow_with_failures_in_a_row_up_to_a_limit(repositories: Repositories) -> None:
+    fake = FakePoll(repositories, rest=10)
+    pauses = [fake.poller._back_off(failures) for failures in range(1, 12)]
     assert pauses[0] < 12
     assert pauses[3] > 60
     assert max(pauses) <= 330
 
 
-async def test_a_requested_poll_waits_until_a_rate_limit_is_over() -> None:
-    fake = FakePoll(RateLimited(NOON + timedelta(hours=1)))
+async def test_a_requested_poll_waits_until_a_rate_limit_is_over(repositories: Repositories) -> None:
+    fake = FakePoll(repositories, RateLimited(NOON + timedelta(hours=1)))
     running = asyncio.create_task(fake.poller.run())
     await fake.wait_until(lambda: fake.polls == 1)
-    fake.poller.wake()
+    await fake.request()
     for _ in range(10):
         await asyncio.sleep(0)
     assert fake.polls == 1
@@ -108,9 +120,11 @@ async def test_a_requested_poll_waits_until_a_rate_limit_is_over() -> None:
     await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers() -> None:
+async def test_a_provider_that_keeps_failing_is_only_probed_until_it_answers(
+    repositories: Repositories,
+) -> None:
     probes: list[int] = []
-    fake = FakePoll(*[ProviderDown("x")] * CIRCUIT_OPENS_AFTER, rest=0.001)
+    fake = FakePoll(repositories, *[ProviderDown("x")] * CIRCUIT_OPENS_AFTER, rest=0.001)
 
     async def probe() -> None:
         probes.append(fake.polls)

@@ -24,6 +24,7 @@ from domain.provider_errors import (
 )
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.provider import BUILDIO
+from providers.http.pauses import TokenPauses
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, stub_server
 
@@ -38,7 +39,7 @@ async def http() -> AsyncIterator[HttpTransport]:
         yield opened
 
 
-def client(http: HttpTransport, url: str, pauses: dict[str, datetime] | None = None) -> BuildioClient:
+def client(http: HttpTransport, url: str, pauses: TokenPauses | None = None) -> BuildioClient:
     return BuildioClient(
         http,
         credentials=FixedToken(SecretStr(TOKEN)),
@@ -142,7 +143,7 @@ async def test_a_requested_pause_applies_to_all_clients_that_share_it(http: Http
     headers = {"Retry-After": "60"}
     answer = {"code": "rate_limited", "message": "slow down"}
     async with stub_server(lambda _: web.json_response(answer, status=429, headers=headers)) as server:
-        pauses: dict[str, datetime] = {}
+        pauses = TokenPauses()
         with pytest.raises(RateLimited) as caught:
             await client(http, server.url, pauses).apps()
         with pytest.raises(RateLimited):

@@ -1,0 +1,111 @@
+"""The status of each token's polls, so that several bots on one database poll a token once and know the same of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from domain.poll_status import PollStatus
+from domain.provider import Provider
+from domain.unit import Unit
+from storage.connection import Connection
+from storage.database import Database
+from storage.timestamps import from_text, to_text
+
+_COLUMNS = (
+    "polled, revision, requested, answered, next_at, not_before, failures, reason, last_success, last_read"
+)
+
+
+class PollSuperseded(Exception):
+    """Another bot has polled with the token since this poll began, so its result is not stored."""
+
+
+class Polls:
+    """Reads and writes the status of polls.
+
+    A bot that is alone with its database stores none: what it remembers is right.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def are_shared(self) -> bool:
+        """Whether other bots may poll with the same tokens."""
+        return self._database.is_shared
+
+    async def read(self, token: str, provider: Provider) -> PollStatus:
+        """Return the status of the token's polls. Raises DatabaseUnavailable."""
+        query = f"SELECT {_COLUMNS} FROM polls WHERE token = ?"
+        row = await self._database.read(lambda db: db.execute(query, [token]).fetchone())
+        if row is not None:
+            return _status(row)
+        add = "INSERT INTO polls (token, provider) VALUES (?, ?) ON CONFLICT DO NOTHING"
+        await self._database.write(lambda db: db.execute(add, [token, provider]))
+        return _status(await self._database.read(lambda db: db.execute(query, [token]).fetchone()))
+
+    async def request(self, unit: Unit, key: str, token: str) -> None:
+        """Wake the unit for the key; whichever bot takes that up finds that a poll with the token is requested."""
+
+        def work(db: Connection) -> None:
+            if self.are_shared:
+                db.execute("UPDATE polls SET requested = requested + 1 WHERE token = ?", [token])
+            db.wake(unit, key)
+
+        await self._database.write(work)
+
+    async def finish(self, token: str, status: PollStatus) -> PollStatus:
+        """Store how a poll has ended, and return the status with what others have changed in it meanwhile.
+
+        Raises PollSuperseded.
+        """
+        query = (
+            "UPDATE polls SET polled = polled + 1, answered = ?, next_at = ?, not_before = ?, failures = ?, reason = ?,"
+            f" last_success = ?, last_read = ? WHERE token = ? AND polled = ? RETURNING {_COLUMNS}"
+        )
+        values = [
+            status.answered,
+            to_text(status.next_at),
+            to_text(status.not_before),
+            status.failures,
+            status.reason,
+            to_text(status.last_success),
+            status.last_read,
+            token,
+            status.polled,
+        ]
+        row = await self._database.write(lambda db: db.execute(query, values).fetchone())
+        if row is None:
+            raise PollSuperseded
+        return _status(row)
+
+
+def advance_poll(db: Connection, token: str, polled: int) -> None:
+    """Note that a poll stores a result; for use inside its transaction. Raises PollSuperseded."""
+    query = "UPDATE polls SET polled = polled + 1 WHERE token = ? AND polled = ?"
+    if not db.execute(query, [token, polled]).rowcount:
+        raise PollSuperseded
+
+
+def raise_watch_revision(db: Connection, providers: Iterable[str] | None = None) -> None:
+    """Let all bots read again what is watched at these providers, None: at all; for use inside a transaction."""
+    known = Provider.all() if providers is None else providers
+    for provider in sorted(set(known)):
+        db.execute("UPDATE polls SET revision = revision + 1 WHERE provider = ?", [provider])
+
+
+def _status(row: Any) -> PollStatus:
+    polled, revision, requested, answered, next_at, not_before, failures, reason, success, last_read = row
+    return PollStatus(
+        polled=polled,
+        revision=revision,
+        requested=requested,
+        answered=answered,
+        next_at=from_text(next_at),
+        not_before=from_text(not_before),
+        failures=failures,
+        reason=reason,
+        last_success=from_text(success),
+        last_read=last_read,
+    )
