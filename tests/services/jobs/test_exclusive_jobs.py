@@ -16,8 +16,9 @@ from services.jobs.data_cleanup import DataCleanup
 from services.jobs.temporary_files import TemporaryFileCleanup
 from services.jobs.workflow_steps import WorkflowStepCompletion
 from services.polling.failure_analyzer import FailureAnalyzer
-from storage.session_locks import Name
-from tests.support.shared_database import SharedLocks
+from storage.session_locks import SessionLocks
+from tests.support.postgres import PostgresServer
+from tests.support.shared_database import shared_repositories
 
 
 class ExclusiveJob(BackgroundJob):
@@ -42,28 +43,34 @@ class ExclusiveJob(BackgroundJob):
         return None
 
 
+class NotedLocks:
+    """The locks of a bot, which note that it has not got one."""
+
+    def __init__(self, locks: SessionLocks) -> None:
+        self.worker, self.is_alone = locks.worker, locks.is_alone
+        self.release, self.is_held = locks.release, locks.is_held
+        self._locks = locks
+        self.refused = asyncio.Event()
+
+    async def acquire(self, *name: str) -> float | None:
+        acquired = await self._locks.acquire(*name)
+        if acquired is None:
+            self.refused.set()
+        return acquired
+
+
 async def test_one_bot_at_a_time_runs_a_job_and_the_next_one_looks_again(
-    monkeypatch: pytest.MonkeyPatch,
+    postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(background_job, "LOCKED_SECONDS", 0.01)
     under_way: list[ExclusiveJob] = []
-    held: dict[Name, str] = {}
     jobs = [ExclusiveJob(under_way) for _ in range(2)]
-    tries = asyncio.Event()
-
-    class CountedLocks(SharedLocks):
-        async def acquire(self, *name: str) -> float | None:
-            acquired = await super().acquire(*name)
-            if acquired is None:
-                tries.set()
-            return acquired
-
-    async with asyncio.timeout(30):
+    async with shared_repositories(postgres) as bots, asyncio.timeout(30):
         running = []
-        for number, job in enumerate(jobs):
-            job.locks = CountedLocks(f"bot {number}", held)
+        for job, bot in zip(jobs, bots, strict=True):
+            job.locks = locks = NotedLocks(bot.database.session_locks)
             running.append(asyncio.create_task(job.run()))
-            await (job.begun.wait() if number == 0 else tries.wait())
+            await (job.begun.wait() if job is jobs[0] else locks.refused.wait())
         assert not jobs[1].begun.is_set()
         jobs[0].may_end.set()
         await jobs[1].begun.wait()
@@ -72,7 +79,6 @@ async def test_one_bot_at_a_time_runs_a_job_and_the_next_one_looks_again(
             job.stop()
         await asyncio.gather(*running)
     assert [job.beside for job in jobs] == [[1], [1]]
-    assert held == {}
 
 
 def test_work_for_all_bots_is_not_done_by_two_at_once() -> None:

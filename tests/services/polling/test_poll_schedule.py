@@ -24,7 +24,7 @@ from storage.repositories import Repositories
 from tests.support.factories import NOON
 from tests.support.postgres import PostgresServer
 from tests.support.repositories import make_poll_recorder
-from tests.support.shared_database import SharedLocks, shared_repositories
+from tests.support.shared_database import shared_repositories
 
 REST = 60.0
 TOKEN = "bitrise:1234"
@@ -54,9 +54,6 @@ class Bots:
 
     def pollers_of(self, number: int) -> Pollers:
         return Pollers([(cast("BuildSource", _Source()), self.pollers[number])])
-
-    def locks(self, number: int) -> SharedLocks:
-        return cast("SharedLocks", self.repositories[number].database.session_locks)
 
     async def run(self, number: int) -> float:
         """Let a bot poll if it is its turn; return how long it waits afterwards."""
@@ -193,7 +190,7 @@ async def test_a_rate_limit_holds_for_all_bots(bots: Bots) -> None:
 async def test_a_bot_that_was_asleep_in_the_middle_of_a_poll_changes_nothing(bots: Bots) -> None:
     async def sleep(number: int) -> None:
         bots.during = None
-        bots.locks(number).lose_all()
+        await bots.repositories[number].database.session_locks.release("poll", TOKEN)
         await bots.run(1)
 
     bots.during = sleep
