@@ -135,6 +135,21 @@ async def test_bots_that_are_late_at_the_same_time_poll_once(bots: Bots) -> None
     assert len(bots.polls) == 2
 
 
+async def test_what_was_read_before_the_lock_does_not_count(
+    bots: Bots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locks = bots.repositories[0].database.session_locks
+    acquire = locks.acquire
+
+    async def acquire_late(*name: str) -> float | None:
+        await bots.run(1)
+        return await acquire(*name)
+
+    monkeypatch.setattr(locks, "acquire", acquire_late)
+    assert await bots.run(0) > 1
+    assert bots.polls == [1]
+
+
 async def test_a_requested_poll_is_made_by_whichever_bot_hears_of_it(bots: Bots) -> None:
     await bots.run(0)
     await bots.pollers_of(1).poll_now(BITRISE)
@@ -152,6 +167,7 @@ async def test_a_poll_that_is_requested_during_a_poll_follows_at_once(bots: Bots
     async def request(_number: int) -> None:
         bots.during = None
         await bots.schedule(1).request(Unit.POLL, str(BITRISE))
+        await bots.schedule(0)._read()  # as whoever shows a Home does
 
     bots.during = request
     assert await bots.run(0) < 1
