@@ -77,7 +77,9 @@ class PollSchedule:
     @property
     def revision(self) -> int:
         """The revision of what is watched when the poll started."""
-        return self.current.revision if self.is_shared else self._storage.subscriptions.revision
+        if self._current is None or not self.is_shared:
+            return self._storage.subscriptions.revision
+        return self._current.revision
 
     @property
     def guard(self) -> int | None:
