@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import time
 from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -15,7 +14,6 @@ from domain.unit import Unit
 from storage.connection import Connection, Wake
 from storage.session_locks import SessionLocks
 from storage.timestamps import to_text
-from storage.session_locks import LocalSessionLocks, SessionLocks
 
 T = TypeVar("T")
 # Between two tries while the database is away.
@@ -96,7 +94,6 @@ class Database(ABC):
         self._listeners[REMOVED].append(self.forget_presence)
         self.report_unconfirmed: Callable[[], None] = lambda: None
         self._on_wake: Wake | None = None
-        self.session_locks: SessionLocks = LocalSessionLocks(timer=time.monotonic)
 
     def use_engine(self, wake: Wake) -> None:
         """Let the engine know of each wake within a transaction; `wake` gets the transaction's connection."""
@@ -110,11 +107,6 @@ class Database(ABC):
                 db.wake(unit, key, at=at)
 
         await self.write(work)
-
-    @property
-    def is_shared(self) -> bool:
-        """Whether other bots may use the database at the same time."""
-        return not isinstance(self.session_locks, LocalSessionLocks)
 
     @property
     def is_available(self) -> bool:

@@ -18,7 +18,7 @@ class Pauses:
     @property
     def are_shared(self) -> bool:
         """Whether other bots may use the same tokens."""
-        return self._database.is_shared
+        return not self._database.session_locks.is_alone
 
     async def until(self, fingerprint: str) -> datetime | None:
         """Return the end of the token's last pause, which may be over; None if nothing is known of one."""

@@ -33,7 +33,7 @@ class Polls:
     @property
     def are_shared(self) -> bool:
         """Whether other bots may poll with the same tokens."""
-        return self._database.is_shared
+        return not self._database.session_locks.is_alone
 
     async def read(self, token: str, provider: Provider) -> PollStatus:
         """Return the status of the token's polls. Raises DatabaseUnavailable."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import re
 import shlex
-import os
 import socket
 import time
 from collections.abc import Iterator, Sequence

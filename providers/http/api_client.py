@@ -190,7 +190,11 @@ class ApiClient:
     def _read_error(self, response: Response, content: bytes) -> ProviderError:
         return self._counted(
             build_error(
-                response.status_code, response.headers, content, now=self._clock(), in_text=self._errors_in_text
+                response.status_code,
+                response.headers,
+                content,
+                now=self._clock(),
+                in_text=self._errors_in_text,
             )
         )
 

@@ -21,7 +21,7 @@ from storage.pauses import Pauses
 from storage.repositories import Repositories
 from tests.support.factories import NOON
 from tests.support.postgres import PostgresServer
-from tests.support.shared_database import shared_repositories
+from tests.support.shared_database import open_repositories
 from tests.support.stub_server import StubServer, stub_server
 
 
@@ -57,7 +57,7 @@ async def limited() -> AsyncIterator[StubServer]:
 async def test_a_pause_holds_for_all_bots_with_the_token(
     http: HttpTransport, limited: StubServer, postgres: PostgresServer
 ) -> None:
-    async with shared_repositories(postgres) as (first, second):
+    async with open_repositories(postgres) as (first, second):
         with pytest.raises(RateLimited):
             await make_client(http, limited, first).read("/x")
         client = make_client(http, limited, second)
@@ -91,7 +91,7 @@ async def test_the_database_is_asked_once_a_second_at_most(
     postgres: PostgresServer, database: Database
 ) -> None:
     now, token = 100.0, SecretStr("t0p")
-    async with shared_repositories(postgres, 1) as [storage]:
+    async with open_repositories(postgres, 1) as [storage]:
         stored = CountedPauses(storage.database)
         pauses = TokenPauses(stored, timer=lambda: now)
         await asyncio.gather(*(pauses.until(token) for _ in range(5)))
@@ -114,7 +114,7 @@ async def test_pauses_hold_in_this_bot_while_the_database_is_away(postgres: Post
         async def record(self, fingerprint: str, until: datetime, now: datetime) -> None:
             raise DatabaseUnavailable(fingerprint, until, now)
 
-    async with shared_repositories(postgres, 1) as [storage]:
+    async with open_repositories(postgres, 1) as [storage]:
         pauses = TokenPauses(Away(storage.database))
         await pauses.record(SecretStr("t0p"), NOON, NOON)
         assert await pauses.until(SecretStr("t0p")) == NOON

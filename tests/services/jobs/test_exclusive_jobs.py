@@ -18,7 +18,7 @@ from services.jobs.workflow_steps import WorkflowStepCompletion
 from services.polling.failure_analyzer import FailureAnalyzer
 from storage.session_locks import SessionLocks
 from tests.support.postgres import PostgresServer
-from tests.support.shared_database import shared_repositories
+from tests.support.shared_database import open_repositories
 
 
 class ExclusiveJob(BackgroundJob):
@@ -65,7 +65,7 @@ async def test_one_bot_at_a_time_runs_a_job_and_the_next_one_looks_again(
     monkeypatch.setattr(background_job, "LOCKED_SECONDS", 0.01)
     under_way: list[ExclusiveJob] = []
     jobs = [ExclusiveJob(under_way) for _ in range(2)]
-    async with shared_repositories(postgres) as bots, asyncio.timeout(30):
+    async with open_repositories(postgres) as bots, asyncio.timeout(30):
         running = []
         for job, bot in zip(jobs, bots, strict=True):
             job.locks = locks = NotedLocks(bot.database.session_locks)

@@ -24,7 +24,7 @@ from storage.repositories import Repositories
 from tests.support.factories import NOON
 from tests.support.postgres import PostgresServer
 from tests.support.repositories import make_poll_recorder
-from tests.support.shared_database import shared_repositories
+from tests.support.shared_database import open_repositories
 
 REST = 60.0
 TOKEN = "bitrise:1234"
@@ -89,7 +89,7 @@ class Bots:
 
 @pytest.fixture
 async def bots(postgres: PostgresServer) -> AsyncIterator[Bots]:
-    async with shared_repositories(postgres) as repositories:
+    async with open_repositories(postgres) as repositories:
         yield Bots(repositories)
 
 

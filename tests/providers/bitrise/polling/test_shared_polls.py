@@ -26,7 +26,7 @@ from storage.repositories import Repositories
 from tests.support.factories import make_recipient
 from tests.support.postgres import PostgresServer
 from tests.support.repositories import make_poll_recorder
-from tests.support.shared_database import shared_repositories
+from tests.support.shared_database import open_repositories
 
 FINGERPRINT = "bitrise:test"
 
@@ -85,7 +85,7 @@ class Bots:
 async def bots(postgres: PostgresServer) -> AsyncIterator[Bots]:
     clock = Clock()
     sandbox = await BitriseSimulator(now=clock).start()
-    async with HttpTransport() as http, shared_repositories(postgres) as repositories:
+    async with HttpTransport() as http, open_repositories(postgres) as repositories:
         bitrise = BitriseClient(
             http,
             credentials=FixedToken(SecretStr(TOKEN)),
