@@ -18,7 +18,13 @@ from bot.health import Health
 from bot.http_server import HttpServer
 from bot.providers_setup import SPECS, create_provider_parts, provider_routes
 from bot.service_tokens import ServiceTokenCheck
-from bot.services_setup import create_dispatcher, create_home_refresher, create_jobs, create_services
+from bot.services_setup import (
+    create_dispatcher,
+    create_engine,
+    create_home_refresher,
+    create_jobs,
+    create_services,
+)
 from bot.settings import Settings
 from bot.slack.bolt_app import create_bolt_app
 from bot.slack.connection import SlackConnection
@@ -30,7 +36,6 @@ from services.actions.action import ActionRegistry
 from services.events import EventBus, PersonChanged
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
 from services.jobs.background_job import WorkspaceCache
-from services.jobs.engine import LocalEngine, sweep
 from services.jobs.removed_workspaces import RemovedWorkspaces
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
@@ -70,8 +75,7 @@ class Application:
         self._clock = clock
         self._timings = timings
         self._events = EventBus()
-        self._engine = LocalEngine(clock=clock)
-        sweep(self._engine)
+        self._engine = create_engine(settings.database_url, clock=clock)
         self._supervisor = Supervisor(self._engine)
         self.metrics = Metrics()
         self.workers = WorkerPool()

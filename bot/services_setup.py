@@ -22,6 +22,7 @@ from services.jobs.access_checker import AccessChecker
 from services.jobs.audit_anchor import AnchorWriter
 from services.jobs.background_job import BackgroundJob
 from services.jobs.data_cleanup import DataCleanup
+from services.jobs.engine import Engine, LocalEngine, sweep
 from services.jobs.hidden_messages import MessageExpiry
 from services.jobs.interrupted_work import InterruptedWork
 from services.jobs.temporary_files import TemporaryFileCleanup
@@ -35,9 +36,24 @@ from services.request.context import context_outside
 from services.request.late_replies import LateReplies
 from services.slack.response_urls import SlackUrls
 from services.worker_processes.pool import Runner
+from storage.database_url import is_postgres
 from storage.repositories import Repositories
 
 Clock = Callable[[], datetime]
+
+
+def create_engine(database_url: str, *, clock: Clock) -> Engine:
+    """Create the engine of background work: bots on PostgreSQL can be several, one on a file is alone."""
+    engine: Engine
+    if is_postgres(database_url):
+        # Imported only here: it takes time, and most bots use a file.
+        from services.jobs.procrastinate_engine import ProcrastinateEngine  # noqa: PLC0415
+
+        engine = ProcrastinateEngine(database_url, clock=clock)
+    else:
+        engine = LocalEngine(clock=clock)
+    sweep(engine)
+    return engine
 
 
 def create_services(

@@ -61,6 +61,16 @@ async def open_database(url: str, *, wait_seconds: float = 10.0) -> Database:
     return await PostgresDatabase.open(url, wait_seconds=wait_seconds)
 
 
+async def migrate_database(url: str) -> None:
+    """Migrate the schema, on PostgreSQL also while bots run. Raises DatabaseProblem."""
+    if is_postgres(url):
+        from storage.postgres_server import migrate_when_available  # noqa: PLC0415
+
+        await migrate_when_available(url)
+    else:
+        await (await SqliteDatabase.open(sqlite_path(url))).close()
+
+
 async def open_shared_database(url: str) -> Database:
     """Open the database for a short command, while a bot may use it. Raises DatabaseProblem."""
     if not is_postgres(url):

@@ -164,16 +164,16 @@ def m016_subscribed_apps(db: sqlite_utils.Database) -> None:
 
 
 @migrations()
-def m019_polls(db: sqlite_utils.Database) -> None:
+def m018_polls(db: sqlite_utils.Database) -> None:
     """Add what several bots on one database share about polls: whose turn it is, failures, and pauses."""
-    for statement in NINETEENTH:
+    for statement in EIGHTEENTH:
         db.execute(statement)
 
 
 @migrations()
-def m020_several_bots(db: sqlite_utils.Database) -> None:
+def m019_several_bots(db: sqlite_utils.Database) -> None:
     """Add what several bots on one database have to know of each other."""
-    for statement in TWENTIETH:
+    for statement in NINETEENTH:
         db.execute(statement)
 
 
@@ -493,7 +493,7 @@ SIXTEENTH = (
     """CREATE INDEX subscriptions_to_attempts ON subscriptions (provider) WHERE terms LIKE '%"attempts":%'""",
 )
 
-NINETEENTH = (
+EIGHTEENTH = (
     # How the polls with each token go (domain.poll_status), if several bots share the database. `token`: a fingerprint,
     # or the name of another poll with the provider's token.
     """CREATE TABLE polls (
@@ -505,7 +505,7 @@ NINETEENTH = (
     "CREATE TABLE pauses (token TEXT PRIMARY KEY, until TEXT NOT NULL) WITHOUT ROWID",
 )
 
-TWENTIETH = (
+NINETEENTH = (
     # Workspaces that have removed the app lately, by a hash: what still runs for them writes nothing.
     "CREATE TABLE removed_workspaces (fingerprint TEXT PRIMARY KEY, removed_at TEXT NOT NULL) WITHOUT ROWID",
     # The process (storage.session_locks) that carries out a step, or an approved action. Others report that it was

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 from typing import Any
@@ -13,6 +13,7 @@ import psycopg
 from psycopg.adapt import Dumper
 from psycopg.postgres import types
 
+from domain.unit import Unit
 from storage.connection import CommitCallbacks, Cursor, Parameters, Wake
 from storage.postgres_migrations import audit_triggers
 
@@ -31,6 +32,10 @@ class PostgresConnection(CommitCallbacks):
         super().__init__(on_wake)
         self.connection = connection
         self.origin = ""
+        # The jobs that this transaction adds to the queue: unit, key, and after how many seconds (storage.job_queue).
+        self.jobs: dict[tuple[Unit, str, float | None], None] = {}
+        # The last steps of the transaction.
+        self.before_commit: dict[str, Callable[[], None]] = {}
 
     def execute(self, statement: str, parameters: Parameters = ()) -> Cursor:
         """Run a statement."""

@@ -248,6 +248,8 @@ class PostgresDatabase(Database):
             transaction = PostgresConnection(connection, self._on_wake)
             transaction.on_notify, transaction.origin = self.deliver, self._origin
             result = work(transaction)
+            for step in transaction.before_commit.values():
+                step()
             committing = True
             connection.commit()
             run_callbacks(loop, transaction.take_callbacks())

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from storage.migrations import FIFTEENTH, NINETEENTH, SIXTEENTH, TWENTIETH
+from storage.migrations import EIGHTEENTH, FIFTEENTH, NINETEENTH, SIXTEENTH
 
 # SQLite compares text byte by byte; so do these columns, whatever collation the database has. Its numbers have 64 bits.
 _TYPES = {"TEXT": 'TEXT COLLATE "C"', "INTEGER": "BIGINT"}
@@ -189,11 +189,19 @@ _FIRST = (
     "INSERT INTO audit_register (id) VALUES (1)",
 )
 
+_SEVENTEENTH = (
+    # Whether the release before can work with what a migration has changed. A bot refuses only those with which not.
+    "ALTER TABLE buildbell_migrations ADD COLUMN is_expanding INTEGER NOT NULL DEFAULT 0",
+)
+
 # In this order; a released migration is never changed.
 MIGRATIONS = {
     "m014_threads_of_people": _FIRST,
     "m015_streaks_in_columns": FIFTEENTH,
     "m016_subscribed_apps": SIXTEENTH,
-    "m019_polls": NINETEENTH,
-    "m020_several_bots": TWENTIETH,
+    "m017_expanding_migrations": _SEVENTEENTH,
+    "m018_polls": EIGHTEENTH,
+    "m019_several_bots": NINETEENTH,
 }
+# Those of them that take away something that the release before uses.
+CONTRACTING: frozenset[str] = frozenset()

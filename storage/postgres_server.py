@@ -9,7 +9,7 @@ import re
 import shlex
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -29,8 +29,9 @@ from storage.database import (
     DatabaseProblem,
     DatabaseUnavailable,
 )
+from storage.job_queue_schema import SCHEMA, apply_schema
 from storage.postgres_connection import WORKER_LOCKS, FlagDumper
-from storage.postgres_migrations import MIGRATIONS, in_postgres
+from storage.postgres_migrations import CONTRACTING, MIGRATIONS, in_postgres
 
 # How often the server is tried again.
 RETRY_SECONDS = 1.0
@@ -54,6 +55,9 @@ SERVER_KEEPALIVES = {
     # On Linux it would take the place of the others (tcp(7)).
     "tcp_user_timeout": 0,
 }
+# How long a change of the schema waits for a table that is used, each time (PostgreSQL, "lock_timeout") and in all.
+LOCK_TIMEOUT = "2s"
+DDL_SECONDS = 120.0
 # The table that a database has as long as a copy into it (storage.database_copy) has not ended.
 COPY_TABLE = "buildbell_copy"
 # Which of the server's refusals are only for the moment: it starts, stops, or has no free connection.
@@ -77,8 +81,13 @@ def connect(url: str) -> Psycopg:
     connection = psycopg.connect(url, autocommit=True, **PARAMETERS)  # type: ignore[arg-type]
     connection.adapters.register_dumper(bool, FlagDumper)
     try:
-        # All statements are short; to compile one takes longer than to run it (PostgreSQL, "When to JIT?").
-        connection.execute("SET jit = off")
+        # All statements are short; to compile one takes longer than to run it (PostgreSQL, "When to JIT?"). Jobs are
+        # added in the transactions that make them necessary, so procrastinate's tables are found from each connection.
+        connection.execute(
+            "SELECT set_config('jit', 'off', false), set_config('search_path',"
+            " concat_ws(', ', NULLIF(current_setting('search_path'), ''), %s::text), false)",
+            [SCHEMA],
+        )
     except BaseException:
         connection.close()
         raise
@@ -247,26 +256,61 @@ def break_connection(connection: Psycopg) -> None:
 
 
 def migrate(connection: Psycopg) -> None:
-    """Apply missing migrations, in one transaction, while no other process does. Raises DatabaseProblem."""
-    with connection.transaction():
-        connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number("buildbell migrations")])
-        applied = _applied(connection)
-        _check_newer(applied)
+    """Apply missing migrations while no other process does. Raises DatabaseProblem.
+
+    A table that a transaction uses is waited for only shortly, since new transactions would have to wait behind this
+    one; then all of it is tried again.
+    """
+    deadline = time.monotonic() + DDL_SECONDS
+    while True:
         try:
-            if not applied:
-                connection.execute(
-                    "CREATE TABLE buildbell_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL)"
-                )
-            for name, statements in MIGRATIONS.items():
-                if name not in applied:
-                    for statement in statements:
-                        connection.execute(in_postgres(statement))
-                    connection.execute("INSERT INTO buildbell_migrations VALUES (%s, now())", [name])
+            _migrate(connection)
+        except errors.LockNotAvailable as problem:
+            if time.monotonic() > deadline:
+                raise DatabaseInUse(
+                    f"a table can't be changed, because another program has used it for {DDL_SECONDS:.0f} seconds."
+                    " Find that one in pg_stat_activity, end it, and try again."
+                ) from problem
+            log.warning("database.migration_waits", reason=describe_error(problem))
+            time.sleep(RETRY_SECONDS)
         except errors.InsufficientPrivilege as problem:
             raise DatabaseNotWritable(
                 f"DATABASE_URL: the bot's user may not create tables ({describe_error(problem)}). Make it the owner of"
                 " the database."
             ) from problem
+        else:
+            return
+
+
+def _migrate(connection: Psycopg) -> None:
+    """Apply missing migrations in one transaction. Raises LockNotAvailable, InsufficientPrivilege, DatabaseProblem."""
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", [lock_number("buildbell migrations")])
+        before = connection.execute(
+            "SELECT current_setting('lock_timeout'), current_setting('search_path')"
+        ).fetchone()
+        connection.execute("SELECT set_config('lock_timeout', %s, true)", [LOCK_TIMEOUT])
+        applied = _applied(connection)
+        _check_newer(applied)
+        if not applied:
+            connection.execute(
+                "CREATE TABLE buildbell_migrations (name TEXT PRIMARY KEY, applied_at TIMESTAMPTZ NOT NULL)"
+            )
+        for name, statements in MIGRATIONS.items():
+            if name not in applied:
+                for statement in statements:
+                    connection.execute(in_postgres(statement))
+                connection.execute("INSERT INTO buildbell_migrations VALUES (%s, now())", [name])
+        if applied.keys() < set(MIGRATIONS):
+            expanding = list(MIGRATIONS.keys() - CONTRACTING)
+            connection.execute(
+                "UPDATE buildbell_migrations SET is_expanding = 1 WHERE name = ANY(%s)", [expanding]
+            )
+        apply_schema(connection)
+        # It may be a part of another transaction.
+        connection.execute(
+            "SELECT set_config('lock_timeout', %s, true), set_config('search_path', %s, true)", before
+        )
 
 
 async def describe_database(url: str) -> str:
@@ -282,7 +326,7 @@ async def describe_database(url: str) -> str:
                 "will be set up"
                 if not applied
                 else "ok"
-                if applied >= set(MIGRATIONS)
+                if applied.keys() >= set(MIGRATIONS)
                 else "will be migrated"
             )
             return f"PostgreSQL {version // 10_000}.{version % 10_000} at {connection.info.host}, {state}"
@@ -293,6 +337,12 @@ async def describe_database(url: str) -> str:
         raise refusal_of(problem) or DatabaseUnavailable(
             f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
         ) from problem
+
+
+async def migrate_when_available(url: str) -> None:
+    """Migrate the schema as soon as the server answers, also while bots run. Raises DatabaseProblem."""
+    with closing(await wait_for_server(url)) as connection:
+        await asyncio.to_thread(migrate, connection)
 
 
 def prepare_database(url: str) -> None:
@@ -334,23 +384,28 @@ def check_schema(connection: Psycopg) -> None:
             "there is no data of Buildbell in this database. Set DATABASE_URL to the bot's own."
         )
     _check_newer(applied)
-    if older := set(MIGRATIONS) - applied:
+    if older := set(MIGRATIONS) - applied.keys():
         raise DatabaseOlder(
             f"the database was written by an older Buildbell (it lacks {', '.join(sorted(older))})."
-            " Start the bot of this version once, which brings it up to date."
+            " Run `buildbell migrate` of this version, or start its bot, which brings the database up to date."
         )
 
 
-def _check_newer(applied: set[str]) -> None:
-    if newer := applied - set(MIGRATIONS):
+def _check_newer(applied: Mapping[str, bool]) -> None:
+    """Refuse migrations of a newer version that this one can't work with; those that only add something do no harm."""
+    newer = {name for name, is_expanding in applied.items() if not is_expanding and name not in MIGRATIONS}
+    if newer:
         raise DatabaseNewer(
             f"the database was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
             " Start that version again, or restore the backup made before the update."
         )
 
 
-def _applied(connection: Psycopg) -> set[str]:
-    """Return the names of the applied migrations; none if the database is empty. Raises DatabaseProblem."""
+def _applied(connection: Psycopg) -> dict[str, bool]:
+    """Return the applied migrations, and which of them only add something; none if the database is empty.
+
+    Raises DatabaseProblem.
+    """
     tables = connection.execute(
         "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
     ).fetchall()
@@ -359,9 +414,13 @@ def _applied(connection: Psycopg) -> set[str]:
             "the copy into this database has not ended. Run the same `buildbell copy-database` again: it continues."
         )
     if ("buildbell_migrations",) in tables:
-        return {name for (name,) in connection.execute("SELECT name FROM buildbell_migrations")}
+        # The column is younger than the table. Before it was there, any unknown migration was a reason to refuse.
+        rows = connection.execute(
+            "SELECT name, to_jsonb(applied) ->> 'is_expanding' FROM buildbell_migrations applied"
+        )
+        return {name: is_expanding == "1" for name, is_expanding in rows}
     if tables:
         raise DatabaseNotWritable(
             "DATABASE_URL: the database has tables of another program. Set it to a database of Buildbell's own."
         )
-    return set()
+    return {}

@@ -1,4 +1,4 @@
-"""Operator commands of `buildbell`. All except `restore` and `copy-database` work while the bot runs."""
+"""Operator commands. They work while the bot runs, except `restore`, `copy-database`, and `migrate` of a file."""
 
 from __future__ import annotations
 
@@ -30,7 +30,13 @@ from storage.audit_log import records_of, seal_chains, teams_with_chains
 from storage.backup import back_up, restore
 from storage.connection import Connection
 from storage.database import Database, DatabaseDamaged, DatabaseProblem
-from storage.database_url import find_url_problem, is_postgres, open_shared_database, sqlite_path
+from storage.database_url import (
+    find_url_problem,
+    is_postgres,
+    migrate_database,
+    open_shared_database,
+    sqlite_path,
+)
 from storage.encryption import SecretBox
 from storage.key_rotation import rotate_key
 from storage.personal_data import erase_everywhere, export_person
@@ -86,6 +92,7 @@ RESTORE_OF_POSTGRES = (
 
 def register(cli: typer.Typer) -> None:
     """Add the commands to the program."""
+    cli.command(name="migrate")(migrate)
     cli.command(name="new-key")(new_key)
     cli.command(name="rotate-key")(rotate_encryption_key)
     cli.command(name="audit")(audit)
@@ -94,6 +101,15 @@ def register(cli: typer.Typer) -> None:
     cli.command(name="backup")(make_backup)
     cli.command(name="restore")(restore_backup)
     cli.command(name="copy-database")(copy_into_postgres)
+
+
+def migrate() -> None:
+    """Bring the database up to date, and end. On PostgreSQL, bots of the release before can go on running."""
+    with report_errors():
+        settings = DataSettings()
+        logging_setup.configure("warning")
+        asyncio.run(migrate_database(settings.database_url))
+    typer.echo("The database is up to date.")
 
 
 def new_key() -> None:

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
-from types import MappingProxyType
 from typing import Protocol
 
 import structlog
@@ -49,8 +48,12 @@ class BackgroundJob(ABC):
 
     def __init__(self) -> None:
         self._schedule = Schedule()
+        self._timer: Callable[[], float] = time.monotonic
         self._woken = asyncio.Event()
         self._stopping = asyncio.Event()
+        # The keys that are being run, and who waits for the next run of which key.
+        self._running: dict[str, asyncio.Task[float | None]] = {}
+        self._awaited: dict[str, asyncio.Event] = {}
 
     @abstractmethod
     async def run_once(self) -> float | None:
@@ -74,6 +77,24 @@ class BackgroundJob(ABC):
         self._schedule.wake(self._first_key if key is None else key, at)
         self._woken.set()
 
+    def wake_after(self, key: str, seconds: float) -> None:
+        """Run for a key after this time; this replaces an earlier pause of the key."""
+        self._schedule.wake_after(key, self._timer() + seconds)
+        self._woken.set()
+
+    async def wake_and_wait(self, key: str, seconds: float) -> None:
+        """Run for a key, and wait until that is done; no longer than these seconds.
+
+        A key that is being run already is not waited for: such a run may last, and is followed by another one.
+        """
+        self.wake(key)
+        if key in self._running or self._stopping.is_set():
+            return
+        done = self._awaited.setdefault(key, asyncio.Event())
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await done.wait()
+
     def stop(self) -> None:
         """End `run` once the current runs are over."""
         self._stopping.set()
@@ -86,26 +107,26 @@ class BackgroundJob(ABC):
     async def run(
         self,
         *,
-        every: Mapping[str, float] = MappingProxyType({}),
+        run_again: Callable[[str, float | None], None] | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         """Run until stopped. Raises what a run raises, if the job is not to be retried.
 
-        `every` are the seconds after which these keys are run in any case.
+        `run_again` gets each key that was run, and the seconds until more is due, None if only a wake makes it so; by
+        default the key is run again after this time, by `timer`.
         """
+        self._timer = timer
         await self._prepare_with_retries()
         self._schedule.wake(self._first_key)
-        running: dict[str, asyncio.Task[float | None]] = {}
+        running = self._running
         failures: dict[str, int] = {}
         try:
             while not self._stopping.is_set():
                 self._woken.clear()
                 for key in [key for key, task in running.items() if task.done()]:
                     seconds = self._seconds_after(key, running.pop(key), failures)
-                    periods = [period for period in (seconds, every.get(key)) if period is not None]
-                    if periods:
-                        self._schedule.wake_after(key, timer() + min(periods))
+                    (run_again or self._run_again)(key, seconds)
                 for key in self._schedule.due(clock(), timer()):
                     if key not in running:
                         self._schedule.begin(key)
@@ -118,8 +139,15 @@ class BackgroundJob(ABC):
         finally:
             for task in running.values():
                 task.cancel()
+            running.clear()
+            for done in self._awaited.values():
+                done.set()
         with suppress(DatabaseUnavailable):
             await self.finish()
+
+    def _run_again(self, key: str, seconds: float | None) -> None:
+        if seconds is not None:
+            self.wake_after(key, seconds)
 
     async def _prepare_with_retries(self) -> None:
         while not self._stopping.is_set():
@@ -138,6 +166,8 @@ class BackgroundJob(ABC):
         )
         task = asyncio.create_task(run, name=self.name)
         task.add_done_callback(lambda _task: self._woken.set())
+        if (awaited := self._awaited.pop(key, None)) is not None:
+            task.add_done_callback(lambda _task: awaited.set())
         return task
 
     async def _run_alone(self, key: str, locks: SessionLocks) -> float | None:

@@ -95,6 +95,7 @@ class Supervisor:
 
     async def drain(self, *more: Coroutine[Any, Any, None]) -> None:
         """Stop all jobs, and wait for them and `more` work to end; what takes too long is cancelled."""
+        self._engine.stop()
         for job in self._jobs:
             job.stop()
         last = {asyncio.create_task(work, name="requests") for work in more}

@@ -209,6 +209,13 @@ _EMPTY = """
             IF has_rows THEN used := used || quote_ident(name); END IF;
         END LOOP;
         IF used IS NOT NULL THEN EXECUTE 'TRUNCATE ' || array_to_string(used, ', '); END IF;
+        SET LOCAL search_path = procrastinate;
+        IF EXISTS (SELECT 1 FROM procrastinate_workers) OR EXISTS (SELECT 1 FROM procrastinate_periodic_defers)
+            OR EXISTS (SELECT 1 FROM procrastinate_jobs)
+        THEN
+            TRUNCATE procrastinate_jobs, procrastinate_workers, procrastinate_periodic_defers, procrastinate_events;
+        END IF;
+        SET LOCAL search_path = public;
         FOR name IN SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'
         LOOP
             PERFORM setval(quote_ident(name)::regclass, 1, false);
