@@ -166,7 +166,7 @@ def make_pollers(
             continue
         source = connection.build_source(provider_clients.service, provider_clients.provider_clock)
         token = _fingerprint(source.provider, connection.api_url, connection.config.token)
-        schedule = PollSchedule(storage, source.provider, token, clock=clock)
+        schedule = PollSchedule(storage, source.provider, token)
         poll = Poll(
             source,
             storage,

@@ -13,7 +13,8 @@ class PollStatus:
     `polled` increases with each poll and with each result that one stores: a bot that finds another number than it left
     knows that another bot has polled since. `revision` increases whenever what is watched changes. `requested` counts
     the requests for a poll at once, `answered` is its value when the last poll began. `failures` are those in a row,
-    `reason` is the last one's. `last_read` is the app that was read last where apps take turns.
+    `reason` is the last one's. `last_read` is the app that was read last where apps take turns. `next_at`, `not_before`
+    and `read_at`, when the status was read, are by the database's clock.
     """
 
     polled: int = 0
@@ -26,8 +27,13 @@ class PollStatus:
     reason: str = ""
     last_success: datetime | None = None
     last_read: str = ""
+    read_at: datetime | None = None
 
     @property
     def is_requested(self) -> bool:
         """Whether somebody has requested a poll since the last one began."""
         return self.requested > self.answered
+
+    def seconds_until(self, time: datetime | None) -> float:
+        """Return the seconds that were left until this time when the status was read; none without a time."""
+        return (time - self.read_at).total_seconds() if time is not None and self.read_at is not None else 0.0

@@ -85,6 +85,9 @@ class Connection(Protocol):
     def notify(self, topic: str, payload: str = "") -> None:
         """Tell all bots on this database of something, once the transaction is committed (`Database.listen`)."""
 
+    def now(self) -> datetime:
+        """Return the time by the database's clock, which all bots share."""
+
     def live_workers(self) -> set[str]:
         """Return the names (`SessionLocks.worker`) of the bots' processes whose sessions at the database last.
 

@@ -18,6 +18,9 @@ from storage.subscriptions import end_one_time_subscriptions, lock_one_time_subs
 from storage.timestamps import from_text, to_text
 from storage.watched_builds import lock_watching
 
+# The notice that a message was posted or edited; its payload is the message's key.
+DELIVERED = "delivered"
+
 
 class Outbox:
     """The notifications of all channels of all workspaces, in order within each channel."""
@@ -229,6 +232,7 @@ class Outbox:
             ]
             if has_one_time:
                 end_one_time_subscriptions(db, parcel)
+            db.notify(DELIVERED, parcel)
             return newly
 
         return await self._database.write(work)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from operator import methodcaller
 from typing import Any
 
 from domain.poll_status import PollStatus
@@ -24,11 +26,13 @@ class PollSuperseded(Exception):
 class Polls:
     """Reads and writes the status of polls.
 
-    A bot that is alone with its database stores none: what it remembers is right.
+    A bot that is alone with its database stores none: what it remembers is right. Times are the database's: the clocks
+    of several machines may differ.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, time: Callable[[Connection], datetime] = methodcaller("now")) -> None:
         self._database = database
+        self.time = time
 
     @property
     def are_shared(self) -> bool:
@@ -38,12 +42,19 @@ class Polls:
     async def read(self, token: str, provider: Provider) -> PollStatus:
         """Return the status of the token's polls. Raises DatabaseUnavailable."""
         query = f"SELECT {_COLUMNS} FROM polls WHERE token = ?"
-        row = await self._database.read(lambda db: db.execute(query, [token]).fetchone())
-        if row is not None:
-            return _status(row)
-        add = "INSERT INTO polls (token, provider) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        await self._database.write(lambda db: db.execute(add, [token, provider]))
-        return _status(await self._database.read(lambda db: db.execute(query, [token]).fetchone()))
+
+        def work(db: Connection) -> PollStatus | None:
+            row = db.execute(query, [token]).fetchone()
+            return _status(row, self.time(db)) if row is not None else None
+
+        def add(db: Connection) -> PollStatus:
+            db.execute(
+                "INSERT INTO polls (token, provider) VALUES (?, ?) ON CONFLICT DO NOTHING", [token, provider]
+            )
+            return _status(db.execute(query, [token]).fetchone(), self.time(db))
+
+        status = await self._database.read(work)
+        return status if status is not None else await self._database.write(add)
 
     async def request(self, unit: Unit, key: str, token: str) -> None:
         """Wake the unit for the key; whichever bot takes that up finds that a poll with the token is requested."""
@@ -55,30 +66,35 @@ class Polls:
 
         await self._database.write(work)
 
-    async def finish(self, token: str, status: PollStatus) -> PollStatus:
-        """Store how a poll has ended, and return the status with what others have changed in it meanwhile.
+    async def finish(self, token: str, status: PollStatus, *, pause: float, shortest: float) -> PollStatus:
+        """Store how a poll has ended, and that the next one is due after `pause`, or `shortest` if it is requested.
 
-        Raises PollSuperseded.
+        Both are in seconds. Returns the status with what others have changed in it meanwhile. Raises PollSuperseded.
         """
         query = (
             "UPDATE polls SET polled = polled + 1, answered = ?, next_at = ?, not_before = ?, failures = ?, reason = ?,"
             f" last_success = ?, last_read = ? WHERE token = ? AND polled = ? RETURNING {_COLUMNS}"
         )
-        values = [
-            status.answered,
-            to_text(status.next_at),
-            to_text(status.not_before),
-            status.failures,
-            status.reason,
-            to_text(status.last_success),
-            status.last_read,
-            token,
-            status.polled,
-        ]
-        row = await self._database.write(lambda db: db.execute(query, values).fetchone())
-        if row is None:
-            raise PollSuperseded
-        return _status(row)
+
+        def work(db: Connection) -> PollStatus:
+            now = self.time(db)
+            values = [
+                status.answered,
+                to_text(now + timedelta(seconds=pause)),
+                to_text(now + timedelta(seconds=shortest)),
+                status.failures,
+                status.reason,
+                to_text(status.last_success),
+                status.last_read,
+                token,
+                status.polled,
+            ]
+            row = db.execute(query, values).fetchone()
+            if row is None:
+                raise PollSuperseded
+            return _status(row, now)
+
+        return await self._database.write(work)
 
 
 def advance_poll(db: Connection, token: str, polled: int) -> None:
@@ -95,7 +111,7 @@ def raise_watch_revision(db: Connection, providers: Iterable[str] | None = None)
         db.execute("UPDATE polls SET revision = revision + 1 WHERE provider = ?", [provider])
 
 
-def _status(row: Any) -> PollStatus:
+def _status(row: Any, now: datetime) -> PollStatus:
     polled, revision, requested, answered, next_at, not_before, failures, reason, success, last_read = row
     return PollStatus(
         polled=polled,
@@ -108,4 +124,5 @@ def _status(row: Any) -> PollStatus:
         reason=reason,
         last_success=from_text(success),
         last_read=last_read,
+        read_at=now,
     )

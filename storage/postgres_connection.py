@@ -6,8 +6,9 @@ import json
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 from psycopg.adapt import Dumper
@@ -61,6 +62,11 @@ class PostgresConnection(CommitCallbacks):
         super().notify(topic, payload)
         notice = json.dumps([self.origin, topic, payload])
         self.connection.execute("SELECT pg_notify(%s, %s)", [NOTICES, notice])
+
+    def now(self) -> datetime:
+        """Return the time by the server's clock."""
+        [now] = self.connection.execute("SELECT clock_timestamp()").fetchall()[0]
+        return cast("datetime", now).astimezone(UTC)
 
     def live_workers(self) -> set[str]:
         """Return the processes whose sessions hold the lock that says so (`postgres_server.prepare_session`)."""

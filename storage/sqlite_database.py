@@ -9,6 +9,7 @@ import os
 import sqlite3
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar, cast
 
@@ -75,6 +76,10 @@ class SqliteConnection(CommitCallbacks):
     def batch(self) -> AbstractContextManager[object]:
         """Do nothing: there is no server."""
         return nullcontext()
+
+    def now(self) -> datetime:
+        """Return the time by the machine's clock."""
+        return datetime.now(UTC)
 
     def live_workers(self) -> set[str]:
         """Return this process: it is the only one."""

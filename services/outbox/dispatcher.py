@@ -28,6 +28,8 @@ from storage.session_locks import SessionLocks
 log = structlog.get_logger()
 
 DEFAULT_LIMITS = RateLimits()
+# The notice that a bot was woken for a channel to which another one delivers; its payload is the recipient's key.
+NEWS = "news"
 
 
 class Dispatcher(BackgroundJob):
@@ -80,12 +82,17 @@ class Dispatcher(BackgroundJob):
         )
         # The channels to which something is being delivered, each with an event that is set when there is news for it.
         self._news: dict[Recipient, asyncio.Event] = {}
+        # Channels that were woken, and to which no delivery has begun since.
+        self._woken_channels: set[Recipient] = set()
+        if not self._locks.is_alone:
+            storage.database.listen(NEWS, self._hear_news)
 
     def wake(self, key: str | None = None, *, at: datetime | None = None) -> None:
         """Look for something new to deliver as soon as possible, before edits that wait for their turn."""
         super().wake(key, at=at)
         if key and at is None:
-            self._interrupt(Recipient.of_key(key))
+            self._woken_channels.add(to := Recipient.of_key(key))
+            self._interrupt(to)
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled, and its notifications are already deleted."""
@@ -141,6 +148,8 @@ class Dispatcher(BackgroundJob):
 
         Raises ChannelLost if another bot may have taken the channel over, and DatabaseUnavailable.
         """
+        has_news = to in self._woken_channels
+        self._woken_channels.discard(to)
         while (acquired_at := await self._locks.acquire(*lock_name(to))) is not None:
             self._news[to] = asyncio.Event()
             try:
@@ -152,6 +161,13 @@ class Dispatcher(BackgroundJob):
             # wake lets the job run once more.
             if self._locks.is_alone or self._stopping.is_set() or not await self._sender.is_any_due(to):
                 return
+        if has_news:
+            await self._storage.database.write(lambda db: db.notify(NEWS, to.key))
+
+    def _hear_news(self, key: str | None) -> None:
+        """Look for something more urgent than an edit that waits, if another bot was woken for the channel."""
+        if key is not None:
+            self._interrupt(Recipient.of_key(key))
 
     async def _deliver(self, to: Recipient, acquired_at: float) -> None:
         attempts = 0

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from domain.message import Recipient
 from domain.provider import Provider
+from storage.outbox import DELIVERED
 from storage.repositories import Repositories
 from storage.slack_messages import RunningMessage
 
@@ -40,6 +41,8 @@ class ProgressEdits:
         self._edited: dict[str, datetime] = {}
         self._check_at: datetime | None = clock()
         self._posted = 0
+        if not storage.database.session_locks.is_alone:
+            storage.database.listen(DELIVERED, self._hear_delivery)
 
     def message_posted(self) -> None:
         """Note that a new message, which is stored, may show something running."""
@@ -75,6 +78,14 @@ class ProgressEdits:
         """Note that the message was just edited, or can't be edited now."""
         if parcel in self._running:
             self._edited[parcel] = self._clock()
+
+    def _hear_delivery(self, parcel: str | None) -> None:
+        """Note what another bot has posted or edited, so that a message is edited once per interval."""
+        message = self._running.get(parcel) if parcel is not None else None
+        if message is None:
+            self.message_posted()
+        elif self._is_due(message, self._clock()):
+            self.note_edit(message.parcel)
 
     @property
     def next_at(self) -> datetime | None:

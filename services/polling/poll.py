@@ -56,7 +56,7 @@ class Poll:
         self._token = token
         self._clock = clock
         self._provider_clock = provider_clock or clock
-        self._schedule = schedule or PollSchedule(storage, reader.provider, token, clock=clock)
+        self._schedule = schedule or PollSchedule(storage, reader.provider, token)
         self._state: PollState | None = None
         self._apps: Mapping[str, PolledApp] | None = None
         self._unjoined: Sequence[str] = ()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
 
 import structlog
 
@@ -20,7 +19,7 @@ log = structlog.get_logger()
 # However often a poll is requested.
 SHORTEST_PAUSE = 0.2
 # A poll that is later than this is made by another bot: the one that polled last was stopped, or is overloaded.
-GRACE = timedelta(milliseconds=300)
+GRACE_SECONDS = 0.3
 # After these seconds a bot looks again whether another one still polls.
 BUSY_SECONDS = 1.0
 # What is said of the polls of other bots is at most this old.
@@ -46,13 +45,10 @@ class PollSchedule:
     made that this bot has made the one before it, too, so that what it has in memory since then is true.
     """
 
-    def __init__(
-        self, storage: Repositories, provider: Provider, token: str, *, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, storage: Repositories, provider: Provider, token: str) -> None:
         self._storage = storage
         self._provider = provider
         self._token = token
-        self._clock = clock
         self.status = PollStatus()
         self.is_continued = True
         # What the poll that is being made has started from, and what it has changed since.
@@ -145,14 +141,11 @@ class PollSchedule:
         self._current = started = self.status
         self.is_continued = started.polled == self._polled
         end = await poll()
-        now, loop = self._clock(), asyncio.get_running_loop()
-        ended = replace(
-            end.status,
-            answered=started.requested,
-            next_at=now + timedelta(seconds=end.pause),
-            not_before=now + timedelta(seconds=end.shortest),
+        loop = asyncio.get_running_loop()
+        ended = replace(end.status, answered=started.requested)
+        self.status = await self._storage.polls.finish(
+            self._token, ended, pause=end.pause, shortest=end.shortest
         )
-        self.status = await self._storage.polls.finish(self._token, ended)
         self._polled = self.status.polled
         self._next_at, self._not_before = loop.time() + end.pause, loop.time() + end.shortest
         return end.shortest if self.status.is_requested else end.pause
@@ -162,15 +155,11 @@ class PollSchedule:
         if status.polled == self._polled:
             due = self._not_before if status.is_requested else self._next_at
             return due - asyncio.get_running_loop().time()
-        at = status.not_before if status.is_requested else _late_at(status)
-        return 0.0 if at is None else (at - self._clock()).total_seconds()
+        if status.is_requested:
+            return status.seconds_until(status.not_before)
+        return status.seconds_until(status.next_at) + GRACE_SECONDS if status.next_at is not None else 0.0
 
     async def _read(self) -> PollStatus:
         self.status = await self._storage.polls.read(self._token, self._provider)
         self._read_at = asyncio.get_running_loop().time()
         return self.status
-
-
-def _late_at(status: PollStatus) -> datetime | None:
-    """Return from when on the next poll is late; None if it is at once."""
-    return status.next_at + GRACE if status.next_at is not None else None

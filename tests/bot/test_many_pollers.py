@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -48,7 +47,7 @@ async def test_one_of_three_bots_polls_however_many_there_are(
     harness: ManyBots, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # A busy machine may delay the one that polls.
-    monkeypatch.setattr(poll_schedule, "GRACE", timedelta(seconds=60))
+    monkeypatch.setattr(poll_schedule, "GRACE_SECONDS", 60.0)
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
     await harness.wait_for_poll()
     before = count_own_polls(harness)

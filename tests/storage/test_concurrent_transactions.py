@@ -62,8 +62,7 @@ class UnlockedConnection:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.execute: Callable[..., Cursor] = connection.execute
-        self.live_workers = connection.live_workers
-        self.primary_key = connection.primary_key
+        self.now, self.primary_key = connection.now, connection.primary_key
         self.mark_for_rewriting = connection.mark_for_rewriting
         self.audit_triggers = connection.audit_triggers
         self.wake, self.notify = connection.wake, connection.notify

@@ -61,7 +61,7 @@ class BuildRequestPoller(BackgroundJob):
         self._not_before: dict[str, datetime] = {}
         self._apps: Sequence[App] = ()
         self._revision = -1
-        self.schedule = PollSchedule(storage, BITRISE, self.key, clock=clock)
+        self.schedule = PollSchedule(storage, BITRISE, self.key)
 
     async def run_once(self) -> float | None:
         """Poll some apps, unless another bot does; after a failure the next poll is later."""

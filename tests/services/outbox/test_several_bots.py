@@ -5,15 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 
 from bot.manifest import manifest
+from domain.build import BuildState
 from domain.message import Recipient
-from domain.notifications.rule import NotificationRule
+from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline, PollSnapshot
 from providers.bitrise.provider import BITRISE
 from sandbox.faults import Fault
@@ -65,6 +66,7 @@ class Bot(Dispatcher):
         limits: RateLimits,
     ) -> None:
         self.storage, self.session_locks, self.timer = storage, locks, timer
+        self.now = NOON
         self.pauses: list[float] = []
         self.instead: Callable[[], Awaitable[object]] | None = None
         self._parcels = 0
@@ -72,7 +74,7 @@ class Bot(Dispatcher):
             lambda _team: client,
             storage,
             counts=Metrics(),
-            clock=lambda: NOON,
+            clock=lambda: self.now,
             new_key=lambda: self._new_parcel(number),
             presentation_of=presentation_of,
             limits=limits,
@@ -92,18 +94,20 @@ class Bot(Dispatcher):
             if self.instead is not None:
                 await self.instead()
 
-    async def enqueue(self, number: int) -> None:
+    async def enqueue(self, number: int, state: BuildState = BuildState.SUCCEEDED) -> None:
         if not await self.storage.of("T1").subscriptions.of_channel(TO.channel):
             await self.storage.of("T1").subscriptions.add(
                 channel=TO.channel,
                 app=ANDROID,
-                terms=NotificationRule(),
+                terms=NotificationRule(
+                    style=DeliveryStyle.LIVE if state is BuildState.RUNNING else DeliveryStyle.EACH
+                ),
                 by="U1",
                 at=NOON,
                 baseline=Baseline(),
             )
         recorder = make_poll_recorder(self.storage.database)
-        snapshot = PollSnapshot(token="t", provider=BITRISE, builds=[make_build(number)])
+        snapshot = PollSnapshot(token="t", provider=BITRISE, builds=[make_build(number, state)])
         await recorder.record(snapshot, at=NOON)
 
 
@@ -203,6 +207,44 @@ async def test_whoever_releases_a_channel_looks_once_more_what_is_due(scene: Sce
     locks.release = release_late  # type: ignore[method-assign]
     await one.deliver(TO)
     assert scene.posted == ["1", "2"]
+
+
+async def test_a_wake_reaches_the_bot_that_delivers_to_the_channel(scene: Scene) -> None:
+    """It may wait for the turn of an edit; what is new goes before that."""
+    one, other = await scene.add_bot(), await scene.add_bot()
+    await one.enqueue(1)
+    held = scene.hold("chat.postMessage")
+    delivering = asyncio.create_task(one.deliver(TO))
+    await scene.wait_until_held()
+    news = one._news[TO]
+    # A look at everything that is due is no news.
+    await other.deliver(TO)
+    other.wake(TO.key)
+    await other.deliver(TO)
+    await asyncio.wait_for(news.wait(), 30)
+    held.released.set()
+    await delivering
+
+
+async def test_a_running_build_is_edited_by_one_bot_per_interval(scene: Scene) -> None:
+    one, other = await scene.add_bot(), await scene.add_bot()
+    await one.enqueue(1, BuildState.RUNNING)
+    assert not await other._progress.recipients()  # nothing runs that it could know of
+    await one.deliver(TO)
+    await until(lambda: other._progress.next_at)
+
+    def edits() -> int:
+        return sum(entry.title == "chat.update" for entry in scene.slack.request_log.entries)
+
+    for minute, (editing, waiting) in enumerate([(one, other), (other, one)], start=1):
+        one.now = other.now = NOON + timedelta(minutes=minute)
+        assert await waiting._progress.recipients() == {TO}
+        await editing.deliver(TO)
+        async with asyncio.timeout(30):
+            while await waiting._progress.recipients():
+                await asyncio.sleep(0.01)
+        await waiting.deliver(TO)
+        assert edits() == minute
 
 
 @pytest.mark.parametrize("arrives", [True, False])

@@ -41,6 +41,8 @@ class Bots:
         self.continued: list[bool] = []
         self.results: list[Exception] = []
         self.during: Callable[[int], Awaitable[None]] | None = None
+        for storage in repositories:
+            storage.polls.time = lambda _db: self.now
         self.pollers = [self._make_poller(number) for number in range(len(repositories))]
 
     def clock(self) -> datetime:
@@ -74,7 +76,7 @@ class Bots:
         async def probe() -> None:
             self.probes.append(number)
 
-        schedule = PollSchedule(self.repositories[number], BITRISE, TOKEN, clock=self.clock)
+        schedule = PollSchedule(self.repositories[number], BITRISE, TOKEN)
         return Poller(
             BITRISE,
             poll,

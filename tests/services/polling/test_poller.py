@@ -37,7 +37,7 @@ class FakePoll:
         self.poller = Poller(
             BITRISE,
             self.poll,
-            schedule=PollSchedule(storage, BITRISE, "t", clock=lambda: NOON),
+            schedule=PollSchedule(storage, BITRISE, "t"),
             intervals=Intervals(rest=rest, active=active),
             events=events,
             clock=lambda: NOON,

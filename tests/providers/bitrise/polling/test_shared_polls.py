@@ -36,8 +36,9 @@ class Bot:
 
     def __init__(self, storage: Repositories, bitrise: BitriseClient, clock: Clock) -> None:
         self.storage, self.clock = storage, clock
+        storage.polls.time = lambda _db: clock()
         self._bitrise = bitrise
-        self._schedule = PollSchedule(storage, BITRISE, FINGERPRINT, clock=clock)
+        self._schedule = PollSchedule(storage, BITRISE, FINGERPRINT)
         self._poll = Poll(
             BitriseBuildSource(bitrise, clock=clock),
             storage,
