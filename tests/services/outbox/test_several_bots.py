@@ -241,7 +241,7 @@ async def test_a_running_build_is_edited_by_one_bot_per_interval(scene: Scene) -
         assert await waiting._progress.recipients() == {TO}
         await editing.deliver(TO)
         async with asyncio.timeout(30):
-            while await waiting._progress.recipients():
+            while await waiting._progress.recipients():  # noqa: ASYNC110 - there is no event for it
                 await asyncio.sleep(0.01)
         await waiting.deliver(TO)
         assert edits() == minute
