@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from unittest import mock
 
 import pytest
 from pydantic import SecretStr
@@ -18,6 +19,7 @@ from domain.provider_errors import ProviderDown
 from domain.subscription import Scope
 from providers.bitrise.api import pagination
 from providers.bitrise.api.client import BitriseClient
+from providers.bitrise.api.models import read_many
 from providers.bitrise.build_requests.poller import BuildRequestPoller
 from providers.bitrise.polling.pipeline_resolver import (
     MAX_PIPELINE_LISTS,
@@ -33,6 +35,7 @@ from sandbox.bitrise.state import App as SandboxApp
 from sandbox.clock import Clock
 from services.outbox.message_key import pipeline_run_key
 from services.polling.poll import Poll
+from storage.poll_recorder import PollRecorder
 from storage.repositories import Repositories
 from storage.workspace_subscriptions import StartedRun
 from tests.support.factories import make_recipient
@@ -184,6 +187,28 @@ async def test_builds_are_notified_even_if_the_list_is_too_long_to_read(
         poll_harness.sandbox.finish(poll_harness.sandbox.start_build(poll_harness.sandbox.ios))
     await poll_harness.poll()
     assert await poll_harness.notified_builds() == ["Sample Android #1"]
+
+
+async def test_a_changed_page_of_unchanged_builds_is_parsed_once_and_never_recorded(
+    poll_harness: BitrisePollHarness,
+) -> None:
+    await poll_harness.subscribe(poll_harness.sandbox.android)
+    build = poll_harness.sandbox.start_build(poll_harness.sandbox.android)
+    poll_harness.sandbox.finish(build)
+    for _ in range(2):
+        await poll_harness.poll()
+    build.params["commit_message"] = "Another text"
+
+    with (
+        mock.patch.object(pagination, "read_many", wraps=read_many) as parse,
+        mock.patch.object(PollRecorder, "record", autospec=True, side_effect=PollRecorder.record) as record,
+    ):
+        for _ in range(3):
+            await poll_harness.poll()
+        assert (parse.call_count, record.call_count) == (1, 0)
+        poll_harness.finish_a_build_of_each([poll_harness.sandbox.android])
+        await poll_harness.poll()
+    assert (parse.call_count, record.call_count) == (2, 1)
 
 
 async def test_a_build_that_runs_for_days_is_still_notified(poll_harness: BitrisePollHarness) -> None:
