@@ -69,6 +69,15 @@ class Accounts:
 
         return await self._database.read(work)
 
+    async def of(self, user: str) -> list[Account]:
+        """Return the user's accounts at all providers."""
+        query = f"SELECT {_FIELDS} FROM accounts WHERE team_id = ? AND user_id = ?"
+
+        def work(db: Connection) -> list[Account]:
+            return [account_of(row) for row in db.execute(query, [self._team, user])]
+
+        return await self._database.read(work)
+
     async def connect(
         self,
         user: str,

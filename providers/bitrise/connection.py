@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Protocol
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 from pydantic import SecretStr
@@ -12,6 +14,7 @@ from pydantic import SecretStr
 from domain.abort_kind import AbortReasonRule
 from domain.build import App
 from domain.credentials import Credentials, ProviderUser
+from domain.fair_limiter import Requester
 from domain.provider_client import LogClient
 from domain.provider_errors import Forbidden, InvalidToken, NotFound, ProviderError, RequestRejected
 from providers.bitrise.api.client import BitriseBuilds, BitriseClient
@@ -84,6 +87,8 @@ def _client_factory(
 ) -> Callable[[Credentials], BitriseClient]:
     """Return what makes clients; those that share a token share its pauses."""
     pauses = TokenPauses(environment.storage.pauses if environment.storage is not None else None)
+    # A bitrise.yml may be crafted to parse slowly, so only one of each person's is parsed at a time.
+    yml_locks: WeakValueDictionary[Requester, asyncio.Lock] = WeakValueDictionary()
     runner: dict[str, Any] = {} if environment.runner is None else {"runner": environment.runner}
 
     def make(credentials: Credentials) -> BitriseClient:
@@ -95,6 +100,7 @@ def _client_factory(
             download_hosts=settings.download_hosts,
             abort_rules=settings.abort_kinds,
             pauses=pauses,
+            yml_lock=yml_locks.setdefault(credentials.requester, asyncio.Lock()),
             **runner,
         )
 

@@ -50,6 +50,8 @@ FIRST_PAUSE = 0.3
 MAX_REDIRECTS = 3
 # A gateway says that the API did not answer, not that it did nothing (RFC 9110, 15.6.3 and 15.6.5).
 GATEWAYS = (502, 504)
+# One for all clients: one is made for each request, and a generator of its own would cost more than the rest of it.
+_RANDOMNESS = random.Random()  # noqa: S311 - it only spreads retries out
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ class ApiClient:
         self._credentials = credentials
         self._clock = clock
         self._sleep = sleep
-        self._randomness = randomness or random.Random()  # noqa: S311 - it only spreads retries out
+        self._randomness = randomness or _RANDOMNESS
         self._deadline = deadline
         self._errors_in_text = errors_in_text
         self._pauses = pauses or TokenPauses()

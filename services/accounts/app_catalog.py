@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Generic, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 import structlog
 
@@ -28,16 +28,28 @@ PATIENCE_SECONDS = 2.0
 FRESH_ENOUGH_FOR_A_MISS = timedelta(seconds=30)
 
 
+# A workspace and a person; both are "" for the bot's own token.
+UserKey: TypeAlias = tuple[str, str]
+
+
+class AppLists(Cache[UserKey, Sequence[App]]):
+    """The apps that each token has access to, by its owner."""
+
+    def __init__(self, *, clock: Callable[[], datetime], max_size: int = 1) -> None:
+        # Recent names help the person who types; after a longer time they may have lost access.
+        super().__init__(max_age=FRESH_ENOUGH_TO_OFFER, max_size=max_size, clock=clock)
+
+
 class AppCatalog(Generic[Client]):
-    """All apps that a token has access to, read when they are needed and no longer fresh."""
+    """All apps that a token has access to, read with `client` when they are needed and no longer fresh in `lists`."""
 
     def __init__(
-        self, connection: ProviderConnection[Client], client: Client, *, clock: Callable[[], datetime]
+        self, connection: ProviderConnection[Client], client: Client, lists: AppLists, key: UserKey = ("", "")
     ) -> None:
         self._connection = connection
         self._client = client
-        # Recent names help the person who types; after a longer time they may have lost access.
-        self._apps = Cache[str, Sequence[App]](max_age=FRESH_ENOUGH_TO_OFFER, max_size=1, clock=clock)
+        self._lists = lists
+        self._key = key
         self._owner: str | None = None
         self._owner_known = False
 
@@ -70,7 +82,7 @@ class AppCatalog(Generic[Client]):
                 return await self.read(FRESH)
         except (ProviderError, TimeoutError) as problem:
             log.info("apps.not_in_time", reason=str(problem))
-            return () if isinstance(problem, _ACCESS_ERRORS) else self._apps.get("") or ()
+            return () if isinstance(problem, _ACCESS_ERRORS) else self._lists.get(self._key) or ()
 
     async def fetch(self, slug: str) -> App:
         """Fetch the app with exactly this slug from the provider. Raises ProviderError."""
@@ -82,8 +94,8 @@ class AppCatalog(Generic[Client]):
 
     async def read(self, fresh: timedelta) -> Sequence[App]:
         """Return every app, no older than `fresh`. Raises ProviderError."""
-        return await self._apps.load("", lambda: self._connection.apps(self._client), max_age=fresh)
+        return await self._lists.load(self._key, lambda: self._connection.apps(self._client), max_age=fresh)
 
     def forget(self) -> None:
         """Drop the cached list, since an app was created or deleted."""
-        self._apps.forget()
+        self._lists.forget(lambda key: key == self._key)

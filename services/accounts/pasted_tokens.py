@@ -84,7 +84,7 @@ async def _load_known_tokens(context: RequestContext) -> list[tuple[Provider, Se
     accounts = context.storage.accounts
     for clients in context.services.clients.all:
         tokens += [(clients.provider, token) for token in clients.service_tokens]
-        account = await accounts.find(context.identity, clients.provider) if context.identity else None
+        account = await context.accounts.find(clients.provider)
         if account is not None:
             try:
                 tokens.append((clients.provider, accounts.token(account)))

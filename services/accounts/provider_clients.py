@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Generic, TypeVar
 
-from cachetools import LRUCache
 from pydantic import SecretStr
 
 from domain.credentials import FixedToken, ProviderUser, secrets_equal
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient
-from services.accounts.app_catalog import AppCatalog
+from services.accounts.app_catalog import AppCatalog, AppLists
 from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
+from services.accounts.user_accounts import UserAccounts
 from services.accounts.user_tokens import ServiceToken, UserToken
 from services.cache import Cache
 from services.events import PersonChanged
@@ -29,37 +28,56 @@ from storage.accounts import Account
 from storage.encryption import DecryptionError
 from storage.repositories import Repositories
 
-# The most people whose clients and app lists are cached per provider.
-MAX_USER_CLIENTS = 100
+# The most people whose app lists are cached per provider.
+MAX_USERS = 100
 # Builds that were not found cost no request for a while.
 MISSES_FRESH = timedelta(minutes=1)
-MAX_MISSES = 100
+MAX_MISSES = 10_000
 
 Client = TypeVar("Client")
 ReadNames = Callable[[str], Awaitable[Sequence[str]]]
 
 
-@dataclass(frozen=True)
 class UserClient(Generic[Client]):
-    """One person's clients.
+    """One person's clients for one request, with the accounts that it has read."""
 
-    `reading` reads with the bot's token if they have none of their own; `own` reads and changes with theirs only, or
-    with the bot's if the operator lets it act for people. `builds` lists builds as `reading`; None if the provider
-    lists none. `misses` caches builds that were not found.
-    """
+    def __init__(self, clients: ProviderClients[Client], accounts: UserAccounts) -> None:
+        self._clients = clients
+        self.accounts = accounts
+        self.provider = clients.provider
 
-    reading: Client
-    own: Client
-    apps: AppCatalog[Client]
-    builds: BuildClient | None
-    misses: Cache[tuple[str, ...], bool]
+    @cached_property
+    def reading(self) -> Client:
+        """The client that reads with the bot's token if the person has none of their own."""
+        return self._clients.make_client(self.accounts, strict=False)
+
+    @cached_property
+    def own(self) -> Client:
+        """The client that reads and changes with the person's token only, or the bot's if that acts for people."""
+        return self._clients.make_client(self.accounts, strict=True)
+
+    @cached_property
+    def apps(self) -> AppCatalog[Client]:
+        """The apps that the person's own token sees."""
+        return self._clients.catalog(self.own, self.accounts)
+
+    @cached_property
+    def builds(self) -> BuildClient | None:
+        """The client that lists builds as `reading` does; None if the provider lists none."""
+        return self._clients.build_client(self.reading)
+
+    def name_readers(self, kind: NameKind) -> list[ReadNames]:
+        """Return functions that list an app's names of this kind as this person."""
+        functions = self._clients.connection.names.get(kind, ())
+        return [partial(function, self.reading) for function in functions]
 
 
 class ProviderClients(Generic[Client]):
     """All clients of one provider.
 
     `service` is the bot's own, `service_builds` and `service_logs` read builds and their logs if the provider has them.
-    `state` is in-memory state of the provider's features. `provider_clock` is the provider's time.
+    `state` is in-memory state of the provider's features. `provider_clock` is the provider's time. `misses` caches
+    builds that were not found, by workspace and person first.
     """
 
     def __init__(
@@ -86,37 +104,49 @@ class ProviderClients(Generic[Client]):
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
         self.token_refresher = TokenRefresher(connection.oauth, storage, verifier=verifier, clock=clock)
         self.service = connection.make_client(ServiceToken(config.token, connection.provider))
-        self.service_apps = AppCatalog(connection, self.service, clock=clock)
-        self.service_builds = self._make_build_client(self.service)
+        self.service_apps = AppCatalog(connection, self.service, AppLists(clock=clock))
+        self.service_builds = self.build_client(self.service)
         self.service_logs: LogClient | None = (
             connection.logs(self.service) if connection.logs is not None else None
         )
         self.state = connection.make_state(self.service) if connection.make_state is not None else None
-        self._user_clients = LRUCache[tuple[str, str], UserClient[Client]](MAX_USER_CLIENTS)
+        self._app_lists = AppLists(clock=clock, max_size=MAX_USERS)
+        self.misses = Cache[tuple[str, ...], bool](max_age=MISSES_FRESH, max_size=MAX_MISSES, clock=clock)
 
-    def for_person(self, team: str, person: str) -> UserClient[Client]:
-        """Return this person's clients; `""` is a workflow, which has no account."""
-        key = (team, person)
-        if key not in self._user_clients:
-            reading = self.connection.make_client(self._make_user_token(team, person, strict=False))
-            own = self.connection.make_client(self._make_user_token(team, person, strict=True))
-            self._user_clients[key] = UserClient(
-                reading,
-                own,
-                AppCatalog(self.connection, own, clock=self.clock),
-                self._make_build_client(reading),
-                Cache(max_age=MISSES_FRESH, max_size=MAX_MISSES, clock=self.clock),
-            )
-        return self._user_clients[key]
+    def for_user(self, accounts: UserAccounts) -> UserClient[Client]:
+        """Return the person's clients, for as long as these accounts are used: for one request."""
+        return UserClient(self, accounts)
+
+    def make_client(self, accounts: UserAccounts, *, strict: bool) -> Client:
+        """Return a client that acts as the person; if `strict`, it does not even read with the bot's token."""
+        token = UserToken(
+            accounts,
+            provider=self.provider,
+            service_token=self._service_token,
+            members=self.members,
+            service_acts=self.service_acts,
+            strict=strict,
+            refresher=self.token_refresher,
+        )
+        return self.connection.make_client(token)
+
+    def catalog(self, client: Client, accounts: UserAccounts) -> AppCatalog[Client]:
+        """Return the apps that the person's client sees, as far as known."""
+        return AppCatalog(self.connection, client, self._app_lists, (accounts.team, accounts.person))
+
+    def build_client(self, client: Client) -> BuildClient | None:
+        """Return what lists builds with a client; None if the provider lists none."""
+        return self.connection.builds(client) if self.connection.builds is not None else None
 
     def forget(self, team: str) -> None:
         """Forget the workspace: the app was uninstalled from it, and its people's accounts are deleted."""
-        for key in [known for known in self._user_clients if known[0] == team]:
-            del self._user_clients[key]
+        self._app_lists.forget(lambda key: key[0] == team)
+        self.misses.forget(lambda key: key[0] == team)
 
     def forget_person(self, team: str, person: str) -> None:
         """Forget what was read with the person's account, since the account has changed."""
-        self._user_clients.pop((team, person), None)
+        self._app_lists.forget(lambda key: key == (team, person))
+        self.misses.forget(lambda key: key[:2] == (team, person))
 
     def forget_everyone(self) -> None:
         """Forget what was read with anybody's account."""
@@ -125,11 +155,6 @@ class ProviderClients(Generic[Client]):
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
         """Return the owner of a token that was just pasted; None if it is not a person's. Raises ProviderError."""
         return await self.connection.owner(self.connection.make_client(FixedToken(token, requester)))
-
-    def name_readers(self, kind: NameKind, team: str, person: str) -> list[ReadNames]:
-        """Return functions that list an app's names of this kind as this person."""
-        reading = self.for_person(team, person).reading
-        return [partial(function, reading) for function in self.connection.names.get(kind, ())]
 
     @property
     def has_service_token(self) -> bool:
@@ -147,17 +172,21 @@ class ProviderClients(Generic[Client]):
             token.get_secret_value(), self._service_token
         )
 
-    async def is_linked(self, team: str, person: str) -> bool:
+    async def is_linked(self, accounts: UserAccounts) -> bool:
         """Return whether the person has a working account of their own, and belongs to the workspace.
 
         Raises MembershipUnknown.
         """
-        account = await self.account_of(team, person)
-        return account is not None and account.works and await self.members.belongs(team, person)
+        account = await self.account_of(accounts)
+        return (
+            account is not None
+            and account.works
+            and await self.members.belongs(accounts.team, accounts.person)
+        )
 
-    async def account_of(self, team: str, person: str) -> Account | None:
+    async def account_of(self, accounts: UserAccounts) -> Account | None:
         """Return the person's account, member or not; a refused one is verified again first."""
-        account = await self._storage.of(team).accounts.find(person, self.provider) if person else None
+        account = await accounts.find(self.provider)
         if account is None or account.works:
             return account
         with suppress(DecryptionError):
@@ -175,22 +204,6 @@ class ProviderClients(Generic[Client]):
         """Make the provider's own background jobs."""
         make = self.connection.make_jobs
         return make(self.service) if make is not None else ()
-
-    def _make_build_client(self, client: Client) -> BuildClient | None:
-        return self.connection.builds(client) if self.connection.builds is not None else None
-
-    def _make_user_token(self, team: str, person: str, *, strict: bool) -> UserToken:
-        return UserToken(
-            self._storage,
-            team,
-            person,
-            provider=self.provider,
-            service_token=self._service_token,
-            members=self.members,
-            service_acts=self.service_acts,
-            strict=strict,
-            refresher=self.token_refresher,
-        )
 
 
 class Clients:

@@ -10,10 +10,10 @@ from domain.fair_limiter import NOBODY, Requester
 from domain.provider import Provider
 from domain.provider_errors import InvalidToken, NotConnected
 from services.accounts.token_refresh import TokenRefresher
+from services.accounts.user_accounts import UserAccounts
 from services.slack.workspace_members import MemberDirectory, NotAMember
 from storage.accounts import Account
 from storage.encryption import DecryptionError
-from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
@@ -57,9 +57,7 @@ class UserToken:
 
     def __init__(
         self,
-        storage: Repositories,
-        team: str,
-        person: str,
+        accounts: UserAccounts,
         *,
         provider: Provider,
         service_token: SecretStr | None,
@@ -68,10 +66,10 @@ class UserToken:
         strict: bool,
         refresher: TokenRefresher,
     ) -> None:
-        self._accounts = storage.of(team).accounts
-        self._team = team
-        self._person = person
-        self.requester = Requester(team, person)
+        self._accounts = accounts
+        self._team = accounts.team
+        self._person = accounts.person
+        self.requester = Requester(accounts.team, accounts.person)
         self._members = members
         self._provider = provider
         self._service = service_token
@@ -85,17 +83,16 @@ class UserToken:
 
     async def token(self, *, changes: bool) -> SecretStr | None:
         """Return the token for this request. Raises NotConnected, of which MembershipUnknown is a subclass."""
-        account = await self._find_account(check_again=True)
-        if account is None or not await self._members.belongs(self._team, self._person):
-            if self._service is not None and (
-                not (changes or self._strict) or await self._may_use_service_token()
-            ):
-                return self._service
+        account = await self._accounts.find(self._provider)
+        try:
             if account is not None:
-                raise NotAMember(provider=self._provider)
-            raise NotConnected(provider=self._provider)
-        if account.works and (token := await self._token_of(account)) is not None:
-            return token
+                account = await self._refresher.current(account)
+            if account is None or not await self._members.belongs(self._team, self._person):
+                return await self._service_token_instead(account, changes=changes)
+            if account.works and (token := await self._refresher.token_of(account)) is not None:
+                return token
+        except DecryptionError as problem:
+            raise self._report_unreadable(problem) from problem
         if changes or self._strict or self._service is None:
             raise AccountNotConnected(BROKEN, provider=self._provider)
         return self._service
@@ -106,24 +103,39 @@ class UserToken:
         Returns whether to repeat the request. Raises NotConnected if they have to link their account again,
         ServiceTokenRefused if the token was the bot's, and ProviderDown if the provider does not say.
         """
-        account = await self._find_account()
         if self._service is not None and token == self._service:
             raise ServiceTokenRefused(provider=self._provider)
+        account = await self._read_again()
         if account is None:
             return False
-        if not account.works:
-            raise AccountNotConnected(BROKEN, provider=self._provider)
         try:
-            if self._accounts.token(account) != token:
+            if self._accounts.stored.token(account) != token:
                 return account.renewable  # it was refreshed during this request
             if await self._refresher.handle_refusal(token, account):
+                self._accounts.forget()
                 return True
         except DecryptionError as problem:
-            raise self._report_unreadable(account, problem) from problem
-        current = await self._find_account()
-        if current is not None and not current.works:
-            raise AccountNotConnected(BROKEN, provider=self._provider)
+            raise self._report_unreadable(problem) from problem
+        await self._read_again()
         return False
+
+    async def _read_again(self) -> Account | None:
+        """Return the account as it is now. Raises AccountNotConnected if its token is refused."""
+        self._accounts.forget()
+        account = await self._accounts.find(self._provider)
+        if account is not None and not account.works:
+            raise AccountNotConnected(BROKEN, provider=self._provider)
+        return account
+
+    async def _service_token_instead(self, account: Account | None, *, changes: bool) -> SecretStr:
+        """Return the bot's token for a person without an account, or who does not belong here. Raises NotConnected."""
+        if self._service is not None and (
+            not (changes or self._strict) or await self._may_use_service_token()
+        ):
+            return self._service
+        if account is not None:
+            raise NotAMember(provider=self._provider)
+        raise NotConnected(provider=self._provider)
 
     async def _may_use_service_token(self) -> bool:
         """Return whether the bot's token may be used for changes and strict reads."""
@@ -131,23 +143,8 @@ class UserToken:
             return self._service_acts
         return await self._members.is_full_member(self._team, self._person)
 
-    async def _find_account(self, *, check_again: bool = False) -> Account | None:
-        account = await self._accounts.find(self._person, self._provider) if self._person else None
-        if account is None or account.works or not check_again:
-            return account
-        try:
-            return await self._refresher.current(account)
-        except DecryptionError as problem:
-            raise self._report_unreadable(account, problem) from problem
-
-    async def _token_of(self, account: Account) -> SecretStr | None:
-        try:
-            return await self._refresher.token_of(account)
-        except DecryptionError as problem:
-            raise self._report_unreadable(account, problem) from problem
-
-    def _report_unreadable(self, account: Account, problem: DecryptionError) -> AccountNotConnected:
-        log.error("account.sealed", team=account.team, person=account.user, reason=str(problem))
+    def _report_unreadable(self, problem: DecryptionError) -> AccountNotConnected:
+        log.error("account.sealed", team=self._team, person=self._person, reason=str(problem))
         return AccountNotConnected(NO_LONGER_READABLE, provider=self._provider)
 
 

@@ -157,9 +157,8 @@ async def _find_objection(pending: PendingAction, context: RequestContext) -> st
 
 async def _is_same_provider_user(pending: PendingAction, context: RequestContext, provider: Provider) -> bool:
     """Return whether the approver and the requester are the same user at the provider, with two accounts in Slack."""
-    accounts = context.storage.accounts
-    of_requester = await accounts.find(pending.asked_by, provider)
-    of_approver = await accounts.find(context.person, provider)
+    of_requester = await context.storage.accounts.find(pending.asked_by, provider)
+    of_approver = await context.accounts.find(provider)
     return (
         of_requester is not None
         and of_approver is not None

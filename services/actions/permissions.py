@@ -15,6 +15,7 @@ from domain.commands.errors import UserError
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotFound, ProviderError
 from messages.kit.button_values import PolicyButton
+from services.accounts.user_accounts import UserAccounts
 from services.actions.audit import audit_refusal, audited
 from services.authorization.authorizer import Decision, Requester
 from services.request.context import RequestContext
@@ -86,7 +87,10 @@ async def _depends_on_stage(access_request: AccessRequest, context: RequestConte
 
 def build_requester(context: RequestContext) -> Requester:
     """Return the user of the context as a requester for the authorizer."""
-    return Requester(team=context.team, id=context.person, vouched=context.is_verified)
+    if context.is_verified:
+        return Requester(context.accounts)
+    # The request itself uses no account of a user whom Slack did not identify.
+    return Requester(UserAccounts(context.services.storage, context.team, context.person), vouched=False)
 
 
 async def authorize(access_request: AccessRequest, context: RequestContext) -> Decision:

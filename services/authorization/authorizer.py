@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import structlog
 
@@ -21,6 +22,7 @@ from domain.build import FrozenModel
 from domain.provider import Provider
 from messages.access_rules import permission_name
 from services.accounts.provider_clients import Clients
+from services.accounts.user_accounts import UserAccounts
 from services.accounts.user_tokens import BROKEN
 from services.authorization.user_groups import UserGroups
 from services.slack.errors import SlackCallFailed
@@ -52,12 +54,22 @@ NOT_VOUCHED = (
 )
 
 
-class Requester(FrozenModel):
-    """A Slack user who wants to do something. `vouched`: Slack itself identified the user."""
+@dataclass(frozen=True)
+class Requester:
+    """A Slack user who wants to do something, with their accounts. `vouched`: Slack itself identified the user."""
 
-    team: str
-    id: str
+    accounts: UserAccounts
     vouched: bool = True
+
+    @property
+    def team(self) -> str:
+        """The workspace."""
+        return self.accounts.team
+
+    @property
+    def id(self) -> str:
+        """The id of the user; `""` for a workflow."""
+        return self.accounts.person
 
 
 class Decision(FrozenModel):
@@ -150,7 +162,7 @@ class Authorizer:
 
     async def _account_refusal(self, requester: Requester, provider: Provider) -> str | None:
         if requester.id:
-            account = await self._clients.at(provider).account_of(requester.team, requester.id)
+            account = await self._clients.at(provider).account_of(requester.accounts)
             if account is not None:
                 return None if account.works else f"{_fill_in(provider, BROKEN)}."
         try:

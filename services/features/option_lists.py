@@ -44,8 +44,8 @@ async def _names(
     """Offer the names of this kind that the app in the form has."""
     if not await can_see(origin, context):
         return {"options": []}
-    clients = context.services.clients.at(origin.provider)
-    names = await context.services.lookups.options.read(kind, clients, origin.app, whose=reader_key(context))
+    user = context.client_for(origin.provider)
+    names = await context.services.lookups.options.read(kind, user, origin.app)
     return {"options": subscription_form.name_options(query, names)}
 
 
@@ -55,11 +55,6 @@ async def _groups(query: str, _origin: ViewMetadata, context: RequestContext) ->
             query, await context.services.authorizer.groups.handles(context.team)
         )
     }
-
-
-def reader_key(context: RequestContext) -> tuple[str, str]:
-    """Return the workspace and user whose access is used to read the lists of an app."""
-    return context.team, context.identity
 
 
 async def can_see(origin: ViewMetadata, context: RequestContext) -> bool:

@@ -7,7 +7,7 @@ import json
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -243,7 +243,8 @@ class HomeRefresher(BackgroundJob):
         return home.render_home(content, now=self._clock())
 
     async def _load_content(self, opened: OpenHome) -> HomeContent:
-        context = opened.context
+        # A Home may stay open for long: each rendering is a request of its own, which reads the accounts again.
+        context = replace(opened.context)
         # Home shows the builds of one provider; of the others only the accounts.
         provider, registry = self._recent_builds.provider, context.services.registry
         snapshot = await self._recent_builds.read()

@@ -15,6 +15,7 @@ from domain.subscription import AccessSource, Scope, Subscription
 from domain.unit import Unit
 from messages import subscriptions as message_subscriptions
 from services.accounts.provider_clients import Clients
+from services.accounts.user_accounts import UserAccounts
 from services.features.accounts import commands
 from services.features.subscriptions import commands as subscription_commands
 from services.jobs.background_job import BackgroundJob
@@ -148,13 +149,10 @@ class AccessChecker(BackgroundJob):
         if subscription.checked_at is None:
             # The account may have changed: nothing counts that was read with the one before.
             self._clients.forget_person(subscription.team, subscription.created_by)
-        own = (
-            self._clients.at(subscription.provider)
-            .for_person(subscription.team, subscription.created_by)
-            .apps
-        )
+        creator = UserAccounts(self._storage, subscription.team, subscription.created_by)
+        own = self._clients.at(subscription.provider).for_user(creator)
         try:
-            scope = await own_scope(own, subscription.app)
+            scope = await own_scope(own.apps, subscription.app)
         except (NotFound, Forbidden):
             if uses_service_token and not subscription.channel.startswith("D"):
                 await self._mark_checked(subscription, now, account, subscription.scope)

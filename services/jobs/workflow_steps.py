@@ -15,6 +15,7 @@ from domain.provider_errors import NotConnected, NotFound, ProviderError
 from domain.redaction.redactor import redact
 from domain.unit import Unit
 from services.accounts.provider_clients import ProviderClients
+from services.accounts.user_accounts import UserAccounts
 from services.jobs.background_job import BackgroundJob
 from services.request.app_visibility import VisibleApps
 from services.slack.errors import NOT_SENT, RATE_LIMITED, UNCLEAR, SlackCallFailed
@@ -105,7 +106,8 @@ class WorkflowStepCompletion(BackgroundJob):
 
     def _visible_apps(self, step: WaitingStep) -> VisibleApps:
         """Return the apps that workflows of the step's workspace have access to."""
-        return VisibleApps(self._clients, self._storage.of(step.team), "", None)
+        workflow = self._clients.for_user(UserAccounts(self._storage, step.team, ""))
+        return VisibleApps(self._clients, self._storage.of(step.team), workflow, None)
 
     async def _find_build(self, step: WaitingStep) -> Build:
         recorded = await self._storage.watched_builds.build(self._clients.provider, step.build_slug)

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from domain.provider_errors import ProviderError
-from services.accounts.provider_clients import ProviderClients, ReadNames
+from services.accounts.provider_clients import ReadNames, UserClient
 from services.cache import Cache
 from services.provider_connection import NameKind
 
@@ -25,8 +25,7 @@ MAX_LISTS = 500
 class OptionCache:
     """Options that are read when a person opens a list, with their own token, and cached for that person only.
 
-    Access to an app does not imply access to its configuration. `whose` is the workspace and the person. What takes
-    longer than `patience_seconds` is left out.
+    Access to an app does not imply access to its configuration. What takes longer than `patience_seconds` is left out.
     """
 
     def __init__(self, *, clock: Callable[[], datetime], patience_seconds: float = PATIENCE_SECONDS) -> None:
@@ -37,14 +36,13 @@ class OptionCache:
         """Forget the workspace: the app was uninstalled from it."""
         self._names.forget(lambda key: key[0] == team)
 
-    async def read(
-        self, kind: NameKind, at: ProviderClients[Any], app_slug: str, *, whose: tuple[str, str]
-    ) -> Sequence[str]:
+    async def read(self, kind: NameKind, user: UserClient[Any], app_slug: str) -> Sequence[str]:
         """Return the app's names of this kind, without duplicates; none that may not be read or come too late."""
+        whose = (user.accounts.team, user.accounts.person, user.provider, app_slug)
         found = await asyncio.gather(
             *(
-                self._read((*whose, at.provider, app_slug, f"{kind} {number}"), read)
-                for number, read in enumerate(at.name_readers(kind, *whose))
+                self._read((*whose, f"{kind} {number}"), read)
+                for number, read in enumerate(user.name_readers(kind))
             )
         )
         return list(dict.fromkeys(name for names in found for name in names))

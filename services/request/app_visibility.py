@@ -12,7 +12,7 @@ from domain.provider_errors import Forbidden, NotConnected, NotFound, RequestRej
 from domain.redaction.redactor import redact
 from domain.subscription import AccessSource, Subscription
 from services.accounts.app_catalog import FRESH, FRESH_ENOUGH_FOR_A_MISS, AppCatalog
-from services.accounts.provider_clients import ProviderClients
+from services.accounts.provider_clients import ProviderClients, UserClient
 from services.accounts.user_tokens import BROKEN, AccountNotConnected
 from services.lookup.app_matching import UnknownApp, match_app
 from services.slack.workspace_members import NotAMember
@@ -41,11 +41,16 @@ class VisibleApps:
     """
 
     def __init__(
-        self, clients: ProviderClients[Any], storage: WorkspaceRepositories, person: str, channel: str | None
+        self,
+        clients: ProviderClients[Any],
+        storage: WorkspaceRepositories,
+        user: UserClient[Any],
+        channel: str | None,
     ) -> None:
         self._clients = clients
         self._storage = storage
-        self._person = person
+        self._user = user
+        self._team, self._person = user.accounts.team, user.accounts.person
         self._channel = channel
 
     async def all(self) -> Sequence[App]:
@@ -135,9 +140,9 @@ class VisibleApps:
 
     async def _find_catalog(self) -> tuple[AppCatalog[Any], frozenset[str] | None]:
         """Return the user's app catalog and the slugs that they may see in it; None if they may see all."""
-        if await self._clients.is_linked(self._storage.team, self._person):
-            return self._clients.for_person(self._storage.team, self._person).apps, None
-        if await self._clients.acts_for(self._storage.team, self._person):
+        if await self._clients.is_linked(self._user.accounts):
+            return self._user.apps, None
+        if await self._clients.acts_for(self._team, self._person):
             return self._clients.service_apps, None
         if self._channel is None:
             subscriptions = await self._storage.subscriptions.of_all_channels()
@@ -148,9 +153,9 @@ class VisibleApps:
     async def _limit_reason(self) -> NotConnected:
         """Return why the user sees only the apps that the channel subscribes to."""
         provider = self._clients.provider
-        if self._person and not await self._clients.members.belongs(self._storage.team, self._person):
+        if self._person and not await self._clients.members.belongs(self._team, self._person):
             return NotAMember(provider=provider)
-        account = await self._clients.account_of(self._storage.team, self._person)
+        account = await self._clients.account_of(self._user.accounts)
         return (
             LimitedVisibility(provider=provider)
             if account is None

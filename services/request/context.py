@@ -21,6 +21,7 @@ from domain.provider import Provider
 from domain.provider_client import BuildClient
 from services.accounts.app_catalog import AppCatalog
 from services.accounts.provider_clients import UserClient
+from services.accounts.user_accounts import UserAccounts
 from services.container import Services
 from services.request.app_visibility import VisibleApps
 from services.slack.errors import SlackCallFailed
@@ -120,9 +121,20 @@ class RequestContext:
         """The Slack client of the workspace."""
         return self.services.slack.client(self.team)
 
+    @cached_property
+    def accounts(self) -> UserAccounts:
+        """The user's accounts, which the request reads once; none if Slack did not identify the user."""
+        return UserAccounts(self.services.storage, self.team, self.identity)
+
+    @cached_property
+    def _clients(self) -> dict[Provider, UserClient[Any]]:
+        return {}
+
     def client_for(self, provider: Provider) -> UserClient[Any]:
         """Return the provider's clients for this user; each provider's `api/access.py` has a typed version."""
-        return self.services.clients.at(provider).for_person(self.team, self.identity)
+        if provider not in self._clients:
+            self._clients[provider] = self.services.clients.at(provider).for_user(self.accounts)
+        return self._clients[provider]
 
     def builds_at(self, provider: Provider) -> BuildClient | None:
         """Return the client that lists and reads builds; None if the provider has no build lists.
@@ -134,11 +146,19 @@ class RequestContext:
     def visible_apps(self, provider: Provider) -> VisibleApps:
         """Return the provider's apps that the user may see here."""
         channel = self.channel if self.is_verified else None
-        return VisibleApps(self.services.clients.at(provider), self.storage, self.identity, channel)
+        return VisibleApps(
+            self.services.clients.at(provider), self.storage, self.client_for(provider), channel
+        )
 
     def own_apps(self, provider: Provider) -> AppCatalog[Any]:
         """Return the provider's apps that the user's own token sees."""
         return self.client_for(provider).apps
+
+    def in_channel(self, channel: str) -> Self:
+        """Return the context of the same request in another channel, with what it has read of the user's accounts."""
+        moved = replace(self, channel=channel)
+        moved.__dict__.update(accounts=self.accounts, _clients=self._clients)
+        return moved
 
     @property
     def identity(self) -> str:
@@ -153,13 +173,11 @@ class RequestContext:
     async def may_act(self, provider: Provider) -> bool:
         """Return whether the bot can act at the provider for the user at all; access rules limit it further."""
         clients = self.services.clients.at(provider)
-        return await clients.is_linked(self.team, self.identity) or await clients.acts_for(
-            self.team, self.identity
-        )
+        return await self.is_linked(provider) or await clients.acts_for(self.team, self.identity)
 
     async def is_linked(self, provider: Provider) -> bool:
         """Return whether the user has a working account of their own at the provider."""
-        return await self.services.clients.at(provider).is_linked(self.team, self.identity)
+        return await self.services.clients.at(provider).is_linked(self.accounts)
 
     async def acts_with_service_token(self, provider: Provider) -> bool:
         """Return whether the bot's own token acts for the user, who has no working account at the provider."""
@@ -246,7 +264,7 @@ class RequestContext:
 
     async def direct_message_alone(self) -> str:
         """Return the id of the user's direct message with the bot, whatever the channel. Raises SlackCallFailed."""
-        return await replace(self, channel="").direct_message()
+        return await self.in_channel("").direct_message()
 
     async def _user(self) -> Mapping[str, Any]:
         try:

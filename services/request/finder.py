@@ -200,8 +200,8 @@ class _BuildSearch:
         if recorded is not None:
             app = await self._apps.require(recorded.build.app_slug)
             return app, await self._client.build(app.slug, self._slug)
-        misses = context.client_for(self._provider).misses
-        key = (limits.key, context.channel, self._slug)
+        misses = context.services.clients.at(self._provider).misses
+        key = (context.team, context.identity, limits.key, context.channel, self._slug)
         if misses.get(key) is None:
             found = await self._search()
             if isinstance(found, tuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, ClassVar, Generic, Self, TypeVar
 
@@ -207,7 +207,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
             await send_reply(result, ChannelResponder(self.context))
         except SlackCallFailed as error:
             log.info("form.not_told", reason=error.reason)
-            await ChannelResponder(replace(self.context, channel=""))(result)
+            await ChannelResponder(self.context.in_channel(""))(result)
 
     async def open(self) -> None:
         """Open the form. Raises UserError if that is not possible here, SlackCallFailed."""
@@ -279,7 +279,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
         message = notices.error_message(f"{self.title}: {sentence_for(problem)}")
         reply = Reply(message, Visibility.ONE_PERSON)
         try:
-            await ChannelResponder(replace(self.context, channel=""))(reply)
+            await ChannelResponder(self.context.in_channel(""))(reply)
         except SlackCallFailed as error:
             log.warning("modal.not_told", reason=error.reason)
 

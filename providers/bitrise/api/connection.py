@@ -37,7 +37,10 @@ path_of = partial(any_path_of, provider=BITRISE)
 
 
 class Connection:
-    """The dependencies that all parts of the client share. `runner` does slow work outside the event loop."""
+    """The dependencies that all parts of the client share. `runner` does slow work outside the event loop.
+
+    `yml_lock` is held while a bitrise.yml is parsed.
+    """
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Connection:
         download_hosts: tuple[str, ...] = (),
         abort_rules: tuple[AbortReasonRule, ...] = (),
         runner: Runner | None = None,
+        yml_lock: asyncio.Lock | None = None,
         **api_options: Any,
     ) -> None:
         options: dict[str, Any] = {
@@ -67,7 +71,6 @@ class Connection:
             provider=BITRISE,
         )
         self._runner = runner or InProcessRunner()
-        # A bitrise.yml may be crafted to parse slowly, so each client parses only one at a time.
-        self._yml_lock = asyncio.Lock()
+        self._yml_lock = yml_lock or asyncio.Lock()
         self._clock = clock
         self._abort_rules = abort_rules

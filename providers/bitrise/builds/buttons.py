@@ -16,7 +16,7 @@ from providers.bitrise.builds import abort_form, commands, diff, find_form, trig
 from providers.bitrise.provider import BITRISE
 from services.features import apps
 from services.features.builds import commands as build_commands
-from services.features.option_lists import can_see, reader_key
+from services.features.option_lists import can_see
 from services.features.profile import commands as profile_commands
 from services.features.subscriptions import notification_buttons
 from services.request.button_press import ButtonHandler, ButtonPress, read_app
@@ -100,10 +100,9 @@ async def offer_build_targets(typed: str, origin: ViewMetadata, context: Request
     """Return the app's workflows and pipelines as option groups."""
     if not await can_see(origin, context):
         return {"options": []}
-    cache, clients = context.services.lookups.options, context.services.clients.at(origin.provider)
+    cache, user = context.services.lookups.options, context.client_for(origin.provider)
     workflows, pipelines = await asyncio.gather(
-        cache.read("workflows", clients, origin.app, whose=reader_key(context)),
-        cache.read("pipelines", clients, origin.app, whose=reader_key(context)),
+        cache.read("workflows", user, origin.app), cache.read("pipelines", user, origin.app)
     )
     groups = trigger_form.buildable_options(typed, workflows, pipelines)
     return {"option_groups": groups} if groups else {"options": []}

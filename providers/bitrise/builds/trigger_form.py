@@ -314,12 +314,10 @@ async def main_branch(app: App, context: RequestContext) -> str | None:
 
     Bitrise does not report the default branch (`default_branch` can be set but not read).
     """
-    clients = context.services.clients.at(BITRISE)
+    user = context.client_for(BITRISE)
     try:
         async with asyncio.timeout(BRANCHES_SECONDS):
-            branches = await context.services.lookups.options.read(
-                "branches", clients, app.slug, whose=(context.team, context.identity)
-            )
+            branches = await context.services.lookups.options.read("branches", user, app.slug)
     except TimeoutError:
         return None
     common_name = next((name for name in MAIN_BRANCHES if name in branches), None)

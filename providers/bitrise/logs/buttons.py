@@ -89,7 +89,7 @@ async def _follow(press: ButtonPress) -> Reply:
         return await commands.show_build_log(app, build, press.context)
     context = press.context
     channel = await context.direct_message_alone()
-    follower = LogFollower(own_client(context), context.slack, app, build, team=context.team, channel=channel)
+    follower = LogFollower(own_client(context), context.accounts, context.slack, app, build, channel=channel)
     await state_of(context).log_followers.start(follower, context.services.storage)
     message = sent_as_direct_message("I follow the log in our direct messages, for ten minutes at most.")
     return Reply(message, Visibility.ONE_PERSON, title=commands.TITLE)

@@ -17,6 +17,7 @@ from providers.bitrise.api.client import BitriseClient
 from providers.bitrise.api.connection import NoLog
 from providers.bitrise.logs import messages as log_messages
 from providers.bitrise.logs.messages import LOG_LINES
+from services.accounts.user_accounts import UserAccounts
 from services.jobs.background_job import BackgroundJob
 from services.jobs.workspace_tasks import WorkspaceTasks
 from services.slack.errors import SlackCallFailed
@@ -143,18 +144,18 @@ class LogFollower:
     def __init__(
         self,
         bitrise: BitriseClient,
+        accounts: UserAccounts,
         slack: AsyncWebClient,
         app: App,
         build: Build,
         *,
-        team: str,
         channel: str,
     ) -> None:
-        self._bitrise, self._slack = bitrise, slack
+        self._bitrise, self._accounts, self._slack = bitrise, accounts, slack
         self._app, self._build = app, build
         self._channel, self._ts, self._text = channel, "", ""
-        self.team = team
-        self.key = (team, channel, build.slug)
+        self.team = accounts.team
+        self.key = (self.team, channel, build.slug)
         self.until: datetime
         self.done = False
 
@@ -170,6 +171,7 @@ class LogFollower:
 
     async def update(self) -> None:
         """Update the message with what was written since; if that fails, the next update does it."""
+        self._accounts.forget()  # the person may have disconnected theirs
         try:
             build = await self._bitrise.build(self._app.slug, self._build.slug)
             text = await _read_end(self._bitrise, self._app, build) or self._text

@@ -92,7 +92,7 @@ async def link_account(token: SecretStr, context: RequestContext, provider: Prov
 
 async def disconnect(_command: DisconnectAccount, context: RequestContext, provider: Provider) -> Reply:
     """Ask for confirmation to delete the user's token, which also stops the subscriptions that depend on it."""
-    account = await context.storage.accounts.find(context.identity, provider)
+    account = await context.accounts.find(provider)
     if account is None:
         return await wipe(context, provider)
     subscriptions = await context.storage.subscriptions.made_by(context.person)
@@ -107,7 +107,7 @@ async def disconnect(_command: DisconnectAccount, context: RequestContext, provi
 
 async def wipe(context: RequestContext, provider: Provider) -> Reply:
     """Delete the user's token, which also stops the subscriptions that depend on it."""
-    account = await context.storage.accounts.find(context.identity, provider)
+    account = await context.accounts.find(provider)
     if account is not None:
         async with audited(context, "disconnect", about={"name": account.name}):
             await context.storage.accounts.disconnect(context.person, provider, at=context.now())
@@ -134,7 +134,7 @@ async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider
 
 async def find_account(context: RequestContext, provider: Provider) -> ConnectedAccount | None:
     """Return the user's account at the provider, for display."""
-    account = await context.services.clients.at(provider).account_of(context.team, context.identity)
+    account = await context.services.clients.at(provider).account_of(context.accounts)
     return ConnectedAccount(name=account.name, works=account.works) if account is not None else None
 
 
@@ -183,5 +183,6 @@ async def _fetch_owner(token: SecretStr, context: RequestContext, provider: Prov
 
 
 def _notify_changed(context: RequestContext) -> None:
+    context.accounts.forget()
     context.services.events.publish(PersonChanged(context.team, context.person))
     context.services.events.publish(UserActed(context.team, context.person))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
 import structlog
 
@@ -218,7 +217,7 @@ async def resume_by_ids(ids: Sequence[int], context: RequestContext) -> Reply | 
             [subscription_row(subscription, context.services.registry) for subscription in resumed],
             by=context.person,
         )
-        await _post(replace(context, channel=resumed[0].channel), message)
+        await _post(context.in_channel(resumed[0].channel), message)
     if problem is not None:
         raise problem
     return None
@@ -233,7 +232,7 @@ async def _resume(subscription_id: int, context: RequestContext, *, announce: bo
     if subscription.stopped is None:
         # An earlier message may still have the button; pressing it takes over nobody's active subscription.
         raise NotStopped("This was resumed already.")
-    channel_context = replace(context, channel=subscription.channel)
+    channel_context = context.in_channel(subscription.channel)
     app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(
         channel_context,
@@ -269,7 +268,7 @@ async def change(subscription: Subscription, terms: NotificationRule, context: R
     """
     if terms == subscription.terms:
         return False
-    channel_context = replace(context, channel=subscription.channel)
+    channel_context = context.in_channel(subscription.channel)
     about = {"subscription": str(subscription.number), **_audit_fields(terms)}
     app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(
@@ -293,7 +292,7 @@ async def pause_by_id(subscription_id: int, context: RequestContext) -> Reply | 
     Raises PermissionDenied.
     """
     subscription = await find_subscription(subscription_id, context)
-    channel_context = replace(context, channel=subscription.channel)
+    channel_context = context.in_channel(subscription.channel)
     app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(
         channel_context, "pause", subscription.provider, app, about={"subscription": str(subscription.number)}
@@ -374,13 +373,13 @@ async def unsubscribe_by_ids(ids: Sequence[int], context: RequestContext) -> Rep
     reply = await _end(ended, context)
     if context.channel:
         return reply
-    await _post(replace(context, channel=ended[0].channel), reply.message)
+    await _post(context.in_channel(ended[0].channel), reply.message)
     return None
 
 
 async def _end(subscriptions: list[Subscription], context: RequestContext) -> Reply:
     """End these subscriptions; return the message for the channel. Raises PermissionDenied."""
-    channel_context = replace(context, channel=subscriptions[0].channel)
+    channel_context = context.in_channel(subscriptions[0].channel)
     numbers = " ".join(str(subscription.number) for subscription in subscriptions)
     app = await _fetch_current_app(subscriptions[0], context)
     async with permitted_and_audited(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Self
 
 from domain.build import App
@@ -95,7 +95,7 @@ class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
         command = read_subscribe_command(self.state, NotificationRule(), parser)
         app = await app_by_slug(self.context, self.app.slug if self.app is not None else "", provider)
         channel = self.state.conversation(CHANNEL) or await self.context.direct_message_alone()
-        channel_context = replace(self.context, channel=channel)
+        channel_context = self.context.in_channel(channel)
         rule = await commands.resolve_rule(command, channel_context)
         existing = await commands.subscribe_channel(app, rule, channel_context)
         if existing is not None:

@@ -111,7 +111,7 @@ class TinyServices:
             is_linked=mock.AsyncMock(return_value=True),
             service=self.tiny,
             connection=SimpleNamespace(find_stage=find_stage),
-            for_person=lambda *_: SimpleNamespace(apps=apps, own=self.tiny),
+            for_user=lambda *_: SimpleNamespace(apps=apps, own=self.tiny),
         )
         members = SimpleNamespace(refusal=mock.AsyncMock(return_value=None))
         clients: Any = SimpleNamespace(members=members, at={TINY: at_tiny}.__getitem__)

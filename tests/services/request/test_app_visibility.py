@@ -28,8 +28,9 @@ from domain.provider_errors import InvalidToken, NotFound, ProviderDown
 from domain.subscription import AccessSource, Scope, StopReason, Subscription
 from providers.bitrise.provider import BITRISE
 from providers.buildio.provider import BUILDIO
-from services.accounts.app_catalog import AppCatalog
+from services.accounts.app_catalog import AppCatalog, AppLists
 from services.accounts.provider_clients import Clients, ProviderClients
+from services.accounts.user_accounts import UserAccounts
 from services.container import Services
 from services.events import EventBus, UserActed
 from services.jobs.access_checker import AccessChecker
@@ -145,7 +146,8 @@ async def test_a_users_own_app_list_is_as_fresh_as_its_use_requires(
         "verify_seconds": 0.0,
     }
     clients = ProviderClients(provider_system.connection(), config, encrypted, **options)
-    apps = VisibleApps(clients, workspace, BEN, CHANNEL)
+    ben = clients.for_user(UserAccounts(encrypted, TEAM, BEN))
+    apps = VisibleApps(clients, workspace, ben, CHANNEL)
     assert await apps.slugs() == frozenset({"slug-x"})
     provider_system.tokens_with_access.discard("token-1")
     now[0] += timedelta(minutes=2)
@@ -161,7 +163,9 @@ async def test_an_option_list_offers_no_apps_of_a_stale_list_or_a_refused_token(
     repositories: Repositories,
 ) -> None:
     provider_system, now = FakeProvider(BITRISE), [NOON]
-    catalog = AppCatalog(provider_system.connection(), FixedToken(SERVICE_TOKEN), clock=lambda: now[0])
+    catalog = AppCatalog(
+        provider_system.connection(), FixedToken(SERVICE_TOKEN), AppLists(clock=lambda: now[0])
+    )
     assert [app.slug for app in await catalog.list_in_time()] == ["slug-x"]
     provider_system.is_down = True
     now[0] += timedelta(minutes=10)
@@ -429,8 +433,10 @@ class AppVisibility(RuleBasedStateMachine):
     # Invariants
 
     def _is_shown(self, channel: str | None) -> bool:
-        self.clients.at(self.provider).service_apps.forget()
-        apps = VisibleApps(self.clients.at(self.provider), self.workspace, CARLA, channel)
+        clients = self.clients.at(self.provider)
+        clients.service_apps.forget()
+        carla = clients.for_user(UserAccounts(self.storage, TEAM, CARLA))
+        apps = VisibleApps(clients, self.workspace, carla, channel)
         slugs = self.run(apps.slugs())
         assert slugs is not None
         return self.provider_system.app.slug in slugs
