@@ -135,6 +135,7 @@ async def create_provider_parts(
                 storage,
                 members=members,
                 clock=clock,
+                options_seconds=timings.options_seconds,
                 provider_clock=http.clock,
             )
         )

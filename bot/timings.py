@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from bot.slack.bolt_app import LOOKUP_SECONDS
 from bot.slack.socket_mode import PING_SECONDS
 from providers.bitrise.logs.follower import SECONDS_EACH
+from services.accounts.app_catalog import PATIENCE_SECONDS
 from services.home.refresher import PROGRESS_SECONDS
 from services.jobs.access_checker import EVERY
 from services.jobs.hidden_messages import SHOWN_SECONDS
-from services.lookup.option_cache import PATIENCE_SECONDS
 from services.outbox.rate_limits import RateLimits
 
 

@@ -33,9 +33,16 @@ UserKey: TypeAlias = tuple[str, str]
 
 
 class AppLists(Cache[UserKey, Sequence[App]]):
-    """The apps that each token has access to, by its owner."""
+    """The apps that each token has access to, by its owner; option lists wait `patience_seconds` for them."""
 
-    def __init__(self, *, clock: Callable[[], datetime], max_size: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        clock: Callable[[], datetime],
+        max_size: int = 1,
+        patience_seconds: float = PATIENCE_SECONDS,
+    ) -> None:
+        self.patience_seconds = patience_seconds
         # Recent names help the person who types; after a longer time they may have lost access.
         super().__init__(max_age=FRESH_ENOUGH_TO_OFFER, max_size=max_size, clock=clock)
 
@@ -78,7 +85,7 @@ class AppCatalog(Generic[Client]):
     async def list_in_time(self) -> Sequence[App]:
         """Return the apps known in time for an option list; reading continues for the next key press."""
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(self._lists.patience_seconds):
                 return await self.read(FRESH)
         except (ProviderError, TimeoutError) as problem:
             log.info("apps.not_in_time", reason=str(problem))

@@ -14,7 +14,7 @@ from domain.credentials import FixedToken, ProviderUser, secrets_equal
 from domain.fair_limiter import Requester
 from domain.provider import Provider
 from domain.provider_client import BuildClient, LogClient
-from services.accounts.app_catalog import AppCatalog, AppLists
+from services.accounts.app_catalog import PATIENCE_SECONDS, AppCatalog, AppLists
 from services.accounts.token_refresh import TokenRefresher
 from services.accounts.token_verification import PAUSE_SECONDS, TokenVerifier
 from services.accounts.user_accounts import UserAccounts
@@ -89,6 +89,7 @@ class ProviderClients(Generic[Client]):
         members: MemberDirectory,
         clock: Callable[[], datetime],
         verify_seconds: float = PAUSE_SECONDS,
+        options_seconds: float = PATIENCE_SECONDS,
         provider_clock: Callable[[], datetime] | None = None,
     ) -> None:
         self.members = members
@@ -104,13 +105,15 @@ class ProviderClients(Generic[Client]):
         verifier = TokenVerifier(self.owner_of, pause_seconds=verify_seconds)
         self.token_refresher = TokenRefresher(connection.oauth, storage, verifier=verifier, clock=clock)
         self.service = connection.make_client(ServiceToken(config.token, connection.provider))
-        self.service_apps = AppCatalog(connection, self.service, AppLists(clock=clock))
+        self.service_apps = AppCatalog(
+            connection, self.service, AppLists(clock=clock, patience_seconds=options_seconds)
+        )
         self.service_builds = self.build_client(self.service)
         self.service_logs: LogClient | None = (
             connection.logs(self.service) if connection.logs is not None else None
         )
         self.state = connection.make_state(self.service) if connection.make_state is not None else None
-        self._app_lists = AppLists(clock=clock, max_size=MAX_USERS)
+        self._app_lists = AppLists(clock=clock, max_size=MAX_USERS, patience_seconds=options_seconds)
         self.misses = Cache[tuple[str, ...], bool](max_age=MISSES_FRESH, max_size=MAX_MISSES, clock=clock)
 
     def for_user(self, accounts: UserAccounts) -> UserClient[Client]:

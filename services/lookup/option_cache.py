@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 
 from domain.provider_errors import ProviderError
+from services.accounts.app_catalog import PATIENCE_SECONDS
 from services.accounts.provider_clients import ReadNames, UserClient
 from services.cache import Cache
 from services.provider_connection import NameKind
@@ -17,8 +18,6 @@ from services.provider_connection import NameKind
 log = structlog.get_logger()
 
 FRESH = timedelta(minutes=1)
-# Slack waits three seconds for the options (Slack's rules, "Answering").
-PATIENCE_SECONDS = 2.0
 MAX_LISTS = 500
 
 

@@ -45,9 +45,7 @@ async def change_settings(workspace: WorkspaceHarness) -> None:
 
 
 async def test_options_are_limited_to_the_users_own_access(tmp_path: Path) -> None:
-    # The first list starts a process that reads bitrise.yml, which takes long on a busy machine.
-    seconds = {"options_seconds": 30.0}
-    async with multi_workspace_harness(tmp_path, service_token_acts="0", seconds=seconds) as harness:
+    async with multi_workspace_harness(tmp_path, service_token_acts="0") as harness:
         await harness.install_everywhere()
         await harness.connect("anna", token=ANNA_TOKEN)
         await harness.twin.connect("anna", token=CARLA_TOKEN)

@@ -193,7 +193,9 @@ class BotHarness(WorkspaceHarness):
         self.folder = folder
         self.database_url = database_url or f"sqlite:///{folder / 'buildbell.db'}"
         self._http = http
-        self._seconds = {"lookup_seconds": DEADLINE_SECONDS, **seconds}
+        # The first list of workflows starts a process that reads bitrise.yml, which takes long on a busy machine.
+        patience = {"lookup_seconds": DEADLINE_SECONDS, "options_seconds": DEADLINE_SECONDS}
+        self._seconds = {**patience, **seconds}
         self._extra_settings = settings
         self._running: asyncio.Task[None] | None = None
 

@@ -17,8 +17,7 @@ from tests.support.repositories import make_repositories
 
 @pytest.fixture
 async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
-    # The first list starts a process that reads bitrise.yml, which takes long on a busy machine.
-    async with bot_harness(tmp_path, seconds={"options_seconds": 30}) as running_harness:
+    async with bot_harness(tmp_path) as running_harness:
         yield running_harness
         assert running_harness.slack.violations == []
 

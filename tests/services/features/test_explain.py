@@ -23,6 +23,11 @@ async def wait_for_direct_message(harness: BotHarness, text: str, person: str = 
     return await harness.slack.wait_for_post(f"D0{person.upper()}", text, viewer=person)
 
 
+async def wait_until_recorded(harness: BotHarness, notifications: int) -> None:
+    """Wait until the bot knows that Slack has taken these notifications, which people may see before."""
+    await harness.wait_for_values("SELECT status FROM notifications", *["told"] * notifications)
+
+
 async def test_a_preview_replays_the_latest_builds_without_subscribing(harness: BotHarness) -> None:
     for branch, result in (
         ("main", "success"),
@@ -54,6 +59,7 @@ async def test_why_names_the_subscription_that_notified_and_the_filter_that_did_
     await harness.ask("/bitrise subscribe android branch:release/*", "subscribed")
     finish_build(harness, "error")
     await harness.wait_for_message("#2 failed", person=None)
+    await wait_until_recorded(harness, 1)
     text = harness.message_text(
         await harness.ask("/bitrise why android #2", "every failure in Sample Android")
     )
@@ -175,6 +181,7 @@ async def test_a_build_that_takes_too_long_is_notified_once(harness: BotHarness)
     harness.bitrise.start_running(build)
     harness.clock.skip(timedelta(minutes=31))
     await harness.wait_for_message("has been running for long", person=None)
+    await wait_until_recorded(harness, 2)
     text = harness.message_text(await harness.ask("/bitrise why android #1", "was running for long"))
     assert "the build has not ended yet" in text
     assert "🔔" in text
