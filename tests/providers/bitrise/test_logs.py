@@ -142,6 +142,27 @@ async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
         assert harness.slack.violations == []
 
 
+async def test_a_log_is_not_read_any_more_with_a_disconnected_account(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with bot_harness(tmp_path, seconds={"follow_seconds": 0.1}, service_token_acts="0") as harness:
+        await harness.connect("anna")
+        build = harness.bitrise.start_build(harness.bitrise.android)
+        harness.bitrise.start_running(build)
+        harness.clock.skip(timedelta(seconds=30))
+        post = await harness.ask("/bitrise log android #1", "still being written")
+        await harness.press(post, "Follow", "I follow the log in our direct messages")
+        await harness.disconnect()
+        logged = [""]
+
+        def update_failed() -> bool:
+            logged[0] += capfd.readouterr().out
+            return "follow.later" in logged[0]
+
+        await harness.wait_until(update_failed)
+        assert "NotConnected" in logged[0]
+
+
 @pytest.mark.parametrize("kind", ["dropped", "html"])
 async def test_following_continues_after_slack_failed_to_update_the_message(
     tmp_path: Path, kind: str

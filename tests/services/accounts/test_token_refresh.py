@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from pydantic import SecretStr
@@ -18,6 +19,8 @@ from domain.unit import Unit
 from providers.buildio.provider import BUILDIO
 from services.accounts.token_refresh import ASKED_AGAIN, FIRST_PAUSE, REFRESH_BEFORE, TokenRefresher
 from services.accounts.token_verification import TokenVerifier
+from services.accounts.user_accounts import UserAccounts
+from services.accounts.user_tokens import UserToken
 from storage.accounts import Account
 from storage.encryption import SecretBox
 from storage.repositories import Repositories
@@ -166,6 +169,28 @@ async def test_the_old_token_is_used_during_a_refresh_while_it_is_valid(harness:
     assert await harness.token() == "access-1"
     harness.oauth.gate.set()
     assert await first == "access-2"
+
+
+async def test_a_request_goes_on_with_a_token_that_was_refreshed_since_it_began(
+    harness: TokenRefreshHarness,
+) -> None:
+    token = UserToken(
+        UserAccounts(harness.storage, "T1", "U1"),
+        provider=BUILDIO,
+        service_token=None,
+        members=mock.Mock(belongs=mock.AsyncMock(return_value=True)),
+        service_acts=False,
+        strict=True,
+        refresher=harness.refresher,
+    )
+    old = await token.token(changes=True)
+    await harness.storage.of("T1").accounts.store_renewed_tokens(
+        await harness.account(), tokens(2, NOON + LASTS)
+    )
+    assert await token.token(changes=True) == old == SecretStr("access-1")
+    assert await token.refused(SecretStr("access-1"))
+    assert await token.token(changes=True) == SecretStr("access-2")
+    assert harness.oauth.requests == harness.verification.requests == []
 
 
 async def test_an_account_read_before_a_refresh_does_not_spend_the_refresh_token_twice(
