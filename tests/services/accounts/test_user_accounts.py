@@ -77,6 +77,7 @@ async def test_a_request_that_disconnects_an_account_does_not_use_it_any_more(ha
     assert await context.is_linked(BUILDIO)
     assert not await context.is_linked(BITRISE)
     in_channel = context.in_channel("")
+    assert await in_channel.is_linked(BUILDIO)
     await wipe(context, BUILDIO)
 
     for each in (context, in_channel):
