@@ -224,11 +224,12 @@ async def test_home_shows_what_the_user_may_see(harness: BotHarness) -> None:
     assert "Sample Android #1" not in home("carla")
     assert CARLA_TOKEN not in home("carla")
     # A Home that is still open shows the account as it is now.
-    assert "You are `ben-okafor` there" in home("ben")
+    linked = "You are `ben-okafor` there"
+    assert linked in home("ben")
     await harness.disconnect("ben")
-    await harness.wait_until(lambda: "ben-okafor" not in home("ben"))
+    await harness.wait_until(lambda: linked not in home("ben"))
     await harness.connect("ben")
-    await harness.wait_until(lambda: "ben-okafor" in home("ben"))
+    await harness.wait_until(lambda: linked in home("ben"))
 
 
 async def test_a_single_refusal_disconnects_nobody_and_repeated_ones_are_reported(tmp_path: Path) -> None:
