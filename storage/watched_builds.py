@@ -120,9 +120,9 @@ class WatchedBuilds:
         row = await self._database.read(lambda db: db.execute(query, key).fetchone())
         return Build.model_validate_json(row[0]) if row is not None else None
 
-    async def successes_like(self, build: Build, most: int) -> list[Build]:
-        """Return the latest successful builds of the build's workflow and branch, newest first."""
-        return await self._database.read(lambda db: successes_like(db, build, most))
+    async def successes_like(self, builds: Sequence[Build], most: int) -> list[list[Build]]:
+        """Return for each build the latest successful ones of its workflow and branch, newest first."""
+        return await self._database.read(lambda db: [successes_like(db, build, most) for build in builds])
 
     async def record_restart(self, provider: Provider, app_slug: str, dyno: str, at: datetime) -> None:
         """Store that a process is about to be restarted, before the request to the provider; `""`: all of the app's."""

@@ -44,18 +44,26 @@ class DurationEstimates:
 
     async def estimate(self, build: Build) -> timedelta | None:
         """Return the usual time on a worker of builds like this one; None if it has ended, or the time is unknown."""
-        if build.ended:
-            return None
-        recorded = await self._storage.watched_builds.successes_like(build, MAX_SUCCESSES)
-        if (known := usual_time(recorded)) is not None:
-            return known
-        key = (build.provider, build.app_slug, build.workflow, build.branch)
-        return await self._cache.load(key, lambda: self._fetch(build))
+        return (await self.estimate_each([build])).get(build.slug)
 
     async def estimate_each(self, builds: Iterable[Build]) -> dict[str, timedelta]:
         """Return the usual times of the builds that have one, by slug."""
-        durations = {build.slug: await self.estimate(build) for build in builds}
-        return {slug: usual for slug, usual in durations.items() if usual is not None}
+        running = [build for build in builds if not build.ended]
+        if not running:
+            return {}
+        recorded = await self._storage.watched_builds.successes_like(running, MAX_SUCCESSES)
+        durations = {}
+        for build, similar in zip(running, recorded, strict=True):
+            usual = usual_time(similar)
+            if usual is None:
+                usual = await self._estimate_from_list(build)
+            if usual is not None:
+                durations[build.slug] = usual
+        return durations
+
+    async def _estimate_from_list(self, build: Build) -> timedelta | None:
+        key = (build.provider, build.app_slug, build.workflow, build.branch)
+        return await self._cache.load(key, lambda: self._fetch(build))
 
     async def _fetch(self, build: Build) -> timedelta | None:
         if (client := self._builds_at(build.provider)) is None:
