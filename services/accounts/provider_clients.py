@@ -98,7 +98,6 @@ class ProviderClients(Generic[Client]):
         self.sign_in_url = config.sign_in_url
         self.oauth = connection.oauth
         self.connection = connection
-        self._storage = storage
         self._service_token = config.token
         self.clock = clock
         self.provider_clock = provider_clock or clock

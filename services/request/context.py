@@ -126,15 +126,9 @@ class RequestContext:
         """The user's accounts, which the request reads once; none if Slack did not identify the user."""
         return UserAccounts(self.services.storage, self.team, self.identity)
 
-    @cached_property
-    def _clients(self) -> dict[Provider, UserClient[Any]]:
-        return {}
-
     def client_for(self, provider: Provider) -> UserClient[Any]:
         """Return the provider's clients for this user; each provider's `api/access.py` has a typed version."""
-        if provider not in self._clients:
-            self._clients[provider] = self.services.clients.at(provider).for_user(self.accounts)
-        return self._clients[provider]
+        return self.services.clients.at(provider).for_user(self.accounts)
 
     def builds_at(self, provider: Provider) -> BuildClient | None:
         """Return the client that lists and reads builds; None if the provider has no build lists.
@@ -155,9 +149,9 @@ class RequestContext:
         return self.client_for(provider).apps
 
     def in_channel(self, channel: str) -> Self:
-        """Return the context of the same request in another channel, with what it has read of the user's accounts."""
+        """Return the context of the same request in another channel, with the accounts that it has read."""
         moved = replace(self, channel=channel)
-        moved.__dict__.update(accounts=self.accounts, _clients=self._clients)
+        moved.__dict__["accounts"] = self.accounts
         return moved
 
     @property
