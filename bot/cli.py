@@ -160,11 +160,11 @@ def _sandbox_database() -> str | None:
     except ValidationError as problem:
         stop(describe_errors(problem), USAGE_ERROR)
     if settings.database_path is None:
-        from storage.postgres_server import describe_database  # noqa: PLC0415 - only where it is used
+        from storage.postgres_server import check_unused  # noqa: PLC0415 - only where it is used
 
         try:
-            # The bot itself waits for a server that is down.
-            asyncio.run(describe_database(url))
+            # The bot itself waits for a server that is down, and shares the database with others.
+            check_unused(url)
         except DatabaseProblem as problem:
             text = str(problem)
             stop(text if "DATABASE_URL" in text else f"DATABASE_URL: {text}", USAGE_ERROR)

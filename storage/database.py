@@ -24,6 +24,8 @@ REMOVED = "removed"
 # says so, "" for a command, the workspace and the user.
 PERSON = "person"
 Work = Callable[[Connection], T]
+# Gets the payload of a notice, or None if some may have been missed.
+Listener = Callable[[str | None], None]
 
 
 class DatabaseProblem(Exception):
@@ -90,7 +92,8 @@ class Database(ABC):
         # app is removed, so that only a request from after that makes the workspace present again.
         self._prepared: set[str] = set()
         self._present: set[str] = set()
-        self._listeners: defaultdict[str, list[Callable[[str | None], None]]] = defaultdict(list)
+        self._listeners: defaultdict[str, list[Listener]] = defaultdict(list)
+        self._listeners_for_others: defaultdict[str, list[Listener]] = defaultdict(list)
         self._listeners[REMOVED].append(self.forget_presence)
         self.report_unconfirmed: Callable[[], None] = lambda: None
         self._on_wake: Wake | None = None
@@ -180,23 +183,31 @@ class Database(ABC):
             else:
                 teams.discard(team)
 
-    def listen(self, topic: str, callback: Callable[[str | None], None]) -> None:
+    def listen(self, topic: str, callback: Listener, *, of_others: bool = False) -> None:
         """Call this on the event loop with each notice of the topic, from this bot and from others on the database.
 
         None says that some may have been missed. A notice is only a hint to look again: nothing may depend on it.
+        `of_others`: only with those of other bots.
         """
-        self._listeners[topic].append(callback)
+        listeners = self._listeners_for_others if of_others else self._listeners
+        listeners[topic].append(callback)
 
     def deliver(self, topic: str, payload: str) -> None:
-        """Call the listeners of a topic with a notice."""
+        """Call the listeners of a topic with a notice of this bot."""
         for callback in self._listeners[topic]:
+            callback(payload)
+
+    def deliver_of_others(self, topic: str, payload: str) -> None:
+        """Call the listeners of a topic with a notice of another bot."""
+        for callback in (*self._listeners[topic], *self._listeners_for_others[topic]):
             callback(payload)
 
     def deliver_missed(self) -> None:
         """Tell all listeners that they may have missed notices."""
-        for callbacks in list(self._listeners.values()):
-            for callback in callbacks:
-                callback(None)
+        for listeners in (self._listeners, self._listeners_for_others):
+            for callbacks in list(listeners.values()):
+                for callback in callbacks:
+                    callback(None)
 
 
 def _lock_and_check(db: Connection, team: str) -> bool:

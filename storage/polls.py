@@ -30,7 +30,9 @@ class Polls:
     of several machines may differ.
     """
 
-    def __init__(self, database: Database, time: Callable[[Connection], datetime] = methodcaller("now")) -> None:
+    def __init__(
+        self, database: Database, time: Callable[[Connection], datetime] = methodcaller("now")
+    ) -> None:
         self._database = database
         self.time = time
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from typing import Self, TypeVar
@@ -20,6 +20,7 @@ from storage.database import (
     Database,
     DatabaseInUse,
     DatabaseUnavailable,
+    Listener,
     Work,
     run_callbacks,
 )
@@ -34,6 +35,7 @@ from storage.postgres_server import (
     connect,
     describe_error,
     migrate,
+    no_answer,
     prepare_session,
     refusal_of,
     wait_for_server,
@@ -138,9 +140,7 @@ class PostgresDatabase(Database):
         try:
             connection = await asyncio.to_thread(check)
         except psycopg.OperationalError as problem:
-            raise refusal_of(problem) or DatabaseUnavailable(
-                f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
-            ) from problem
+            raise refusal_of(problem) or no_answer(problem) from problem
         return cls(url, PostgresSessionLocks(url, connection, worker=None))
 
     @property
@@ -173,12 +173,12 @@ class PostgresDatabase(Database):
         """Do nothing: PostgreSQL's autovacuum frees the space of deleted rows."""
         return False
 
-    def listen(self, topic: str, callback: Callable[[str | None], None]) -> None:
+    def listen(self, topic: str, callback: Listener, *, of_others: bool = False) -> None:
         """Call this with each notice of the topic, also of other bots; with None if some may have been missed."""
-        super().listen(topic, callback)
+        super().listen(topic, callback, of_others=of_others)
         if self._listening is None:
             listener = PostgresListener(
-                self._url, self._origin, deliver=self.deliver, missed=self.deliver_missed
+                self._url, self._origin, deliver=self.deliver_of_others, missed=self.deliver_missed
             )
             self._listening = asyncio.create_task(listener.run(), name="listening to the database")
 

@@ -141,6 +141,13 @@ def describe_error(problem: psycopg.Error) -> str:
     return re.sub(r" Is the server running[^?]*\?", "", text).removesuffix(".")
 
 
+def no_answer(problem: psycopg.Error) -> DatabaseUnavailable:
+    """Return what to say to somebody who waits for the server."""
+    return DatabaseUnavailable(
+        f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
+    )
+
+
 def lock_number(*name: str) -> int:
     """Return the number of an advisory lock."""
     return int.from_bytes(hashlib.sha256("\n".join(name).encode()).digest()[:8], signed=True)
@@ -334,9 +341,7 @@ async def describe_database(url: str) -> str:
     try:
         return await asyncio.to_thread(describe)
     except psycopg.OperationalError as problem:
-        raise refusal_of(problem) or DatabaseUnavailable(
-            f"the database server does not answer: {describe_error(problem)}. Start it, or change DATABASE_URL."
-        ) from problem
+        raise refusal_of(problem) or no_answer(problem) from problem
 
 
 async def migrate_when_available(url: str) -> None:
@@ -357,7 +362,7 @@ def connect_for_copy(url: str) -> Iterator[Psycopg]:
     try:
         connection = connect(url)
     except psycopg.OperationalError as problem:
-        raise refusal_of(problem) or DatabaseUnavailable(describe_error(problem)) from problem
+        raise refusal_of(problem) or no_answer(problem) from problem
     try:
         check_sessions(url, connection)
         _acquire_bot_lock(
@@ -366,6 +371,12 @@ def connect_for_copy(url: str) -> Iterator[Psycopg]:
         yield connection
     finally:
         connection.close()
+
+
+def check_unused(url: str) -> None:
+    """Check that the server answers, and that no bot uses the database. Raises DatabaseProblem."""
+    with connect_for_copy(url) as connection:
+        _check_newer(_applied(connection))
 
 
 def prepare_for_copy(connection: Psycopg) -> None:

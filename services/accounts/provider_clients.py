@@ -152,7 +152,8 @@ class ProviderClients(Generic[Client]):
 
     def forget_everyone(self) -> None:
         """Forget what was read with anybody's account."""
-        self._user_clients.clear()
+        self._app_lists.forget(lambda _key: True)
+        self.misses.forget(lambda _key: True)
 
     async def owner_of(self, token: SecretStr, requester: Requester) -> ProviderUser | None:
         """Return the owner of a token that was just pasted; None if it is not a person's. Raises ProviderError."""

@@ -84,8 +84,7 @@ class Dispatcher(BackgroundJob):
         self._news: dict[Recipient, asyncio.Event] = {}
         # Channels that were woken, and to which no delivery has begun since.
         self._woken_channels: set[Recipient] = set()
-        if not self._locks.is_alone:
-            storage.database.listen(NEWS, self._hear_news)
+        storage.database.listen(NEWS, self._hear_news, of_others=True)
 
     def wake(self, key: str | None = None, *, at: datetime | None = None) -> None:
         """Look for something new to deliver as soon as possible, before edits that wait for their turn."""

@@ -41,8 +41,7 @@ class ProgressEdits:
         self._edited: dict[str, datetime] = {}
         self._check_at: datetime | None = clock()
         self._posted = 0
-        if not storage.database.session_locks.is_alone:
-            storage.database.listen(DELIVERED, self._hear_delivery)
+        storage.database.listen(DELIVERED, self._hear_delivery, of_others=True)
 
     def message_posted(self) -> None:
         """Note that a new message, which is stored, may show something running."""
