@@ -12,7 +12,7 @@ import structlog
 from psycopg import sql
 
 from storage.postgres_connection import NOTICES
-from storage.postgres_server import RETRY_SECONDS, Psycopg, close_result, connect
+from storage.postgres_server import RETRY_SECONDS, Psycopg, connect, connect_in_thread
 
 log = structlog.get_logger()
 
@@ -35,12 +35,8 @@ class PostgresListener:
     async def run(self) -> NoReturn:
         """Listen, also after outages, until cancelled."""
         while True:
-            connecting = asyncio.create_task(asyncio.to_thread(self._connect))
             try:
-                connection = await asyncio.shield(connecting)
-            except asyncio.CancelledError:
-                connecting.add_done_callback(close_result)
-                raise
+                connection = await connect_in_thread(self._connect)
             except psycopg.Error:
                 # The log says already that the server is away.
                 await asyncio.sleep(RETRY_SECONDS)

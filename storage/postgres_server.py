@@ -9,9 +9,11 @@ import re
 import shlex
 import socket
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -94,8 +96,20 @@ def connect(url: str) -> Psycopg:
     return connection
 
 
-def close_result(connecting: asyncio.Task[Psycopg]) -> None:
-    """Close the connection of a task that nobody waits for any more."""
+async def connect_in_thread(connect: Callable[[], Psycopg]) -> Psycopg:
+    """Connect beside the event loop. If this is cancelled, a connection that comes about later is closed at once."""
+    executor = ThreadPoolExecutor(1, thread_name_prefix="postgres connect")
+    connecting = executor.submit(connect)
+    executor.shutdown(wait=False)
+    try:
+        return await asyncio.wrap_future(connecting)
+    except asyncio.CancelledError:
+        # On the thread, for the event loop may be closed by then.
+        connecting.add_done_callback(_close_result)
+        raise
+
+
+def _close_result(connecting: Future[Psycopg]) -> None:
     if not connecting.cancelled() and connecting.exception() is None:
         connecting.result().close()
 
@@ -104,12 +118,7 @@ async def wait_for_server(url: str, *, has_waited: bool = False) -> Psycopg:
     """Connect, as soon as the server answers; log once that it does not. Raises DatabaseProblem if it refuses."""
     while True:
         try:
-            connecting = asyncio.create_task(asyncio.to_thread(connect, url))
-            try:
-                connection = await asyncio.shield(connecting)
-            except asyncio.CancelledError:
-                connecting.add_done_callback(close_result)
-                raise
+            connection = await connect_in_thread(partial(connect, url))
         except psycopg.OperationalError as problem:
             if (refusal := refusal_of(problem)) is not None:
                 raise refusal from problem

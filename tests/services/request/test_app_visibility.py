@@ -220,6 +220,10 @@ async def test_departed_users_are_noticed_although_slack_fails_for_another_works
     assert await encrypted.of("T1").accounts.find(BEN, BITRISE) is not None
 
 
+async def _do_nothing() -> None:
+    """Refresh what is known of polls: it is always current here."""
+
+
 def access_checker(services: SimpleNamespace, **options: Any) -> AccessChecker:
     return AccessChecker(
         services.clients,
@@ -249,7 +253,9 @@ class AppVisibility(RuleBasedStateMachine):
         self.clients = Clients(
             [self._clients(provider) for provider in (BITRISE, BUILDIO)], EveryoneIsMember()
         )
-        pollers = SimpleNamespace(outage=lambda _: "away" if self.provider_system.is_down else None)
+        pollers = SimpleNamespace(
+            outage=lambda _: "away" if self.provider_system.is_down else None, refresh=_do_nothing
+        )
         services = SimpleNamespace(
             clock=lambda: self.now,
             clients=self.clients,
