@@ -7,7 +7,7 @@ Notifications: poll → changes → matches → one transaction → outbox → d
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from functools import partial
@@ -17,12 +17,14 @@ import structlog
 from bot.health import Health
 from bot.http_server import HttpServer
 from bot.providers_setup import SPECS, create_provider_parts, provider_routes
+from bot.roles import Role, select_jobs
 from bot.service_tokens import ServiceTokenCheck
 from bot.services_setup import (
     create_dispatcher,
     create_engine,
     create_home_refresher,
     create_jobs,
+    create_process_jobs,
     create_services,
 )
 from bot.settings import Settings
@@ -35,7 +37,7 @@ from messages.started_run import RunMessageRenderer
 from services.actions.action import ActionRegistry
 from services.events import EventBus, PersonChanged
 from services.jobs.audit_anchor import AnchorWriter, use_anchor
-from services.jobs.background_job import WorkspaceCache
+from services.jobs.background_job import BackgroundJob, WorkspaceCache
 from services.jobs.removed_workspaces import RemovedWorkspaces
 from services.jobs.supervisor import Supervisor
 from services.metrics import Metrics
@@ -167,7 +169,7 @@ class Application:
                 slack.tenancy,
                 bolt_app,
                 self._supervisor,
-                app_token=self._settings.slack_app_token,
+                app_token=self._settings.slack_app_token if self._settings.takes_requests else None,
                 timings=self._timings,
             )
             token_check = ServiceTokenCheck(
@@ -185,36 +187,33 @@ class Application:
                 anchor,
                 self._supervisor,
                 home_refresher,
+                self._settings.roles,
                 self._clock,
             )
+            pages = (slack.tenancy.add_routes, *provider_routes(providers, storage, clock=self._clock))
             server = HttpServer(
                 readiness=health.readiness,
                 metrics=health.render_metrics,
-                slack=None if self._settings.uses_socket_mode else bolt_app,
+                slack=bolt_app if self._mode == "http" else None,
                 slack_reached=connection.wait_for_first_call,
                 signing_secret=self._settings.slack_signing_secret,
                 metrics_token=self._settings.metrics_token,
-                add_routes=(
-                    slack.tenancy.add_routes,
-                    *provider_routes(providers, storage, clock=self._clock),
-                ),
+                add_routes=pages if self._settings.takes_requests else (),
             )
             await self._start_server(exit_stack, server)
 
             self._supervisor.start("service tokens", token_check.run())
             self._supervisor.start("slack", self._connect(connection, token_check))
-            for job in (
-                dispatcher,
-                home_refresher,
-                removals,
-                *create_jobs(self._settings, services, anchor, self._timings),
-            ):
-                job.locks = storage.database.session_locks
-                self._supervisor.start_job(job)
+            self._start_jobs(
+                storage, home_refresher, removals, *create_process_jobs(self._settings, services)
+            )
+            if Role.DISPATCH in self._settings.roles:
+                self._start_jobs(storage, dispatcher)
+            if Role.JOBS in self._settings.roles:
+                self._start_jobs(storage, *create_jobs(self._settings, services, anchor, self._timings))
             # These send requests with the tokens that are checked at the start.
-            for job in providers.jobs:
-                job.locks = storage.database.session_locks
-                self._supervisor.start_job(job, condition=token_check.wait)
+            provider_jobs = select_jobs(providers.jobs, self._settings.roles)
+            self._start_jobs(storage, *provider_jobs, condition=token_check.wait)
             try:
                 await self._supervisor.run()
             finally:
@@ -252,7 +251,7 @@ class Application:
         """Return the writer of audit log lines to AUDIT_ANCHOR; None if it is not set. Raises AnchorNotWritable."""
         address = self._settings.audit_anchor
         writer = None
-        if address is not None:
+        if address is not None and Role.JOBS in self._settings.roles:
             writer = AnchorWriter(database, address, clock=self._clock)
             await writer.check()
             # At the end, write the entries that were recorded while the bot was stopping.
@@ -265,11 +264,33 @@ class Application:
         exit_stack.push_async_callback(server.stop)
         await server.start(self._settings.host, self._settings.port)
         self.port = server.port
-        log.info("serving", port=self.port, mode="socket" if self._settings.uses_socket_mode else "http")
+        log.info("serving", port=self.port, mode=self._mode, roles=",".join(self._settings.roles))
+
+    @property
+    def _mode(self) -> str:
+        """How Slack's requests come to this process."""
+        if not self._settings.takes_requests:
+            return "none"
+        return "socket" if self._settings.uses_socket_mode else "http"
+
+    def _start_jobs(
+        self,
+        storage: Repositories,
+        *jobs: BackgroundJob,
+        condition: Callable[[], Awaitable[bool]] | None = None,
+    ) -> None:
+        for job in jobs:
+            job.locks = storage.database.session_locks
+            self._supervisor.start_job(job, condition=condition)
 
     async def _connect(self, connection: SlackConnection, token_check: ServiceTokenCheck) -> None:
-        """Connect to Slack, and report that the bot is ready. Raises TokenRefused."""
-        team = await connection.open()
+        """Connect to Slack, and report that the bot is ready. Raises TokenRefused.
+
+        A process that takes no requests is ready without Slack; only a refused token ends it.
+        """
+        team = await connection.open() if self._settings.takes_requests else ""
         if team is not None and await token_check.wait():
             self.ready.set()
             log.info("ready", port=self.port, team=team)
+            if not self._settings.takes_requests:
+                await connection.open()

@@ -56,6 +56,8 @@ def settings_table() -> str:
 
 
 def _format_default(default: object) -> str:
+    if isinstance(default, tuple):
+        return ",".join(map(str, default))
     return (
         str(int(default)) if isinstance(default, bool | float) and default == int(default) else str(default)
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.roles import Role
 from bot.service_tokens import ServiceTokenCheck
 from bot.slack.connection import SlackConnection
 from services.home.refresher import HomeRefresher
@@ -21,7 +22,7 @@ from storage.repositories import Repositories
 
 @dataclass(frozen=True)
 class Health:
-    """The state of the bot's parts for `/readyz` and `/metrics`."""
+    """The state of the bot's parts for `/readyz` and `/metrics`; only the role `web` needs a connection to Slack."""
 
     metrics: Metrics
     storage: Repositories
@@ -31,15 +32,15 @@ class Health:
     anchor: AnchorWriter | None
     supervisor: Supervisor
     homes: HomeRefresher
+    roles: Collection[Role]
     clock: Callable[[], datetime]
 
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """Return whether the bot is ready, and the details."""
-        details: dict[str, Any] = {
-            "slack": await self.connection.is_open(),
-            "sockets": await self.connection.count_sockets(),
-            "database": self.storage.database.is_available,
-        }
+        details: dict[str, Any] = {"database": self.storage.database.is_available, "roles": self.roles}
+        if Role.WEB in self.roles:
+            details["slack"] = await self.connection.is_open()
+            details["sockets"] = await self.connection.count_sockets()
         await self.pollers.refresh()
         for provider, poller in self.pollers.pollers.items():
             details[f"{provider}_failures"] = poller.failures
@@ -53,7 +54,7 @@ class Health:
 
     async def _is_ready(self) -> bool:
         return (
-            await self.connection.is_open()
+            (Role.WEB not in self.roles or await self.connection.is_open())
             and self.storage.database.is_available
             and self.token_check.has_passed
             and not self.supervisor.is_stopping

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 from bot.providers_setup import ProviderParts
+from bot.roles import Role
 from bot.settings import Settings
 from bot.slack.setup import SlackParts
 from bot.timings import Timings
@@ -32,6 +33,7 @@ from services.lookup.option_cache import OptionCache
 from services.metrics import Metrics
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
+from services.polling.status_reader import PollStatusReader
 from services.request.context import context_outside
 from services.request.late_replies import LateReplies
 from services.slack.response_urls import SlackUrls
@@ -139,16 +141,22 @@ def create_dispatcher(
     )
 
 
-def create_jobs(
-    settings: Settings, services: Services, anchor: AnchorWriter | None, timings: Timings
-) -> Iterator[BackgroundJob]:
-    """Yield the jobs."""
-    storage, clock = services.storage, services.clock
+def create_process_jobs(settings: Settings, services: Services) -> Iterator[BackgroundJob]:
+    """Yield the jobs for what only this process knows, whatever its roles are."""
     yield services.slack.message_expiry
     yield services.slack.late_replies
     for clients in services.clients.all:
         if clients.state is not None:
             yield from clients.state.jobs
+    if Role.POLL not in settings.roles:
+        yield PollStatusReader(services.pollers, services.events)
+
+
+def create_jobs(
+    settings: Settings, services: Services, anchor: AnchorWriter | None, timings: Timings
+) -> Iterator[BackgroundJob]:
+    """Yield the jobs of the role `jobs`."""
+    storage, clock = services.storage, services.clock
     yield InterruptedWork(storage, services.registry.first.provider, clock=clock)
     yield PendingActionExpiry(storage, clock=clock)
     yield TemporaryFileCleanup(storage, services.slack.client, clock=clock)

@@ -13,6 +13,7 @@ from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from bot.data_settings import Conflict, DataSettings
+from bot.roles import Role, parse_roles
 from domain.abort_kind import AbortReasonRule, parse_rules
 from domain.access_policy import AllowRule, ApprovalRule, InvalidAccessRule, read_policy
 from domain.redaction.redactor import redact
@@ -37,6 +38,12 @@ MAX_DAYS = 36_500
 class Settings(DataSettings):
     """Environment variables of the bot. Each variable is the field's name in capitals."""
 
+    roles: Annotated[tuple[Role, ...], NoDecode] = Field(
+        default=tuple(Role),
+        description="What this process does, separated by commas; less than everything needs PostgreSQL"
+        " (docs/scaling.md).",
+    )
+
     slack_bot_token: SecretStr | None = Field(
         default=None, description="Bot token of the Slack app (xoxb-…), for one workspace."
     )
@@ -45,7 +52,8 @@ class Settings(DataSettings):
         description="App-level token (xapp-…). If set, the bot uses Socket Mode; otherwise HTTP.",
     )
     slack_signing_secret: SecretStr | None = Field(
-        default=None, description="Signing secret of the Slack app. Required in HTTP mode."
+        default=None,
+        description="Signing secret of the Slack app. Required in HTTP mode, but for roles other than `web`.",
     )
     slack_client_id: str | None = Field(
         default=None,
@@ -211,6 +219,11 @@ class Settings(DataSettings):
                 )
         return hosts
 
+    @field_validator("roles", mode="before")
+    @classmethod
+    def _parse_roles(cls, value: object) -> object:
+        return parse_roles(redact(value)) if isinstance(value, str) else value
+
     @field_validator("slack_workspaces", mode="before")
     @classmethod
     def _split_workspaces(cls, value: object) -> object:
@@ -264,14 +277,28 @@ class Settings(DataSettings):
         """Return all contradictions between settings that are valid on their own."""
         return [
             *super().conflicts(),
+            *self._role_conflicts(),
             *self._workspace_conflicts(),
             *self._slack_token_conflicts(),
             *self._provider_conflicts(),
             *self._buildio_oauth_conflicts(),
         ]
 
+    def _role_conflicts(self) -> Iterator[Conflict]:
+        if self.database_path is not None and set(self.roles) != set(Role):
+            yield Conflict(
+                "ROLES divides the work between several bots, which need a PostgreSQL database: remove it, or set"
+                " DATABASE_URL to one",
+                "roles",
+            )
+
     def _workspace_conflicts(self) -> Iterator[Conflict]:
-        if self.slack_app_token is None and self.slack_signing_secret is None and not self.many_workspaces:
+        if (
+            self.takes_requests
+            and self.slack_app_token is None
+            and self.slack_signing_secret is None
+            and not self.many_workspaces
+        ):
             yield Conflict(
                 "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP); without one of them"
                 " Slack's requests can't reach the bot"
@@ -285,7 +312,9 @@ class Settings(DataSettings):
                     " SLACK_BOT_TOKEN"
                 )
             return
-        needed = ("slack_client_secret", "slack_signing_secret", "public_url", "buildbell_secret_key")
+        needed = ["slack_client_secret", "public_url", "buildbell_secret_key"]
+        if self.takes_requests:
+            needed.insert(1, "slack_signing_secret")
         if missing := [name.upper() for name in needed if getattr(self, name) is None]:
             yield Conflict(f"SLACK_CLIENT_ID also needs {', '.join(missing)}", "slack_client_id")
         if self.slack_bot_token is not None or self.slack_app_token is not None:
@@ -357,6 +386,11 @@ class Settings(DataSettings):
     def uses_socket_mode(self) -> bool:
         """Return whether Slack sends its requests over sockets, and not over HTTP."""
         return self.slack_app_token is not None
+
+    @property
+    def takes_requests(self) -> bool:
+        """Return whether this process takes Slack's requests."""
+        return Role.WEB in self.roles
 
     @property
     def many_workspaces(self) -> bool:

@@ -115,6 +115,8 @@ async def _check_slack(slack: AsyncWebClient, checked: CheckedSettings) -> Async
     if settings.slack_bot_token is not None and checked.can_use("slack_bot_token"):
         async for finding in _check_workspace(slack, settings):
             yield finding
+    if not settings.takes_requests:
+        return
     if settings.slack_app_token is not None:
         if checked.can_use("slack_app_token"):
             yield await _check_socket_mode(slack, settings)
@@ -197,7 +199,7 @@ async def _is_buildbell_running(settings: Settings) -> bool:
             body = await response.json()
     except (TimeoutError, aiohttp.ClientError, OSError, ValueError):
         return False
-    return isinstance(body, dict) and {"ready", "slack", "last_look"} <= body.keys()
+    return isinstance(body, dict) and {"ready", "last_look"} <= body.keys()
 
 
 def _check_files(path: Path) -> Finding:

@@ -114,6 +114,7 @@ async def test_health_and_readiness_are_public_and_name_nobody(tmp_path: Path) -
             ready = json.loads(await response.text())
         assert set(ready) == {
             "ready",
+            "roles",
             "slack",
             "sockets",
             "database",

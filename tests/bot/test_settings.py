@@ -9,12 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from bot.doctor.settings_checks import assigned_names, check_settings, find_misspelled_names
+from bot.roles import Role
 from bot.settings import Settings
 from bot.settings_errors import describe_errors
 from domain.access_policy import InvalidAccessRule
 from services.provider_connection import Finding
 
 KEY = "k" * 43
+POSTGRES = "postgresql://buildbell@db.example.com/buildbell"
 WHOLE = {
     "slack_bot_token": "xoxb-1",
     "slack_app_token": "xapp-1",
@@ -39,6 +41,8 @@ WRONG = [
     ("buildbell_secret_key", "short", "each key needs 32 characters"),
     ("audit_anchor", "anchor.jsonl", "must be a file's whole path"),
     ("audit_anchor", "syslog+tcp://host:0x", "must have a port"),
+    ("roles", "poller,web", "'poller' is no role: write web, poll, dispatch, jobs, or some of them"),
+    ("roles", " , ", "names no role: write web, poll, dispatch, jobs"),
     ("slack_bot_token", "xoxb-…", "still contains the … of .env.example"),
     ("slack_app_token", "xapp-1\n", "must be one word"),
     ("slack_signing_secret", "two words", "must be one word"),
@@ -77,6 +81,13 @@ WRONG = [
 ]
 # Invalid combinations of settings, and part of the error.
 CONFLICTS: list[tuple[dict[str, Any], str]] = [
+    ({"roles": "web,poll"}, "ROLES divides the work between several bots, which need a PostgreSQL database"),
+    (
+        {"roles": "web", "database_url": POSTGRES, "slack_app_token": None},
+        "set SLACK_APP_TOKEN (Socket Mode)",
+    ),
+    ({**MANY, "roles": "web", "database_url": POSTGRES, "slack_signing_secret": None}, "needs SLACK_SIGNING"),
+    ({**MANY, "roles": "jobs", "database_url": POSTGRES, "slack_client_secret": None}, "needs SLACK_CLIENT"),
     ({"slack_bot_token": None}, "set SLACK_BOT_TOKEN (one workspace) or SLACK_CLIENT_ID (many)"),
     ({"slack_app_token": None}, "set SLACK_APP_TOKEN (Socket Mode) or SLACK_SIGNING_SECRET (HTTP)"),
     (
@@ -135,6 +146,14 @@ def failed_findings(**changed: Any) -> list[Finding]:
         for finding in check_settings(_env_file=None, **with_changes(**changed)).findings
         if not finding.passed
     ]
+
+
+@pytest.mark.parametrize("others", [{}, {**MANY, "slack_signing_secret": None}])
+def test_a_bot_that_takes_no_requests_needs_no_secrets_for_them(others: dict[str, Any]) -> None:
+    settings = {"roles": "jobs, Poll,poll", "database_url": POSTGRES, "slack_app_token": None, **others}
+    assert settings_error(**settings) == ""
+    assert failed_findings(**settings) == []
+    assert Settings(_env_file=None, **with_changes(**settings)).roles == (Role.POLL, Role.JOBS)
 
 
 def test_run_and_doctor_accept_valid_settings() -> None:

@@ -58,6 +58,10 @@ class ManagedBot(Application):
         self._running: asyncio.Task[None] | None = None
 
     @property
+    def takes_requests(self) -> bool:
+        return self._settings.takes_requests
+
+    @property
     def is_running(self) -> bool:
         return self._running is not None and not self._running.done()
 
@@ -138,9 +142,10 @@ class Balancer:
 
     async def _pass_on(self, request: web.Request) -> web.Response:
         body = await request.read()
-        for _ in range(len(self.bots)):
+        bots = [bot for bot in self.bots if bot.takes_requests]
+        for _ in bots:
             self._next += 1
-            bot = self.bots[self._next % len(self.bots)]
+            bot = bots[self._next % len(bots)]
             url = f"http://127.0.0.1:{bot.port}{request.path_qs}"
             headers = {name: value for name, value in request.headers.items() if name.title() != "Host"}
             try:
@@ -174,15 +179,16 @@ class ManyBots(BotHarness):
         self.slack.use_http(f"{self.balancer.url}/slack/events")
         self._sweeping = asyncio.create_task(self._sweep())
 
-    async def start_bot(self) -> None:
-        """Start another bot."""
+    async def start_bot(self, **settings: str) -> None:
+        """Start another bot; `settings` are only its own."""
         self._started += 1
         name = f"bot-{self._started}"
         separator = "&" if "?" in self.database_url else "?"
-        values = self.settings() | {"database_url": f"{self.database_url}{separator}application_name={name}"}
+        url = f"{self.database_url}{separator}application_name={name}"
+        values = self.settings() | {"database_url": url} | settings
         bot = ManagedBot(
             name,
-            GivenSettings(**values),  # type: ignore[arg-type]
+            GivenSettings(**{setting: value for setting, value in values.items() if value}),  # type: ignore[arg-type]
             registry=self._registry,
             clock=self._now,
             timings=Timings(**self._seconds),

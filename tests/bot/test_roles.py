@@ -1,0 +1,71 @@
+"""Bots that divide the work by their roles."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from tests.support.many_bots import ManagedBot, ManyBots, many_bots
+from tests.support.postgres import PostgresServer
+
+NO_SLACK = "http://127.0.0.1:1/api/"
+WAITING = "SELECT DISTINCT status::text FROM procrastinate.procrastinate_jobs WHERE queue_name = 'deliver'"
+
+
+async def get(bot: ManagedBot, path: str) -> tuple[int, str]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"http://127.0.0.1:{bot.port}{path}") as response,
+    ):
+        return response.status, await response.text()
+
+
+async def readiness(bot: ManagedBot) -> dict[str, Any]:
+    status, text = await get(bot, "/readyz")
+    details: dict[str, Any] = json.loads(text)
+    assert (status == 200) is details["ready"]
+    return details
+
+
+def finish_build(harness: ManyBots) -> None:
+    harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "success")
+
+
+async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: PostgresServer) -> None:
+    async with many_bots(tmp_path, postgres, 0) as harness:
+        await harness.start_bot(roles="web")
+        # It needs neither Slack nor the secret that Slack signs with.
+        await harness.start_bot(roles="poll", slack_api_url=NO_SLACK, slack_signing_secret="")
+        await harness.start_bot(roles="dispatch,jobs", slack_signing_secret="")
+        web, poll, dispatch = harness.bots
+
+        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        finish_build(harness)
+        await harness.wait_for_message("#1 succeeded", person=None)
+        assert (await readiness(web))["slack"] is True
+        for bot, roles in ((poll, ["poll"]), (dispatch, ["dispatch", "jobs"])):
+            details = await readiness(bot)
+            assert (details["ready"], details["roles"], details["database"]) == (True, roles, True)
+            assert "slack" not in details
+            assert (await get(bot, "/healthz"))[0] == 200
+            assert "buildbell_ready 1.0" in (await get(bot, "/metrics"))[1]
+            assert (await get(bot, "/slack/events"))[0] == 404
+
+        # What only polling knows, the others read from the database.
+        harness.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=500)
+        poller = poll._supervisor._jobs
+        await harness.wait_until(lambda: any(getattr(job, "failures", 0) >= 3 for job in poller))
+        await harness.ask("/bitrise subscriptions", "I could not look at Bitrise")
+        harness.bitrise.faults.clear()
+
+        # Nobody takes a job that is not their role's, until somebody comes who has it.
+        await harness.stop(dispatch)
+        finish_build(harness)
+        await harness.wait_for_values(WAITING, "todo")
+        await harness.start_bot(roles="dispatch")
+        await harness.wait_for_message("#2 succeeded", person=None)
+        assert len(harness.messages_with("succeeded")) == 2
+        assert harness.slack.violations == []
