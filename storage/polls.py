@@ -98,6 +98,19 @@ class Polls:
 
         return await self._database.write(work)
 
+    async def hand_over(self, unit: Unit, key: str, token: str, polled: int) -> None:
+        """Wake the unit for the key, so that another bot makes the poll after this one's: as soon as it is allowed.
+
+        After a failure it is made when it was due. Nothing happens if another bot has polled since.
+        """
+        query = "UPDATE polls SET next_at = not_before WHERE token = ? AND polled = ? AND failures = 0"
+
+        def work(db: Connection) -> None:
+            if db.execute(query, [token, polled]).rowcount:
+                db.wake(unit, key)
+
+        await self._database.write(work)
+
 
 def advance_poll(db: Connection, token: str, polled: int) -> None:
     """Note that a poll stores a result; for use inside its transaction. Raises PollSuperseded."""

@@ -99,6 +99,8 @@ class BackgroundJob(ABC):
         """End `run` once the current runs are over."""
         self._stopping.set()
         self._woken.set()
+        for done in self._awaited.values():  # runs that will not begin
+            done.set()
 
     @property
     def _first_key(self) -> str:

@@ -93,7 +93,7 @@ class ProcrastinateEngine:
                 await self._close()
 
     def stop(self) -> None:
-        """Take no more jobs from the queue."""
+        """Take no more jobs from the queue; those that were taken and are not begun go back to it."""
         if self._is_stopping:
             return  # a worker that is cancelled twice does not end in order
         self._is_stopping = True
@@ -141,8 +141,12 @@ class ProcrastinateEngine:
     async def _handle(self, unit: Unit, key: str) -> None:
         """Do a job from the queue: let this process's job run for the key."""
         job = self._jobs.get((unit, key)) or self._jobs.get((unit, None))
-        if job is not None:
+        if job is not None and not self._is_stopping:
             await job.wake_and_wait(key, self._run_seconds)
+        if self._is_stopping:
+            # It may not have been run any more, so another bot looks.
+            with suppress(DatabaseUnavailable):
+                await self.queue.defer_unless_waiting(unit, key, 0)
 
     def _run_again(self, job: BackgroundJob, key: str, seconds: float | None) -> None:
         if seconds is None or job.unit is None:

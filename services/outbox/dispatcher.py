@@ -158,7 +158,10 @@ class Dispatcher(BackgroundJob):
                 await self._locks.release(*lock_name(to))
             # Another bot may have found the channel taken since this one has looked for the last time. Within a bot, a
             # wake lets the job run once more.
-            if self._locks.is_alone or self._stopping.is_set() or not await self._sender.is_any_due(to):
+            if self._locks.is_alone or not await self._sender.is_any_due(to):
+                return
+            if self._stopping.is_set():
+                await self._storage.database.wake(Unit.DELIVER, [to.key])  # for another bot
                 return
         if has_news:
             await self._storage.database.write(lambda db: db.notify(NEWS, to.key))

@@ -101,6 +101,11 @@ class PollSchedule:
         """Let the unit be run, by whichever bot, and poll at once. Raises DatabaseUnavailable."""
         await self._storage.polls.request(unit, key, self._token)
 
+    async def hand_over(self, unit: Unit, key: str) -> None:
+        """Let another bot poll from now on, if this one did: it is about to stop. Raises DatabaseUnavailable."""
+        if self.is_shared and self._polled is not None:
+            await self._storage.polls.hand_over(unit, key, self._token, self._polled)
+
     async def run(self, poll: Callable[[], Awaitable[PollEnd]]) -> float:
         """Poll if it is this bot's turn; return the seconds until it may be its turn again.
 

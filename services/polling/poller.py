@@ -114,6 +114,10 @@ class Poller(BackgroundJob):
                 self._has_news = False
                 self._events.publish(BuildsChanged())
 
+    async def finish(self) -> None:
+        """Let another bot poll at once, instead of when this one's next poll is late."""
+        await self.schedule.hand_over(Unit.POLL, self.key or "")
+
     async def _poll_once(self) -> PollEnd:
         """Poll; return how that has ended."""
         try:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
+from services.polling.poller import OUTAGE_AFTER
 from tests.support.many_bots import ManagedBot, ManyBots, many_bots
 from tests.support.postgres import PostgresServer
 
@@ -55,9 +57,10 @@ async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: P
             assert (await get(bot, "/slack/events"))[0] == 404
 
         # What only polling knows, the others read from the database.
-        harness.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=500)
-        poller = poll._supervisor._jobs
-        await harness.wait_until(lambda: any(getattr(job, "failures", 0) >= 3 for job in poller))
+        harness.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=401)
+        async with asyncio.timeout(60):
+            while (await readiness(web))["bitrise_failures"] < OUTAGE_AFTER:  # noqa: ASYNC110 - no event leaves the bot
+                await asyncio.sleep(0.1)
         await harness.ask("/bitrise subscriptions", "I could not look at Bitrise")
         harness.bitrise.faults.clear()
 

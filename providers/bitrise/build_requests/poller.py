@@ -67,6 +67,10 @@ class BuildRequestPoller(BackgroundJob):
         """Poll some apps, unless another bot does; after a failure the next poll is later."""
         return await self.schedule.run(self._poll)
 
+    async def finish(self) -> None:
+        """Let another bot poll at once, instead of when this one's next poll is late."""
+        await self.schedule.hand_over(Unit.POLL, self.key or "")
+
     async def _poll(self) -> PollEnd:
         status = self.schedule.current
         try:

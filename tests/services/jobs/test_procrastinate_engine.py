@@ -252,6 +252,21 @@ async def test_a_bot_that_stops_leaves_its_work_to_the_others(
     await bots.wait_until(JOBS, lambda rows: not rows)
 
 
+async def test_a_bot_that_stops_gives_back_what_it_has_taken(
+    bots: Bots, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, engine = KeyedJob(), bots.new_engine()
+    monkeypatch.setattr(engine.queue, "every", lambda *_: None)
+    await bots.start(job, engine=engine)
+    job.held["C1"] = asyncio.Event()
+    await bots.wake("C1")
+    await job.wait_for("C1")
+    await bots.wait_until(JOBS, lambda rows: rows == [("C1", "doing", False)])
+    engine.stop()
+    job.held["C1"].set()
+    await bots.wait_until(JOBS, lambda rows: rows == [("C1", "todo", True)])
+
+
 async def test_a_worker_that_dies_is_replaced(bots: Bots, postgres: PostgresServer) -> None:
     job = KeyedJob()
     await bots.start(job)
