@@ -31,6 +31,7 @@ class SocketModeServer:
     connections: list[SocketConnection] = field(default_factory=list)
     tickets: set[str] = field(default_factory=set)
     opened: int = 0
+    refused: int = 0
     refuse_handshakes: int = 0
     on_change: Callable[[], None] = lambda: None
     _waiting: dict[str, asyncio.Future[dict[str, Any]]] = field(default_factory=dict)
@@ -56,6 +57,7 @@ class SocketModeServer:
         await socket.prepare(request)
         connection = SocketConnection(socket, request.transport)
         if len(self.connections) >= MAX_CONNECTIONS:
+            self.refused += 1
             await socket.send_json({"type": "disconnect", "reason": "too_many_websockets"})
             await socket.close()
             return socket

@@ -1,6 +1,7 @@
 """Several bots on one PostgreSQL database, with one simulated Slack, Bitrise and Build.io.
 
-The bots run in the test's process. Slack's requests come over HTTP and reach them in turn, as through a load balancer.
+The bots run in the test's process. Slack's requests come over HTTP and reach them in turn, as through a load balancer;
+or over Socket Mode.
 """
 
 from __future__ import annotations
@@ -165,8 +166,10 @@ class Balancer:
 class ManyBots(BotHarness):
     """The simulators, and any number of bots between them; `bots` are those that run, `bot` is the first of them."""
 
-    def __init__(self, folder: Path, server: PostgresServer, database_url: str, **options: Any) -> None:
-        super().__init__(folder, http=True, database_url=database_url, **options)
+    def __init__(
+        self, folder: Path, server: PostgresServer, database_url: str, *, http: bool = True, **options: Any
+    ) -> None:
+        super().__init__(folder, http=http, database_url=database_url, **options)
         self.server = server
         self.bots: list[ManagedBot] = []
         self.balancer = Balancer()
@@ -176,7 +179,8 @@ class ManyBots(BotHarness):
     async def open(self) -> None:
         await super().open()
         await self.balancer.start()
-        self.slack.use_http(f"{self.balancer.url}/slack/events")
+        if self._http:
+            self.slack.use_http(f"{self.balancer.url}/slack/events")
         self._sweeping = asyncio.create_task(self._sweep())
 
     async def start_bot(self, **settings: str) -> None:
@@ -255,6 +259,7 @@ async def many_bots(
     server: PostgresServer,
     count: int = 2,
     *,
+    http: bool = True,
     database_url: str = "",
     seconds: Mapping[str, float] = NO_SECONDS,
     **settings: str,
@@ -262,7 +267,7 @@ async def many_bots(
     """Run this many bots; `seconds` are their timings. Without a URL, they get a new database."""
     url = database_url or server.new_database()
     seconds = {"takeover_seconds": TAKEOVER_SECONDS, **seconds}
-    harness = ManyBots(folder, server, url, seconds=seconds, settings=settings)
+    harness = ManyBots(folder, server, url, http=http, seconds=seconds, settings=settings)
     await harness.open()
     try:
         for _ in range(count):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
+from sandbox.slack.socket_mode import MAX_CONNECTIONS
+from tests.bot.test_metrics import read_metrics
 from tests.support.bot_harness import BotHarness, bot_harness
 
 
@@ -50,3 +55,29 @@ async def test_a_failed_handshake_gets_a_new_address(harness: BotHarness) -> Non
     await harness.slack.sockets.drop()
     await harness.slack.sockets.wait_for_opened(opened + 2, 60)
     await harness.ask("/bitrise help", "What you can type")
+
+
+async def test_a_bot_that_finds_all_connections_of_the_app_taken_waits_for_one(tmp_path: Path) -> None:
+    harness = BotHarness(tmp_path, seconds={"ping_seconds": 0.1})
+    await harness.open()
+    sockets = harness.slack.sockets
+    async with aiohttp.ClientSession() as others:
+        url = harness.slack.url.replace("http", "ws", 1)
+        taken = [
+            await others.ws_connect(f"{url}/link/?ticket={sockets.new_ticket()}")
+            for _ in range(MAX_CONNECTIONS)
+        ]
+        with capture_logs() as logs:
+            starting = asyncio.create_task(harness.start_bot())
+            # Both of its connections are refused, and tried again.
+            await harness.wait_until(lambda: sockets.refused >= 4)
+            assert not harness.bot.ready.is_set()
+            assert (await read_metrics(harness)).value("ready") == 0
+            await taken[0].close()
+            await starting
+            assert (await read_metrics(harness)).value("socket_connections") == 1
+            await taken[1].close()
+            await sockets.wait_for_opened(MAX_CONNECTIONS + 2, 60)
+        await harness.close()
+    [warning] = {line["cure"] for line in logs if line["event"] == "socket.too_many"}
+    assert "at most 5 processes" in warning
