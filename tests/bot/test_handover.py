@@ -48,10 +48,14 @@ async def poll_now(harness: ManyBots) -> None:
 
 
 async def find_polling_bot(harness: ManyBots) -> ManagedBot:
+    """Return the bot that has made the last poll, once it knows that."""
     [(polled,)] = await harness.rows(f"SELECT polled {POLL}")
-    found = [bot for bot in harness.bots if poller_of(bot).schedule._polled == polled]
-    assert len(found) == 1
-    return found[0]
+
+    def find() -> list[ManagedBot]:
+        return [bot for bot in harness.bots if poller_of(bot).schedule._polled == polled]
+
+    await harness.wait_until(lambda: len(find()) == 1)
+    return find()[0]
 
 
 def succeeded(harness: ManyBots, channel: str) -> list[str]:

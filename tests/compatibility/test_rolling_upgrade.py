@@ -1,0 +1,111 @@
+"""Bots of an earlier version and of this one at the same time on one database, as in an update without interruption."""
+
+from __future__ import annotations
+
+import io
+import subprocess
+import tarfile
+from pathlib import Path
+from typing import ClassVar
+
+import psycopg
+import pytest
+
+from bot.manifest import manifest
+from sandbox.bot_process import BotProcess, ChildProcess
+from sandbox.environment import SandboxEnvironment
+from tests.support.bot_harness import DEADLINE_SECONDS, WorkspaceHarness
+from tests.support.forked_bot import ForkedBot
+from tests.support.postgres import PostgresServer
+
+ROOT = Path(__file__).parents[2]
+# A commit of before bots had roles. It stands for the release before, until there is one that can run side by side.
+EARLIER = "0cb26198"
+PACKAGES = ("bot", "domain", "handlers", "messages", "providers", "services", "storage")
+SETTINGS = {"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2", "SERVICE_TOKEN_ACTS": "1"}
+
+
+class EarlierBot(BotProcess):
+    """A bot of the earlier commit, with the libraries of this one."""
+
+    source: ClassVar[Path]
+
+    async def _spawn(self, environment: dict[str, str]) -> ChildProcess:
+        return await super()._spawn(environment | {"PYTHONPATH": str(self.source)})
+
+
+def unpack(commit: str, folder: Path) -> None:
+    """Unpack the bot's code of the commit, or skip the test."""
+    command = ("git", "-C", str(ROOT), "archive", commit, *PACKAGES)
+    try:
+        archive = subprocess.run(command, check=True, capture_output=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip(f"needs the git history with the commit {commit}")
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tree:
+        tree.extractall(folder, filter="data")
+
+
+def apply_later_migration(url: str) -> None:
+    """Expand the schema as a later version may, which neither of the bots knows."""
+    with psycopg.connect(url) as connection:
+        connection.execute("ALTER TABLE notifications ADD COLUMN later TEXT NOT NULL DEFAULT ''")
+        connection.execute("CREATE TABLE later (id BIGINT PRIMARY KEY)")
+        connection.execute(
+            "INSERT INTO buildbell_migrations (name, applied_at, is_expanding) VALUES ('m999_later', 'now', 1)"
+        )
+
+
+class Upgrade(WorkspaceHarness):
+    """One channel that is subscribed to builds, and builds that end one after the other."""
+
+    def __init__(self, environment: SandboxEnvironment) -> None:
+        super().__init__(environment.slack)
+        self._bitrise = environment.bitrise
+        self._ended = 0
+
+    def finish_build(self) -> None:
+        self._bitrise.finish(self._bitrise.start_build(self._bitrise.android), "success")
+        self._ended += 1
+
+    async def all_notified(self) -> None:
+        """Wait for the last build, and check that each was notified once, and in order."""
+        await self.wait_for_message(f"#{self._ended} succeeded", person=None)
+        lines = [self.message_text(post).split("\n")[0] for post in self.messages_with(" succeeded")]
+        expected = [f"#{number} succeeded" for number in range(1, self._ended + 1)]
+        assert [f"#{line.split('#')[1]}" for line in lines] == expected
+
+
+async def test_builds_are_notified_once_and_in_order_while_bots_are_replaced(
+    tmp_path: Path, postgres: PostgresServer
+) -> None:
+    unpack(EARLIER, tmp_path)
+    EarlierBot.source = tmp_path
+    url = postgres.new_database(migrated=False)
+    async with SandboxEnvironment(manifest(), EarlierBot, deadline_seconds=DEADLINE_SECONDS) as environment:
+        await environment.start(settings=SETTINGS, database_url=url)
+        upgrade, earlier = Upgrade(environment), environment.bot
+        assert "roles" not in await earlier.wait_for("serving")
+        await upgrade.ask("/bitrise subscribe android", "subscribed this channel")
+        upgrade.finish_build()
+        await upgrade.all_notified()
+
+        later = await ForkedBot(environment.settings, environment.folder).start()
+        await later.wait_for("ready")
+        try:
+            await environment.slack.wait_for_app(connections=4)
+            for _ in range(4):  # one over each connection
+                upgrade.finish_build()
+                await upgrade.ask("/bitrise list", "Sample Android")
+            await upgrade.all_notified()
+
+            apply_later_migration(url)
+            for _ in range(3):
+                upgrade.finish_build()
+                await upgrade.ask("/bitrise list", "Sample Android")
+            assert await earlier.stop() == 0
+            upgrade.finish_build()
+            await upgrade.all_notified()
+        finally:
+            assert await later.stop() == 0
+        assert environment.slack.violations == []
+    postgres.drop_database(url)
