@@ -64,7 +64,6 @@ class JobQueue:
             logger = logging.getLogger(name)
             logger.propagate = False
             logger.setLevel(logging.ERROR)
-            logger.addHandler(self._errors)
         connector = PsycopgConnector(
             conninfo=url,
             kwargs=dict(PARAMETERS),
@@ -135,6 +134,8 @@ class JobQueue:
 
     async def open(self) -> None:
         """Connect. Raises DatabaseUnavailable."""
+        for name in _LOGGERS:
+            logging.getLogger(name).addHandler(self._errors)
         try:
             await self.app.open_async()
         except (ConnectorException, psycopg.Error) as problem:

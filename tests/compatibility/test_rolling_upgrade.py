@@ -14,6 +14,7 @@ import pytest
 from bot.manifest import manifest
 from sandbox.bot_process import BotProcess, ChildProcess
 from sandbox.environment import SandboxEnvironment
+from sandbox.faults import Fault
 from tests.support.bot_harness import DEADLINE_SECONDS, WorkspaceHarness
 from tests.support.forked_bot import ForkedBot
 from tests.support.postgres import PostgresServer
@@ -92,7 +93,11 @@ async def test_builds_are_notified_once_and_in_order_while_bots_are_replaced(
         later = await ForkedBot(environment.settings, environment.folder).start()
         await later.wait_for("ready")
         try:
-            await environment.slack.wait_for_app(connections=4)
+            await environment.slack.wait_for_app(connections=4, seconds=60)
+            # What one bot is sending the other one must not send, too.
+            environment.slack.api.faults.active.extend(
+                Fault("chat.postMessage", "slow", seconds=0.5) for _ in range(8)
+            )
             for _ in range(4):  # one over each connection
                 upgrade.finish_build()
                 await upgrade.ask("/bitrise list", "Sample Android")

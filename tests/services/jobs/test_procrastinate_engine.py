@@ -248,6 +248,7 @@ async def test_a_bot_that_stops_leaves_its_work_to_the_others(
     engine.stop()
     stopping.stop()
     await bots.wait_until(JOBS, lambda rows: rows == [("", "todo", True)])
+    await bots.wait_until("SELECT COUNT(*) FROM procrastinate_workers", lambda rows: rows == [(0,)])
     await bots.start(staying)
     await bots.wait_until(JOBS, lambda rows: not rows)
 
