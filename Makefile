@@ -24,8 +24,9 @@ run: $(READY)  ## run the bot with the settings from .env
 bench: $(READY)  ## run the benchmarks; each is compared with a minimal baseline in the same run
 	$(BIN)/python -m bench
 
-torture: $(READY)  ## kill the bot hundreds of times, and count the notifications of each channel; ENGINE=postgres: the server too
-	$(BIN)/python -m tests.crash_recovery --rounds $(or $(ROUNDS),300) --engine $(or $(ENGINE),sqlite)
+torture: $(READY)  ## kill the bot hundreds of times, and count the notifications of each channel; ENGINE=postgres: the server too; BOTS=3: any of several bots
+	$(BIN)/python -m tests.crash_recovery --rounds $(or $(ROUNDS),300) --engine $(or $(ENGINE),sqlite) \
+		--bots $(or $(BOTS),1) $(if $(SEED),--seed $(SEED)) $(if $(EARLIER),--earlier $(EARLIER))
 
 fuzz: $(READY)  ## run the fuzz tests for an hour with a random seed; `make test` runs them for 20 seconds
 	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) $(BIN)/python -m pytest tests/fuzz -x -s

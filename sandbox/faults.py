@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any, Literal
 
+from aiohttp import web
+
 Kind = Literal["status", "error", "ratelimited", "slow", "held", "dropped", "answer_lost", "html"]
 
 
@@ -48,8 +50,12 @@ class FaultInjector:
         self.held.clear()
         self.active.clear()
 
-    def take(self, request: str) -> Fault | None:
-        """Return the fault for a request and count it; None without one. `request` is a method or path name."""
+    def take(self, request: str, *, client_port: int = 0) -> Fault | None:  # noqa: ARG002 - for subclasses
+        """Return the fault for a request and count it; None without one.
+
+        `request` is a method or path name. `client_port` is the port from which it was sent, for those who want to know
+        which process has sent it.
+        """
         for fault in self.active:
             if fnmatchcase(request, fault.match):
                 fault.times -= 1
@@ -59,6 +65,12 @@ class FaultInjector:
                     self.active.remove(fault)
                 return fault
         return None
+
+
+def client_port(request: web.Request) -> int:
+    """Return the port that the request comes from; 0 if its connection has ended already."""
+    name = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return int(name[1]) if name else 0
 
 
 def parse_fault(parameters: Mapping[str, Any]) -> Fault:

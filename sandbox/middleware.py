@@ -14,7 +14,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.faults import Fault, FaultInjector
+from sandbox.faults import Fault, FaultInjector, client_port
 from sandbox.request_log import RequestLog
 
 # Takes a request's name ("GET /v0.1/me") and the response body; returns the body that is sent instead.
@@ -70,7 +70,7 @@ class RequestMiddleware:
         self.requests.append(recorded)
         details = {"as": member, "query": recorded.query, "body": body}
         entry = self.request_log.open_entry(f"app → {self.service}", request_name, details)
-        fault = self.faults.take(request_name)
+        fault = self.faults.take(request_name, client_port=client_port(request))
         response = await self._faulty(fault, request) or await answer(recorded)
         recorded.status = response.status
         text = response.text if isinstance(response, web.Response) else None

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sandbox.faults import Fault, FaultInjector
+from sandbox.faults import Fault, FaultInjector, client_port
 from sandbox.request_log import RequestLog
 from sandbox.slack.arguments import parse_json, read_flag
 from sandbox.slack.installations import BotToken, Installation, Installations
@@ -142,7 +142,7 @@ class WebApi:
         method = request.match_info["method"]
         arguments, unreadable = await _arguments(method, request)
         entry = self.request_log.open_entry("app → Slack", method, _without_secrets(arguments))
-        fault = self.faults.take(method)
+        fault = self.faults.take(method, client_port=client_port(request))
         if (faulty := await _apply_fault(fault, request)) is not None:
             self.request_log.close_entry(
                 entry, f"(fault: {fault.kind if fault else ''})", status=faulty.status
@@ -260,7 +260,7 @@ class WebApi:
         """Handle a message to a response_url."""
         text = (await request.read()).decode("utf-8", "replace")
         entry = self.request_log.open_entry("app → Slack", "response_url", _parse_json(text))
-        fault = self.faults.take("response_url")
+        fault = self.faults.take("response_url", client_port=client_port(request))
         if (faulty := await _apply_fault(fault, request)) is not None:
             self.request_log.close_entry(entry, "(fault)", status=faulty.status)
             return faulty

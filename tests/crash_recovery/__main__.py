@@ -6,8 +6,12 @@ import argparse
 import asyncio
 import random
 import sys
+import tempfile
+from pathlib import Path
 
-from tests.crash_recovery.crash_harness import run_rounds
+from tests.crash_recovery.crash_harness import Report, run_rounds
+from tests.crash_recovery.earlier_release import DEFAULT_COMMIT, check_out, has_commit
+from tests.crash_recovery.many_bots_harness import ManyReport, run_rounds_of_many
 from tests.support.postgres import PostgresServer
 
 
@@ -16,16 +20,35 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.randrange(1_000_000))
     parser.add_argument("--engine", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--bots", type=int, default=1, help="several share one PostgreSQL database")
+    parser.add_argument(
+        "--earlier",
+        default=DEFAULT_COMMIT if has_commit(DEFAULT_COMMIT) else "",
+        help="one of several bots runs the code of this commit; empty: none",
+    )
     options = parser.parse_args()
+    if options.bots > 1 and options.engine != "postgres":
+        parser.error("several bots need --engine postgres")
     print(f"seed {options.seed}, {options.rounds} rounds on {options.engine}", flush=True)
     database = PostgresServer(durable=True) if options.engine == "postgres" else None
-    try:
-        report = asyncio.run(run_rounds(options.seed, options.rounds, database))
-    finally:
-        if database is not None:
-            database.stop()
+    with tempfile.TemporaryDirectory(prefix="buildbell-") as folder:
+        try:
+            report = asyncio.run(_run(options, database, Path(folder)))
+        finally:
+            if database is not None:
+                database.stop()
+    if isinstance(report, ManyReport) and report.details:
+        print(report.details)
     print(report)
     return 1 if report.result.problems else 0
+
+
+async def _run(options: argparse.Namespace, database: PostgresServer | None, folder: Path) -> Report:
+    if options.bots == 1 or database is None:
+        return await run_rounds(options.seed, options.rounds, database)
+    earlier = check_out(options.earlier, folder) if options.earlier else None
+    print(f"{options.bots} bots, one of them from {options.earlier or 'no earlier commit'}", flush=True)
+    return await run_rounds_of_many(options.seed, options.rounds, database, options.bots, earlier)
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -95,7 +97,7 @@ class CrashHarness:
         # A stage of a pipeline takes about a second.
         bitrise.state.speed = 300.0
         self.expectations = [
-            Expectation("builds", lambda build: build.app is not self.pipes),
+            Expectation("builds", lambda build: build.app in self.apps),
             Expectation("release", lambda build: build.app is android and build.result == "error"),
             Expectation("random", lambda build: build.app is bitrise.ios, doubtful=True),
             Expectation("threads", lambda build: build.app is bitrise.web),
@@ -154,8 +156,7 @@ class CrashHarness:
                         build.finish(build.ends_as or "success", self.environment.bitrise.now())
                 self.environment.bitrise.state.advance(self.environment.bitrise.now())
         self._finish_deployments()
-        await self.environment.bot.kill()
-        await self._restart(0.0)
+        await self._start_anew()
         await self._wait_until_idle()
         await self._wait_until_deployments_notified()
         self.report.rounds = rounds
@@ -166,6 +167,10 @@ class CrashHarness:
         names = [deployment_name(deployment, app) for app, deployment in self._ended_deployments()]
         compare_deployments(self.environment.slack, names, "deploys", self.report.result)
         return self.report
+
+    async def _start_anew(self) -> None:
+        await self.environment.bot.kill()
+        await self._restart(0.0)
 
     async def _play_round(self, number: int) -> None:
         self._run_builds()
@@ -196,7 +201,7 @@ class CrashHarness:
         delay, away = chance.uniform(0, 0.5), chance.uniform(0, LONGEST_AWAY)
         if chance.random() < 0.5:
             self.report.kills["the database server"] += 1
-            return asyncio.create_task(_restart_database(database, delay, away))
+            return asyncio.create_task(restart_database(database, delay, away))
         self.report.kills["the database's connections"] += 1
         return asyncio.create_task(
             _end_connections(database, delay, self.environment.settings["DATABASE_URL"])
@@ -286,8 +291,17 @@ class CrashHarness:
             "buildio": self.environment.buildio.faults,
         }[service]
         assert isinstance(faults, KillFaults)
-        faults.shot = KillPoint(point, when, chance.choice((0.0, 0.001, 0.003, 0.01, 0.03)))
+        seconds = chance.choice((0.0, 0.001, 0.003, 0.01, 0.03))
+        faults.shot = KillPoint(point, when, self._aim, seconds)
         return f"{when} {point}" if service != "buildio" else f"{when} {point} of Build.io"
+
+    def _aim(self, _port: int) -> Callable[[], None]:
+        """Return what kills the bot."""
+        return self._kill
+
+    def _kill(self) -> None:
+        if (pid := self.environment.bot.pid) is not None:
+            os.kill(pid, signal.SIGKILL)
 
     def _clear_faults(self) -> None:
         environment = self.environment
@@ -346,7 +360,8 @@ class CrashHarness:
             return [*connection.execute(query).fetchall(), *connection.execute(messages).fetchall()]
 
 
-async def _restart_database(database: PostgresServer, delay: float, away: float) -> None:
+async def restart_database(database: PostgresServer, delay: float, away: float) -> None:
+    """Kill the server after a delay, and start it again; both in seconds."""
     await asyncio.sleep(delay)
     database.kill()
     await asyncio.sleep(away)
@@ -358,17 +373,22 @@ async def _end_connections(database: PostgresServer, delay: float, url: str) -> 
     await asyncio.to_thread(database.end_connections, url)
 
 
+def add_channels(environment: SandboxEnvironment) -> None:
+    """Add the channels, and replace the simulators' faults by those that kill."""
+    environment.slack.api.faults = KillFaults()
+    environment.bitrise.faults = KillFaults()
+    environment.buildio.faults = KillFaults()
+    for name in ("threads", "live", "pipes", "deploys"):
+        environment.slack.workspace.add_channel(name)
+    for name in ("builds", "release", "threads", "live", "pipes", "deploys"):
+        environment.slack.workspace.find_channel(name).members.add(BOT_USER)
+
+
 @asynccontextmanager
 async def crash_harness(seed: int, database: PostgresServer | None) -> AsyncIterator[CrashHarness]:
     """Yield an environment with kill faults and all channels subscribed, on this server or an SQLite file."""
     async with forked_environment(manifest()) as environment:
-        environment.slack.api.faults = KillFaults(pid=lambda: environment.bot.pid)
-        environment.bitrise.faults = KillFaults(pid=lambda: environment.bot.pid)
-        environment.buildio.faults = KillFaults(pid=lambda: environment.bot.pid)
-        for name in ("threads", "live", "pipes", "deploys"):
-            environment.slack.workspace.add_channel(name)
-        for name in ("builds", "release", "threads", "live", "pipes", "deploys"):
-            environment.slack.workspace.find_channel(name).members.add(BOT_USER)
+        add_channels(environment)
         environment.bot = ForkedBot(
             environment.settings, environment.folder, program=("-m", "tests.crash_recovery.skewed_clock_bot")
         )

@@ -15,9 +15,6 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
-import aiohttp
-from aiohttp import web
-
 from bot.app import Application
 from bot.timings import Timings
 from domain.unit import Unit
@@ -25,6 +22,7 @@ from sandbox.faults import Fault
 from services.jobs.engine import LocalEngine
 from storage.postgres_database import PostgresDatabase
 from storage.repositories import Repositories
+from tests.support.balancer import Balancer
 from tests.support.bot_harness import NO_SECONDS, BotHarness, GivenSettings
 from tests.support.postgres import PostgresServer
 
@@ -117,52 +115,6 @@ class ManagedBot(Application):
         await self.workers.close()
 
 
-class Balancer:
-    """Passes Slack's requests to the bots in turn; one that does not listen any more is left out."""
-
-    def __init__(self) -> None:
-        self.bots: list[ManagedBot] = []
-        self.url = ""
-        self._next = 0
-        self._stack = AsyncExitStack()
-
-    async def start(self) -> None:
-        connector = aiohttp.TCPConnector(force_close=True)
-        self._session = await self._stack.enter_async_context(aiohttp.ClientSession(connector=connector))
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", self._pass_on)
-        runner = web.AppRunner(app, shutdown_timeout=1)
-        await runner.setup()
-        self._stack.push_async_callback(runner.cleanup)
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-
-    async def close(self) -> None:
-        await self._stack.aclose()
-
-    async def _pass_on(self, request: web.Request) -> web.Response:
-        body = await request.read()
-        bots = [bot for bot in self.bots if bot.takes_requests]
-        for _ in bots:
-            self._next += 1
-            bot = bots[self._next % len(bots)]
-            url = f"http://127.0.0.1:{bot.port}{request.path_qs}"
-            headers = {name: value for name, value in request.headers.items() if name.title() != "Host"}
-            try:
-                async with self._session.request(request.method, url, data=body, headers=headers) as response:
-                    return web.Response(
-                        status=response.status,
-                        body=await response.read(),
-                        content_type=response.content_type,
-                    )
-            except aiohttp.ClientConnectorError:
-                continue
-            except aiohttp.ClientError:
-                return web.Response(status=502)
-        return web.Response(status=503)
-
-
 class ManyBots(BotHarness):
     """The simulators, and any number of bots between them; `bots` are those that run, `bot` is the first of them."""
 
@@ -172,8 +124,7 @@ class ManyBots(BotHarness):
         super().__init__(folder, http=http, database_url=database_url, **options)
         self.server = server
         self.bots: list[ManagedBot] = []
-        self.balancer = Balancer()
-        self.balancer.bots = self.bots
+        self.balancer = Balancer(lambda: [bot.port for bot in self.bots if bot.takes_requests])
         self._started = 0
 
     async def open(self) -> None:
