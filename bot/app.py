@@ -219,7 +219,7 @@ class Application:
             finally:
                 log.info("draining", answers=request_tracker.under_way)
                 connection.stop_accepting()
-                await self._supervisor.drain(request_tracker.drain())
+                await self._supervisor.drain(_finish_requests(server, request_tracker))
                 await connection.close()
                 log.info("stopped")
 
@@ -294,3 +294,9 @@ class Application:
             log.info("ready", port=self.port, team=team)
             if not self._settings.takes_requests:
                 await connection.open()
+
+
+async def _finish_requests(server: HttpServer, request_tracker: RequestTracker) -> None:
+    """Accept no more requests over HTTP, and wait until all that were acknowledged have been handled."""
+    await server.stop()
+    await request_tracker.drain()

@@ -161,10 +161,11 @@ class HttpServer:
         self.port = int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Accept no new requests and finish those in progress."""
+        """Accept no new requests and finish those in progress; nothing happens the second time."""
         if self._listener is not None:
             self._listener.close()
-        await self._runner.cleanup()
+            self._listener = None
+            await self._runner.cleanup()
 
     async def _show_health(self, _request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -22,6 +22,7 @@ from slack_sdk.signature import SignatureVerifier
 from bot import http_server as limits
 from bot.http_server import HttpServer
 from domain.credentials import secrets_equal
+from sandbox.faults import Fault
 from sandbox.slack.server import SIGNING_SECRET
 from services import http_body
 from tests.support.bot_harness import bot_harness
@@ -244,3 +245,22 @@ def test_a_secret_equals_only_itself_and_any_text_can_be_compared(text: str, sec
     assert secrets_equal(text, secret) is (text == secret)
     assert secrets_equal(secret, SecretStr(secret))
     assert not secrets_equal(text, "")
+
+
+async def test_a_bot_that_stops_accepts_no_more_requests(tmp_path: Path) -> None:
+    """Whatever it still acknowledged would be cut off when it closes its database."""
+    async with bot_harness(tmp_path, http=True) as harness:
+        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        post = Fault("chat.postMessage", "held")
+        harness.slack.api.faults.add(post)
+        harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "success")
+        await harness.wait_until(lambda: bool(harness.slack.api.faults.held))
+        harness.bot.stop()
+        # It finishes the message first.
+        accepted = 0
+        while await harness.slack.users.command("anna", "builds", "/bitrise whoami") is not None:
+            accepted += 1
+            assert accepted < 20
+        post.released.set()
+        await harness.stop_bot()
+        await harness.wait_for_message("#1 succeeded", person=None)
