@@ -47,6 +47,7 @@ class Member:
     cut_short: float | None = None
     # The process ids that were killed, and so have lost what they had acknowledged.
     killed: set[int] = field(default_factory=set)
+    is_earlier: bool = False
 
     @property
     def name(self) -> str:
@@ -91,7 +92,7 @@ class BotGroup(BotProcess):
             file = Path(__file__).with_name("skewed_clock_bot.py")
             process = BotProcess(settings, folder, program=(str(file),))
         settings["PYTHONPATH"] = str(earlier or ROOT)
-        return Member(number, process, settings)
+        return Member(number, process, settings, is_earlier=earlier is not None)
 
     def _set_up_clock(self) -> None:
         self._clock_file.write_bytes(struct.pack("d", 0.0))
@@ -185,7 +186,8 @@ class BotGroup(BotProcess):
         pid = member.process.pid
         if pid is None or pid in member.killed:
             return
-        if number == signal.SIGKILL:
+        # The earlier release still accepts requests while it stops, and loses them.
+        if number == signal.SIGKILL or member.is_earlier:
             member.killed.add(pid)
         member.end, member.away, member.cut_short = end, away, None
         _send(pid, number)

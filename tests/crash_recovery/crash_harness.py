@@ -233,6 +233,7 @@ class CrashHarness:
 
     def _run_deployments(self) -> None:
         buildio, chance = self.environment.buildio, self.chance
+        buildio.advance()
         for app in self.deployed:
             newest = app.deployments[-1]
             if newest.is_over and (newest not in self.deployments or self._is_notified(newest, app)):
@@ -243,6 +244,7 @@ class CrashHarness:
                 buildio.finish(app, error=newest.fails)
 
     def _finish_deployments(self) -> None:
+        self.environment.buildio.advance()
         for app in self.deployed:
             if not app.deployments[-1].is_over:
                 self.environment.buildio.finish(app, error=app.deployments[-1].fails)

@@ -234,6 +234,7 @@ class ManyBotsHarness(CrashHarness):
 
     async def _calm_down(self, when: str) -> None:
         """End all faults, and wait until the bots that run have delivered everything."""
+        print(f"{when}: {len(self.environment.bitrise.state.builds)} builds", flush=True)
         self._clear_faults()
         for member in self.group.members:
             self.group.resume(member)
