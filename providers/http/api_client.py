@@ -247,15 +247,15 @@ class ApiClient:
         return error
 
     async def _check_pause(self, token: SecretStr | None) -> None:
-        until = await self._pauses.until(token)
-        if until is not None and until > self._clock():
-            raise RateLimited(until)
+        seconds = await self._pauses.seconds_left(token)
+        if seconds > 0:
+            raise RateLimited(self._clock() + timedelta(seconds=seconds))
 
     async def _record_pause(self, response: Response, token: SecretStr | None) -> None:
         now = self._clock()
         until = pause_until(response.headers, now=now)
         if until is not None:
-            await self._pauses.record(token, until, now)
+            await self._pauses.record(token, (until - now).total_seconds())
             self._http.counts.count_provider_pause(self._provider)
             log.info("provider.pause", host=self.host, until=until.isoformat(), status=response.status_code)
 

@@ -6,7 +6,6 @@ import hashlib
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 
 from pydantic import SecretStr
 
@@ -20,31 +19,33 @@ MOST_TOKENS = 10_000
 
 
 class TokenPauses:
-    """Until when no request may be sent with a token; in memory, and in the database if several bots use it.
+    """How long no request may be sent with a token; in memory, and in the database if several bots use it.
 
+    A change of this machine's clock makes no pause longer or shorter.
     The database is asked at most once a second for a token, and never by a bot that is alone with it.
     """
 
     def __init__(self, stored: Pauses | None = None, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._stored = stored
         self._timer = timer
-        self._until: dict[str, datetime] = {}
+        # By the timer.
+        self._ends: dict[str, float] = {}
         self._read_at: dict[str, float] = {}
 
-    async def until(self, token: SecretStr | None) -> datetime | None:
-        """Return until when the token's last pause lasts, or has lasted; None if there was none."""
+    async def seconds_left(self, token: SecretStr | None) -> float:
+        """Return how long the token's pause still lasts; 0 if there is none."""
         key = _fingerprint(token)
         if self._stored is not None and self._stored.are_shared and token is not None:
             await self._read(self._stored, key)
-        return self._until.get(key)
+        return max(self._ends.get(key, 0.0) - self._timer(), 0.0)
 
-    async def record(self, token: SecretStr | None, until: datetime, now: datetime) -> None:
-        """Remember a pause, and let other bots keep it."""
+    async def record(self, token: SecretStr | None, seconds: float) -> None:
+        """Remember a pause that begins now, and let other bots keep it."""
         key = _fingerprint(token)
-        self._until[key] = until
+        self._ends[key] = self._timer() + seconds
         if self._stored is not None and self._stored.are_shared and token is not None:
             with suppress(DatabaseProblem):  # the provider also asks the other bots itself
-                await self._stored.record(key, until, now)
+                await self._stored.record(key, seconds)
 
     async def _read(self, stored: Pauses, key: str) -> None:
         now = self._timer()
@@ -54,12 +55,11 @@ class TokenPauses:
             self._read_at.clear()
         self._read_at[key] = now
         try:
-            until = await stored.until(key)
+            seconds = await stored.seconds_left(key)
         except DatabaseProblem:
             return
-        known = self._until.get(key)
-        if until is not None and (known is None or until > known):
-            self._until[key] = until
+        if seconds > 0:
+            self._ends[key] = max(self._timer() + seconds, self._ends.get(key, 0.0))
 
 
 def _fingerprint(token: SecretStr | None) -> str:

@@ -21,6 +21,7 @@ from domain.provider_errors import (
 )
 from providers.bitrise.provider import BITRISE
 from providers.http.api_client import ApiClient, path_of
+from providers.http.pauses import TokenPauses
 from providers.http.transport import HttpTransport
 from tests.support.stub_server import ReceivedRequest, in_sequence, serve, stub_server
 
@@ -36,6 +37,9 @@ class FakeClock:
 
     def __call__(self) -> datetime:
         return self.now
+
+    def timer(self) -> float:
+        return self.now.timestamp()
 
     async def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -57,6 +61,7 @@ def api(http: HttpTransport, url: str, time: FakeClock) -> ApiClient:
         credentials=FixedToken(SecretStr("t0p")),
         clock=time,
         sleep=time.sleep,
+        pauses=TokenPauses(timer=time.timer),
     )
 
 

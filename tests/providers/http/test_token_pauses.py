@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime, timedelta
 
 import pytest
@@ -19,6 +19,7 @@ from providers.http.transport import HttpTransport
 from storage.database import Database, DatabaseUnavailable
 from storage.pauses import Pauses
 from storage.repositories import Repositories
+from storage.timestamps import to_text
 from tests.support.factories import NOON
 from tests.support.postgres import PostgresServer
 from tests.support.shared_database import open_repositories
@@ -26,7 +27,12 @@ from tests.support.stub_server import StubServer, stub_server
 
 
 def make_client(
-    http: HttpTransport, server: StubServer, storage: Repositories, *, holder: str = "t0p"
+    http: HttpTransport,
+    server: StubServer,
+    storage: Repositories,
+    *,
+    holder: str = "t0p",
+    clock: Callable[[], datetime] = lambda: NOON,
 ) -> ApiClient:
     return ApiClient(
         http,
@@ -34,7 +40,7 @@ def make_client(
         scheme="token",
         base_url=server.url,
         credentials=FixedToken(SecretStr(holder)),
-        clock=lambda: NOON,
+        clock=clock,
         deadline=timedelta(0),
         pauses=TokenPauses(storage.pauses),
     )
@@ -63,7 +69,8 @@ async def test_a_pause_holds_for_all_bots_with_the_token(
         client = make_client(http, limited, second)
         with pytest.raises(RateLimited) as caught:
             await client.read("/x")
-        assert caught.value.until == NOON + timedelta(minutes=5)
+        assert caught.value.until is not None
+        assert timedelta(minutes=4) < caught.value.until - NOON <= timedelta(minutes=5)
         assert len(limited.requests) == 1
         with pytest.raises(RateLimited):
             await make_client(http, limited, second, holder="another").read("/x")
@@ -72,9 +79,28 @@ async def test_a_pause_holds_for_all_bots_with_the_token(
         assert len(rows) == 2
         assert "t0p" not in str(rows)
         # Those that are over are deleted with the next one.
-        await first.pauses.record("x", NOON + timedelta(hours=2), NOON + timedelta(hours=1))
+        await first.database.write(lambda db: db.execute("UPDATE pauses SET until = ?", [to_text(NOON)]))
+        await first.pauses.record("x", 3600.0)
         rows = await first.database.read(lambda db: db.execute("SELECT token FROM pauses").fetchall())
         assert rows == [("x",)]
+
+
+async def test_a_pause_is_as_long_for_a_bot_whose_clock_is_slow(
+    http: HttpTransport, limited: StubServer, postgres: PostgresServer
+) -> None:
+    """The clocks of all machines may be set back by an hour at any moment."""
+    now = NOON
+    async with open_repositories(postgres) as (first, second):
+        client = make_client(http, limited, first, clock=lambda: now)
+        with pytest.raises(RateLimited):
+            await client.read("/x")
+        now -= timedelta(hours=1)
+        for paused in (client, make_client(http, limited, second, clock=lambda: now)):
+            with pytest.raises(RateLimited) as caught:
+                await paused.read("/x")
+            assert caught.value.until is not None
+            assert timedelta(minutes=4) < caught.value.until - now <= timedelta(minutes=5)
+    assert len(limited.requests) == 1
 
 
 class CountedPauses(Pauses):
@@ -82,9 +108,9 @@ class CountedPauses(Pauses):
 
     asked = 0
 
-    async def until(self, fingerprint: str) -> datetime | None:
+    async def seconds_left(self, fingerprint: str) -> float:
         self.asked += 1
-        return await super().until(fingerprint)
+        return await super().seconds_left(fingerprint)
 
 
 async def test_the_database_is_asked_once_a_second_at_most(
@@ -94,27 +120,27 @@ async def test_the_database_is_asked_once_a_second_at_most(
     async with open_repositories(postgres, 1) as [storage]:
         stored = CountedPauses(storage.database)
         pauses = TokenPauses(stored, timer=lambda: now)
-        await asyncio.gather(*(pauses.until(token) for _ in range(5)))
+        await asyncio.gather(*(pauses.seconds_left(token) for _ in range(5)))
         assert stored.asked == 1
         now += READ_SECONDS
-        await pauses.until(token)
+        await pauses.seconds_left(token)
         assert stored.asked == 2
     # Nobody else uses a file.
     alone = CountedPauses(database)
-    pauses = TokenPauses(alone)
-    await pauses.record(token, NOON, NOON)
-    assert (await pauses.until(token), alone.asked) == (NOON, 0)
+    pauses = TokenPauses(alone, timer=lambda: now)
+    await pauses.record(token, 60.0)
+    assert (await pauses.seconds_left(token), alone.asked) == (60.0, 0)
 
 
 async def test_pauses_hold_in_this_bot_while_the_database_is_away(postgres: PostgresServer) -> None:
     class Away(Pauses):
-        async def until(self, fingerprint: str) -> datetime | None:
+        async def seconds_left(self, fingerprint: str) -> float:
             raise DatabaseUnavailable(fingerprint)
 
-        async def record(self, fingerprint: str, until: datetime, now: datetime) -> None:
-            raise DatabaseUnavailable(fingerprint, until, now)
+        async def record(self, fingerprint: str, seconds: float) -> None:
+            raise DatabaseUnavailable(fingerprint, seconds)
 
     async with open_repositories(postgres, 1) as [storage]:
-        pauses = TokenPauses(Away(storage.database))
-        await pauses.record(SecretStr("t0p"), NOON, NOON)
-        assert await pauses.until(SecretStr("t0p")) == NOON
+        pauses = TokenPauses(Away(storage.database), timer=lambda: 100.0)
+        await pauses.record(SecretStr("t0p"), 60.0)
+        assert await pauses.seconds_left(SecretStr("t0p")) == 60.0
