@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 # Without a release, the first commit whose bots share a database.
-DEFAULT_COMMIT = "a92f877b"
+DEFAULT_COMMIT = "afedfa11"
 
 
 def has_commit(commit: str) -> bool:
