@@ -8,7 +8,7 @@ from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# Without a release, the first commit whose bots share a database.
+# There is no release yet: the first commit whose bots share a database and mind no change of their clocks.
 DEFAULT_COMMIT = "afedfa11"
 
 
