@@ -32,7 +32,7 @@ from services.outbox.lost_channel import stop_subscriptions
 from services.outbox.message_key import MessageKind, line_key, read_kind
 from services.outbox.planner import FLOOD_WINDOW, OUTAGE_WINDOW, Plan, PlanContext, keys_needed, plan
 from services.outbox.progress_edits import ProgressEdits
-from services.outbox.rate_limits import CALLS_AT_ONCE, EditPaces, MessagePace, RateLimits, Urgency
+from services.outbox.rate_limits import EditPaces, MessagePace, RateLimits, Urgency
 from services.outbox.reconciliation import Found, Missing, Unreadable, find_posted
 from services.outbox.renderer import render
 from storage.database import retry_until_stored
@@ -94,7 +94,7 @@ class ChannelSender:
         self._provider_clocks = provider_clocks
         self._presentation_of = presentation_of
         self._direct_messages = DirectMessages(slack)
-        self._call_slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        self._call_slots = asyncio.Semaphore(limits.calls)
         self._message_pace = MessagePace()
         self._progress = progress
         self._news = news

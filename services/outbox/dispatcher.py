@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 
@@ -30,6 +31,8 @@ log = structlog.get_logger()
 DEFAULT_LIMITS = RateLimits()
 # The notice that a bot was woken for a channel to which another one delivers; its payload is the recipient's key.
 NEWS = "news"
+# When to look again for channels that were left to other bots.
+SHARE_SECONDS = 1.0
 
 
 class Dispatcher(BackgroundJob):
@@ -53,8 +56,11 @@ class Dispatcher(BackgroundJob):
         provider_clocks: Mapping[Provider, Callable[[], datetime]] = MappingProxyType({}),
         locks: SessionLocks | None = None,
         timer: Callable[[], float] = time.monotonic,
+        choose: Callable[[Sequence[Recipient], int], Sequence[Recipient]] = random.sample,
     ) -> None:
         super().__init__()
+        self._limits = limits
+        self._choose = choose
         self._locks = locks or storage.database.session_locks
         self._storage = storage
         self._clock = clock
@@ -119,12 +125,27 @@ class Dispatcher(BackgroundJob):
         """Wake all channels to which something is due, until the next message, edit or snooze is due."""
         snooze_ends = await self._storage.slack_messages.end_snoozes(self._clock())
         recipients = await self._storage.outbox.recipients(self._clock())
-        for to in dict.fromkeys([*recipients, *await self._progress.recipients()]):
+        found = dict.fromkeys([*recipients, *await self._progress.recipients()])
+        chosen = self._share(found)
+        for to in chosen:
             super().wake(to.key)  # an edit that waits for its turn goes on waiting: this may be nothing new
         due_times = (await self._storage.outbox.next_due(self._clock()), self._progress.next_at, snooze_ends)
-        return seconds_until(
+        seconds = seconds_until(
             min((time for time in due_times if time is not None), default=None), self._clock()
         )
+        return seconds if len(chosen) == len(found) else min(seconds or SHARE_SECONDS, SHARE_SECONDS)
+
+    def _share(self, found: Collection[Recipient]) -> Collection[Recipient]:
+        """Return the channels to deliver to now, if other bots can deliver to some of them, too.
+
+        A bot that took all channels of a backlog would leave the others without work, although it can't call Slack for
+        all of them at a time. Most are woken by a job of their own besides.
+        """
+        if self._locks.is_alone or len(found) <= self._limits.calls:
+            return found
+        mine = [to for to in found if to in self._news]
+        others = [to for to in found if to not in self._news]
+        return [*mine, *self._choose(others, min(self._limits.calls, len(others)))]
 
     async def _deliver_and_log(self, to: Recipient) -> float | None:
         """Deliver to the recipient; return the seconds until that is tried again, None if nothing is left to do."""

@@ -23,7 +23,7 @@ from storage.database import AGAIN_SECONDS, DatabaseUnavailable, WorkspaceGone
 
 # One message a second a channel, short bursts pass (Slack's rules, "Pace").
 BURST = 4
-# Calls of all channels together.
+# Calls at a time of all channels together.
 CALLS_AT_ONCE = 50
 
 
@@ -36,7 +36,7 @@ class RateLimits:
     `takeover`: seconds from when a bot has taken a channel over in which a message of the bot before it may still
     appear, whose last call may have begun just before.
     `rolling`: seconds between two edits of a message that grows. `progress`: seconds between two edits that show
-    progress; with the time of the edit itself, people see one every thirty.
+    progress; with the time of the edit itself, people see one every thirty. `calls`: calls at a time, of all channels.
     """
 
     backlog: int = 10
@@ -47,6 +47,7 @@ class RateLimits:
     takeover: float = 12.0
     rolling: float = 5.0
     progress: float = 25.0
+    calls: int = CALLS_AT_ONCE
 
 
 class MessagePace:

@@ -375,3 +375,15 @@ async def test_an_edit_that_may_have_come_after_another_bots_is_repeated(scene: 
     await other.deliver(TO)
     assert await other.storage.slack_messages.unfinished(TO) == []
     assert len([entry for entry in scene.slack.request_log.entries if entry.title == "chat.update"]) == 3
+
+
+async def test_a_bot_takes_no_more_channels_of_a_backlog_than_it_can_call_slack_for(scene: Scene) -> None:
+    one, other = await scene.add_bot(RateLimits(calls=2)), await scene.add_bot()
+    for number in range(1, 5):
+        await one.storage.of("T1").subscriptions.add(
+            channel=f"C{number}", app=ANDROID, terms=NotificationRule(), by="U1", at=NOON, baseline=Baseline()
+        )
+    await one.enqueue(1)
+    woken = [await bot.run_once() for bot in (one, other)]
+    assert woken == [1.0, None]
+    assert [len(set(bot._schedule.due(NOON, 0.0))) for bot in (one, other)] == [2, 5]
