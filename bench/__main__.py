@@ -17,6 +17,7 @@ from bench import (
     command_cpu,
     database_comparison,
     dispatcher_throughput,
+    drain_many_bots,
     event_loop_delay,
     every_app,
     idle_memory,
@@ -25,6 +26,7 @@ from bench import (
     notification_latency,
     options_latency,
     poll_recorder,
+    polls_of_many_tokens,
     startup_time,
     storage_growth,
     unsigned_requests,
@@ -47,6 +49,8 @@ ALL: dict[str, Callable[..., Coroutine[Any, Any, list[BenchmarkResult]]]] = {
     "telling": notification_latency.measure,
     "backlog": dispatcher_throughput.measure,
     "growth": storage_growth.measure,
+    "many-drain": drain_many_bots.measure,
+    "many-polls": polls_of_many_tokens.measure,
 }
 SMALLEST = 0.0
 

@@ -78,15 +78,7 @@ async def deliver(database_url: str, url: str, channels: int, first_messages: in
     recorder = PollRecorder(
         database, compare=find_changes, match=match_changes, run_messages=RunMessageRenderer()
     )
-    for number in range(channels):
-        await storage.of("T1").subscriptions.add(
-            channel=f"C0LOAD{number}",
-            app=_app(number),
-            terms=NotificationRule(),
-            by="U",
-            at=BEGAN,
-            baseline=Baseline(),
-        )
+    await subscribe(storage, channels)
     async with create_slack_session() as session:
         client = SlackClient(token=BOT_TOKEN, base_url=url, session=session, retry_handlers=[])
         dispatcher = Dispatcher(
@@ -99,12 +91,12 @@ async def deliver(database_url: str, url: str, channels: int, first_messages: in
             limits=RateLimits(flood=10**6),
         )
         for number in range(first_messages):
-            await recorder.record(_poll_snapshot(number, channels), at=datetime.now(UTC))
+            await recorder.record(make_poll_snapshot(number, channels), at=datetime.now(UTC))
         dispatcher_task = asyncio.create_task(engine.run(dispatcher))
         started_at = time.perf_counter()
         for second in range(seconds):
             await asyncio.sleep(max(started_at + second - time.perf_counter(), 0))
-            await recorder.record(_poll_snapshot(first_messages + second, channels), at=datetime.now(UTC))
+            await recorder.record(make_poll_snapshot(first_messages + second, channels), at=datetime.now(UTC))
         while await storage.outbox.depth():  # noqa: ASYNC110 - the dispatcher does not signal that it has delivered everything
             await asyncio.sleep(0.02)
         duration = time.perf_counter() - started_at
@@ -114,11 +106,25 @@ async def deliver(database_url: str, url: str, channels: int, first_messages: in
     return duration
 
 
-def _app(number: int) -> App:
+async def subscribe(storage: Repositories, channels: int) -> None:
+    """Subscribe each channel to an app of its own."""
+    for number in range(channels):
+        await storage.of("T1").subscriptions.add(
+            channel=f"C0LOAD{number}",
+            app=make_app(number),
+            terms=NotificationRule(),
+            by="U",
+            at=BEGAN,
+            baseline=Baseline(),
+        )
+
+
+def make_app(number: int) -> App:
+    """Return the app of a channel."""
     return App(provider=BITRISE, slug=f"{number:016x}", title=f"App {number}")
 
 
-def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
+def make_poll_snapshot(number: int, channels: int) -> PollSnapshot:
     """Return a poll snapshot with one more finished build of every app."""
     at = BEGAN + timedelta(minutes=number)
     return PollSnapshot(
@@ -127,7 +133,7 @@ def _poll_snapshot(number: int, channels: int) -> PollSnapshot:
         builds=tuple(
             Build(
                 provider=BITRISE,
-                app_slug=_app(app).slug,
+                app_slug=make_app(app).slug,
                 slug=f"{app:08x}{number:08x}",
                 number=number + 1,
                 state=BuildState.SUCCEEDED,

@@ -26,7 +26,7 @@ WHOLE_BOT_BENCHMARKS = {
     "start": 1,
     "memory": 1,
 }
-# Of every-app there are two for each kind of database.
+# Of every-app there are two for each kind of database; those of many bots need PostgreSQL.
 PART_BENCHMARKS = {
     "cpu": 3,
     "look": 6,
@@ -36,6 +36,8 @@ PART_BENCHMARKS = {
     "growth": 2,
     "every-app": 2,
     "databases": 5,
+    "many-drain": 3,
+    "many-polls": 5,
 }
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
@@ -97,7 +99,11 @@ async def test_benchmarks_of_the_whole_bot_run_at_their_smallest_size() -> None:
 @pytest.mark.parametrize("name", PART_BENCHMARKS)
 async def test_benchmarks_of_parts_run_at_their_smallest_size(name: str) -> None:
     cores = os.sched_getaffinity(0)
-    count = PART_BENCHMARKS[name] * (has_postgres() + 1 if name == "every-app" else 1)
+    count = PART_BENCHMARKS[name]
+    if name == "every-app":
+        count *= has_postgres() + 1
+    elif name.startswith("many-"):
+        count *= has_postgres()
     figures = check_results(await ALL[name](SMALLEST), count)
     assert os.sched_getaffinity(0) == cores, "what comes next is measured on fewer cores"
     if name == "look":

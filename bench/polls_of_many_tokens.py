@@ -1,0 +1,123 @@
+"""Many tokens that three processes poll side by side on one PostgreSQL; in the middle, one of them is killed.
+
+What counts is the provider's log: no token is polled twice in an interval, and none is left out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from itertools import pairwise
+from pathlib import Path
+
+from bench.child_process import running_child
+from bench.databases import POSTGRES, new_databases
+from bench.result import BenchmarkResult, scale_count
+
+TOKENS = 2000
+PROCESSES = 3
+INTERVAL = 10.0
+# Before and after the kill.
+INTERVALS = 2
+# An interval is shortened or lengthened by this part of it, so that bots do not poll in step
+# (services/polling/poller.py).
+JITTER = 0.1
+# How much later than the longest interval the next poll may be, also if another process has to make it.
+ALLOWANCE = 3.0
+# The beginning of a poll is written to the log a little after the poll has begun.
+PRECISION = 0.02
+
+
+async def measure(scale: float = 1) -> list[BenchmarkResult]:
+    tokens = scale_count(TOKENS, scale, minimum=10)
+    interval = INTERVAL if scale else 1.0
+    with new_databases() as databases, tempfile.TemporaryDirectory() as folder:
+        if POSTGRES not in databases:
+            return []
+        log = Path(folder) / "polls"
+        log.touch()
+        killed_at, ended_at, cpu = await _poll(databases[POSTGRES](), log, tokens, interval)
+        polls = _read(log)
+    before = {token: [at for at in times if at < killed_at] for token, times in polls.items()}
+    after = {
+        token: [*before.get(token, [])[-1:], *(at for at in times if at >= killed_at)]
+        for token, times in polls.items()
+    }
+    return [
+        *_compare("", before, tokens, interval, killed_at),
+        *_compare(", one killed", after, tokens, interval, ended_at),
+        BenchmarkResult(
+            "… CPU of a poll, with all that others look for",
+            f"{cpu / sum(map(len, polls.values())) * 1000:.1f} ms",
+            f"{sum(map(len, polls.values())):,} polls",
+            "none",
+            True,
+        ),
+    ]
+
+
+def _compare(
+    name: str, polls: Mapping[int, Sequence[float]], tokens: int, interval: float, until: float
+) -> list[BenchmarkResult]:
+    gaps = [second - first for times in polls.values() for first, second in pairwise(times)]
+    open_gaps = [until - times[-1] for times in polls.values() if times]
+    shortest, longest = min(gaps, default=0.0), max([*gaps, *open_gaps], default=0.0)
+    least, most = interval * (1 - JITTER) - PRECISION, interval * (1 + JITTER) + ALLOWANCE
+    twice, late = sum(gap < least for gap in gaps), sum(gap > most for gap in [*gaps, *open_gaps])
+    missing = tokens - sum(bool(times) for times in polls.values())
+    return [
+        BenchmarkResult(
+            f"{tokens:,} tokens, twice in an interval{name}",
+            f"{twice}, shortest {shortest:.2f} s",
+            f"interval {interval:.0f} s ± {JITTER:.0%}",
+            "none",
+            not twice,
+        ),
+        BenchmarkResult(
+            f"… left out{name}",
+            f"{missing + late}, longest {longest:.2f} s",
+            f"{len(gaps):,} intervals",
+            f"none longer than {most:.1f} s",
+            not missing and not late,
+        ),
+    ]
+
+
+async def _poll(database_url: str, log: Path, tokens: int, interval: float) -> tuple[float, float, float]:
+    """Let the processes poll; return when one was killed, when it ended, and the CPU seconds of all."""
+    async with AsyncExitStack() as stack:
+        children = [
+            (
+                await stack.enter_async_context(
+                    running_child("bench.poller_process", database_url, str(log), str(tokens), str(interval))
+                )
+            )[0]
+            for _ in range(PROCESSES)
+        ]
+        for child in children:
+            child.send()
+        # All tokens are due at once at first.
+        async with asyncio.timeout(120):
+            while len(_read(log)) < tokens:  # noqa: ASYNC110 - of other processes
+                await asyncio.sleep(0.5)
+        await asyncio.sleep(INTERVALS * interval)
+        cpu = (await children[0].ask())["cpu"]
+        await children[0].kill()
+        killed_at = time.monotonic()
+        await asyncio.sleep(INTERVALS * interval + ALLOWANCE)
+        ended_at = time.monotonic()
+        cpu += sum([(await child.ask())["cpu"] for child in children[1:]])
+    return killed_at, ended_at, cpu
+
+
+def _read(log: Path) -> dict[int, list[float]]:
+    """Return when each token was polled."""
+    polls = defaultdict(list)
+    for line in log.read_text().splitlines():
+        number, at, _ = line.split()
+        polls[int(number)].append(float(at))
+    return {number: sorted(times) for number, times in polls.items()}
