@@ -22,6 +22,7 @@ from bench import (
     every_app,
     idle_memory,
     idle_poll,
+    latency_with_kills,
     log_parser,
     notification_latency,
     options_latency,
@@ -51,6 +52,7 @@ ALL: dict[str, Callable[..., Coroutine[Any, Any, list[BenchmarkResult]]]] = {
     "growth": storage_growth.measure,
     "many-drain": drain_many_bots.measure,
     "many-polls": polls_of_many_tokens.measure,
+    "many-latency": latency_with_kills.measure,
 }
 SMALLEST = 0.0
 
