@@ -23,8 +23,6 @@ from sandbox.bitrise.members import TOKEN
 from sandbox.environment import SandboxEnvironment
 from sandbox.slack.models import Post
 
-COMMIT = "1391b6b"
-GOAL = 0.8
 COMMANDS = ("/bitrise help", "/bitrise status android", "/bitrise builds android")
 TIMES = 60
 POLLS = 12
@@ -34,6 +32,17 @@ SETTINGS = {"POLL_INTERVAL": "1", "POLL_INTERVAL_ACTIVE": "1", "SERVICE_TOKEN_AC
 SETTLE_SECONDS = 0.02
 # A process is idle if it used less CPU than this in the time.
 IDLE_CPU_SECONDS, IDLE_SECONDS = 0.0005, 0.1
+
+
+@dataclass(frozen=True)
+class Reference:
+    """An earlier commit, and how much CPU the present one may use in proportion."""
+
+    commit: str
+    goal: float
+
+
+REFERENCE = Reference("1391b6b", 0.8)
 
 
 @dataclass(frozen=True)
@@ -93,36 +102,42 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
     if sys.platform != "linux":
         print("CPU of commands: only Linux tells the CPU time of another process.")
         return []
-    earlier: Sequence[str] | None = None
-    if scale:
-        try:
-            earlier = prepare_version(COMMIT).program
-        except VersionNotAvailable as problem:
-            print(f"CPU of commands: not compared with {COMMIT}: {problem}.")
+    earlier = earlier_program(REFERENCE) if scale else None
     results = []
     for http in (True, False) if scale else (True,):
         async with AsyncExitStack() as stack:
-            ours = await stack.enter_async_context(_bot(PROGRAM, http=http))
-            old = await stack.enter_async_context(_bot(earlier, http=http)) if earlier else None
+            ours = await stack.enter_async_context(running_bot(PROGRAM, http=http))
+            old = await stack.enter_async_context(running_bot(earlier, http=http)) if earlier else None
             await ours.send_command(COMMANDS[1])
             floor = await stack.enter_async_context(_bolt_app(ours)) if http else None
-            subjects = [subject for subject in (ours, old, floor) if subject is not None]
-            results += await _compare_commands(
-                subjects, ours, old, floor, scale, "HTTP" if http else "socket"
-            )
+            mode = "HTTP" if http else "socket"
+            results += await compare_commands(ours, old, floor, scale, mode, REFERENCE)
             if http:
-                results.append(await _compare_polls(ours, old, scale))
+                results.append(
+                    await compare_polls(ours, old, scale_count(POLLS, scale, minimum=1), REFERENCE)
+                )
     return results
 
 
-async def _compare_commands(
-    subjects: Sequence[Subject],
+def earlier_program(reference: Reference) -> Sequence[str] | None:
+    """Return the program of the earlier commit; None, and one sentence, if it can't be run here."""
+    try:
+        return prepare_version(reference.commit).program
+    except VersionNotAvailable as problem:
+        print(f"Not compared with {reference.commit}: {problem}.")
+        return None
+
+
+async def compare_commands(
     ours: Subject,
     old: Subject | None,
     floor: Subject | None,
     scale: float,
     mode: str,
+    reference: Reference,
 ) -> list[BenchmarkResult]:
+    """Compare the CPU of commands, which all get in turn."""
+    subjects = [subject for subject in (ours, old, floor) if subject is not None]
     seconds: dict[int, list[tuple[float, float]]] = {subject.pid: [] for subject in subjects}
     for command in COMMANDS:
         rounds = [
@@ -136,8 +151,9 @@ async def _compare_commands(
                 (median(ack for ack, _ in measured), median(whole for _, whole in measured))
             )
     return [
-        _result(
+        compare(
             f"CPU of a command to its {name}, {mode}",
+            reference,
             *(
                 sum(command[index] for command in seconds[subject.pid]) / len(COMMANDS) if subject else None
                 for subject in (ours, old, floor)
@@ -147,37 +163,45 @@ async def _compare_commands(
     ]
 
 
-async def _compare_polls(ours: Subject, old: Subject | None, scale: float) -> BenchmarkResult:
+async def compare_polls(
+    ours: Subject, old: Subject | None, polls: int, reference: Reference
+) -> BenchmarkResult:
+    """Compare the CPU of polls with changes, in turn."""
     subjects = [subject for subject in (ours, old) if subject is not None]
     for subject in subjects:
         subject.environment.slack.users.invite("builds")
         # Sent tomorrow, so that nothing is delivered meanwhile.
         await subject.send_command("/bitrise subscribe android style:daily")
-    rounds = [
-        [await subject.poll_changes() for subject in subjects]
-        for _ in range(scale_count(POLLS, scale, minimum=1))
-    ]
+    rounds = [[await subject.poll_changes() for subject in subjects] for _ in range(polls)]
     medians = [median(column) for column in zip(*rounds, strict=True)]
-    return _result(f"CPU of a poll with {CHANGES} changes", medians[0], medians[1] if old else None, None)
+    return compare(
+        f"CPU of a poll with {CHANGES} changes", reference, medians[0], medians[1] if old else None
+    )
 
 
-def _result(name: str, ours: float | None, old: float | None, floor: float | None) -> BenchmarkResult:
+def compare(
+    name: str, reference: Reference, ours: float | None, old: float | None = None, floor: float | None = None
+) -> BenchmarkResult:
+    """Return the comparison of CPU seconds."""
     assert ours is not None
     references = [
-        f"{label} {seconds * 1000:.2f} ms" for label, seconds in ((COMMIT, old), ("Bolt", floor)) if seconds
+        f"{label} {seconds * 1000:.2f} ms"
+        for label, seconds in ((reference.commit, old), ("Bolt", floor))
+        if seconds
     ]
     ratio = f", {ours / old:.2f} times" if old else ""
     return BenchmarkResult(
         name,
         f"{ours * 1000:.2f} ms{ratio}",
         ", ".join(references) or "none in this run",
-        f"at most {GOAL} times {COMMIT}" if old else f"none without {COMMIT}",
-        old is None or ours / old <= GOAL,
+        f"at most {reference.goal} times {reference.commit}" if old else f"none without {reference.commit}",
+        old is None or ours / old <= reference.goal,
     )
 
 
 @asynccontextmanager
-async def _bot(program: Sequence[str], *, http: bool) -> AsyncIterator[Subject]:
+async def running_bot(program: Sequence[str], *, http: bool) -> AsyncIterator[Subject]:
+    """Yield a bot that is not slowed down by Slack's limits."""
     async with running_environment(None, SETTINGS, program=program, http=http) as environment:
         assert environment.bot.pid is not None
         environment.slack.rate_limits.disabled = True

@@ -34,13 +34,13 @@ PRECISION = 0.02
 
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
     tokens = scale_count(TOKENS, scale, minimum=10)
-    interval = INTERVAL if scale else 1.0
+    processes, interval = (PROCESSES, INTERVAL) if scale else (2, 1.0)
     with new_databases() as databases, tempfile.TemporaryDirectory() as folder:
         if POSTGRES not in databases:
             return []
         log = Path(folder) / "polls"
         log.touch()
-        killed_at, ended_at, cpu = await _poll(databases[POSTGRES](), log, tokens, interval)
+        killed_at, ended_at, cpu = await _poll(databases[POSTGRES](), log, processes, tokens, interval)
         polls = _read(log)
     before = {token: [at for at in times if at < killed_at] for token, times in polls.items()}
     after = {
@@ -87,7 +87,9 @@ def _compare(
     ]
 
 
-async def _poll(database_url: str, log: Path, tokens: int, interval: float) -> tuple[float, float, float]:
+async def _poll(
+    database_url: str, log: Path, processes: int, tokens: int, interval: float
+) -> tuple[float, float, float]:
     """Let the processes poll; return when one was killed, when it ended, and the CPU seconds of all."""
     async with AsyncExitStack() as stack:
         children = [
@@ -96,7 +98,7 @@ async def _poll(database_url: str, log: Path, tokens: int, interval: float) -> t
                     running_child("bench.poller_process", database_url, str(log), str(tokens), str(interval))
                 )
             )[0]
-            for _ in range(PROCESSES)
+            for _ in range(processes)
         ]
         for child in children:
             child.send()

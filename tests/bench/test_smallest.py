@@ -38,6 +38,8 @@ PART_BENCHMARKS = {
     "databases": 5,
     "many-drain": 3,
     "many-polls": 5,
+    "many-latency": 5,
+    "single": 6,
 }
 needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="the benchmarks read /proc")
 
