@@ -48,7 +48,7 @@ async def main(database_url: str, log: str, tokens: str, interval: str) -> None:
         poller = Poller(
             BITRISE,
             partial(poll, number),
-            schedule=PollSchedule(storage, BITRISE, f"token {number}", clock=clock),
+            schedule=PollSchedule(storage, BITRISE, f"token {number}"),
             intervals=Intervals(float(interval), float(interval)),
             events=EventBus(),
             clock=clock,
