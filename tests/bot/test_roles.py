@@ -37,8 +37,10 @@ def finish_build(harness: ManyBots) -> None:
 
 
 async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: PostgresServer) -> None:
-    async with many_bots(tmp_path, postgres, 0) as harness:
+    anchor = tmp_path / "anchor.jsonl"
+    async with many_bots(tmp_path, postgres, 0, audit_anchor=str(anchor)) as harness:
         await harness.start_bot(roles="web")
+        assert not anchor.exists()
         # It needs neither Slack nor the secret that Slack signs with.
         await harness.start_bot(roles="poll", slack_api_url=NO_SLACK, slack_signing_secret="")
         await harness.start_bot(roles="dispatch,jobs", slack_signing_secret="")
@@ -55,6 +57,9 @@ async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: P
             assert (await get(bot, "/healthz"))[0] == 200
             assert "buildbell_ready 1.0" in (await get(bot, "/metrics"))[1]
             assert (await get(bot, "/slack/events"))[0] == 404
+
+        assert ["audit_anchor" in await readiness(bot) for bot in harness.bots] == [False, False, True]
+        await harness.wait_until(lambda: anchor.stat().st_size > 0)
 
         # What only polling knows, the others read from the database.
         harness.bitrise.fault("GET /v0.1/builds", "status", times=1000, status=401)

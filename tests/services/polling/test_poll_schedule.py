@@ -205,6 +205,27 @@ async def test_a_rate_limit_holds_for_all_bots(bots: Bots) -> None:
     assert bots.polls == [0]
 
 
+async def test_a_bot_that_stops_leaves_the_next_poll_to_others_but_no_pause_gets_shorter(bots: Bots) -> None:
+    await bots.run(0)
+    await bots.pollers[0].finish()
+    bots.skip(1)
+    await bots.run(1)
+    assert bots.polls == [0, 1]
+    # What it no longer does it can't hand over.
+    await bots.pollers[0].finish()
+    bots.skip(1)
+    assert await bots.run(0) > REST / 2
+    for number, other in ((0, 1), (1, 0)):
+        bots.skip(4 * REST)
+        bots.results = [ProviderDown("down") if number else RateLimited(bots.now + timedelta(hours=1))]
+        await bots.run(number)
+        await bots.pollers[number].finish()
+        bots.skip(1)
+        assert await bots.run(other) > REST / 2
+        bots.skip(3600)
+    assert bots.polls == [0, 1, 0, 1]
+
+
 async def test_a_bot_that_was_asleep_in_the_middle_of_a_poll_changes_nothing(bots: Bots) -> None:
     async def sleep(number: int) -> None:
         bots.during = None
