@@ -21,7 +21,7 @@ from tests.support.postgres import PostgresServer
 
 ROOT = Path(__file__).parents[2]
 # A commit of before bots had roles. It stands for the release before: name that here once several bots are in a release.
-EARLIER = "0cb26198"
+EARLIER = "0cb261989f68e45bcccdc9d1510296a26e9bbc24"
 PACKAGES = ("bot", "domain", "handlers", "messages", "providers", "services", "storage")
 SETTINGS = {"POLL_INTERVAL": "0.3", "POLL_INTERVAL_ACTIVE": "0.2", "SERVICE_TOKEN_ACTS": "1"}
 
