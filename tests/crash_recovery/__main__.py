@@ -26,6 +26,7 @@ def main() -> int:
         default=DEFAULT_COMMIT if has_commit(DEFAULT_COMMIT) else "",
         help="one of several bots runs the code of this commit; empty: none",
     )
+    parser.add_argument("--logs", type=Path, help="a folder for the log lines of several bots")
     options = parser.parse_args()
     if options.bots > 1 and options.engine != "postgres":
         parser.error("several bots need --engine postgres")
@@ -48,7 +49,11 @@ async def _run(options: argparse.Namespace, database: PostgresServer | None, fol
         return await run_rounds(options.seed, options.rounds, database)
     earlier = check_out(options.earlier, folder) if options.earlier else None
     print(f"{options.bots} bots, one of them from {options.earlier or 'no earlier commit'}", flush=True)
-    return await run_rounds_of_many(options.seed, options.rounds, database, options.bots, earlier)
+    if options.logs is not None:
+        options.logs.mkdir(parents=True, exist_ok=True)
+    return await run_rounds_of_many(
+        options.seed, options.rounds, database, options.bots, earlier=earlier, logs=options.logs
+    )
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -80,6 +81,8 @@ class BotGroup(BotProcess):
         # The last words of bots that ended by themselves, and log lines of errors.
         self.last_words: list[str] = []
         self.errors: list[dict[str, Any]] = []
+        # Where all log lines are kept, a file for each bot.
+        self.logs: Path | None = None
 
     def _add(self, number: int, earlier: Path | None) -> Member:
         settings: dict[str, str] = {}
@@ -222,6 +225,9 @@ class BotGroup(BotProcess):
         self._collect(member)
 
     def _collect(self, member: Member) -> None:
+        if self.logs is not None:
+            with (self.logs / f"{member.name}.jsonl").open("a") as file:
+                file.writelines(f"{json.dumps(line)}\n" for line in member.process.lines)
         for line in member.process.lines:
             if line.get("level") in ("error", "critical"):
                 self.logged[str(line.get("event"))] += 1

@@ -32,7 +32,7 @@ from tests.support.forked_bot import forked_environment
 from tests.support.postgres import PostgresServer
 
 # How often each happens in a round.
-KILL_AT_POINT, KILL_ANY, KILL_ALL = 0.4, 0.15, 0.04
+KILL_AT_POINT, KILL_ANY, KILL_ALL = 0.6, 0.15, 0.04
 PAUSE, LONG_PAUSE = 0.3, 0.15
 TERMINATE, CLOCK, SLOW = 0.1, 0.15, 1 / 3
 COMMANDS = (0, 1, 1, 2)
@@ -297,8 +297,18 @@ async def many_bots_harness(
 
 
 async def run_rounds_of_many(
-    seed: int, rounds: int, database: PostgresServer, bots: int, earlier: Path | None = None
+    seed: int,
+    rounds: int,
+    database: PostgresServer,
+    bots: int,
+    *,
+    earlier: Path | None = None,
+    logs: Path | None = None,
 ) -> ManyReport:
-    """Run all rounds once with this many bots; with the code of an earlier release, the last one runs that."""
+    """Run all rounds once with this many bots; with the code of an earlier release, the last one runs that.
+
+    `logs`: a folder for all log lines of the bots.
+    """
     async with many_bots_harness(seed, database, bots, earlier) as harness:
+        harness.group.logs = logs
         return await harness.play(rounds)

@@ -111,7 +111,8 @@ class SentCommands:
                 return "answered with an error"
             # A request that was acknowledged but not started when the process was killed (docs/reliability.md).
             if not lost:
-                report.problems.append(f"{name} was acknowledged, and neither done nor answered")
+                by = ", ".join(f"bot-{bot} ({pid})" for bot, pid in command.accepted_by)
+                report.problems.append(f"{name} was acknowledged by {by}, and neither done nor answered")
             return "acknowledged and lost with its process"
         self._check_message(command, builds[0], lost, report)
         return "done once" if command.accepted_by else "done once without an acknowledgement"
