@@ -19,11 +19,20 @@ _BRANCH = re.compile(rb"command-(\d+)")
 
 @dataclass(eq=False)
 class SentCommand:
-    """A command in a channel of its own. `accepted_by`: the bots and process ids that have acknowledged it."""
+    """A command in a channel of its own. `accepted_by`: the bots and process ids that have acknowledged it.
+
+    For Slack, an acknowledgement after the deadline is none, and what it says is not shown.
+    """
 
     number: int
     kind: Literal["command", "mention"]
     accepted_by: list[tuple[int, int]] = field(default_factory=list)
+    was_late: bool = False
+
+    @property
+    def is_acknowledged(self) -> bool:
+        """Return whether somebody has acknowledged it in time."""
+        return bool(self.accepted_by) and not self.was_late
 
     @property
     def branch(self) -> str:
@@ -45,7 +54,7 @@ class SentCommands:
     def __init__(self, environment: SandboxEnvironment) -> None:
         self._environment = environment
         self._app: App = environment.bitrise.state.add_app(TITLE, "acme", "commands")
-        self._sending: set[asyncio.Task[object]] = set()
+        self._sending: set[asyncio.Task[None]] = set()
         self.sent: list[SentCommand] = []
 
     def send(self, kind: Literal["command", "mention"]) -> None:
@@ -58,9 +67,13 @@ class SentCommands:
         if kind == "mention":
             slack.users.say("anna", command.branch, f"@{slack.workspace.bot.name} {words}")
             return
-        sending = asyncio.create_task(slack.users.command("anna", command.branch, f"/bitrise {words}"))
+        sending = asyncio.create_task(self._send_command(command, words))
         self._sending.add(sending)
         sending.add_done_callback(self._sending.discard)
+
+    async def _send_command(self, command: SentCommand, words: str) -> None:
+        users = self._environment.slack.users
+        command.was_late = await users.command("anna", command.branch, f"/bitrise {words}") is None
 
     def note_accepted(self, body: bytes, bot: int, pid: int) -> None:
         """Note which process has acknowledged a request."""
@@ -105,7 +118,7 @@ class SentCommands:
         if len(builds) > 1:
             report.problems.append(f"{name} was carried out {len(builds)} times")
         if not builds:
-            if not command.accepted_by:
+            if not command.is_acknowledged:
                 return "not acknowledged and not done"
             if replies:
                 return "answered with an error"
@@ -115,7 +128,7 @@ class SentCommands:
                 report.problems.append(f"{name} was acknowledged by {by}, and neither done nor answered")
             return "acknowledged and lost with its process"
         self._check_message(command, builds[0], lost, report)
-        return "done once" if command.accepted_by else "done once without an acknowledgement"
+        return "done once" if command.is_acknowledged else "done once without an acknowledgement"
 
     def _check_message(self, command: SentCommand, build: Build, lost: bool, report: CommandReport) -> None:
         messages = self._messages_about(command, build)
