@@ -40,6 +40,8 @@ class Member:
     settings: dict[str, str]
     # The port of its HTTP server, which stays known for a while after its end.
     port: int = 0
+    # Of its process, also of the last one that has ended.
+    pid: int = 0
     is_ready: bool = False
     paused_at: float | None = None
     # Why the process is about to end, how long it stays away, and how long its next start may last, in seconds.
@@ -67,8 +69,8 @@ class BotGroup(BotProcess):
     ) -> None:
         super().__init__(settings, folder)
         self._chance = random.Random(seed)
-        self.balancer = Balancer(self._ports, accepted=self._note_accepted)
-        self.accepted: Callable[[bytes, int], None] = lambda _body, _pid: None
+        self.balancer = Balancer(self._ports, answered=self._note_answer)
+        self.answered: Callable[[bytes, int, int], None] = lambda _body, _bot, _status: None
         self._clock_file = folder / "clock"
         self._set_up_clock()
         self.members = [self._add(number, None) for number in range(1, count + 1)]
@@ -205,6 +207,7 @@ class BotGroup(BotProcess):
         member.end, member.away, member.paused_at = "", OWN_RESTART, None
         cut_short, member.cut_short = member.cut_short, None
         await member.process.start()
+        member.pid = member.process.pid or member.pid
         if cut_short is not None:
             killing = asyncio.get_running_loop().call_later(
                 cut_short, lambda: self._signal(member, signal.SIGKILL, "killed while starting", 0.0)
@@ -243,10 +246,9 @@ class BotGroup(BotProcess):
             if member.port and (member.paused_at is None or now - member.paused_at < NOTICED_AFTER)
         ]
 
-    def _note_accepted(self, body: bytes, port: int) -> None:
-        member = next((member for member in self.members if member.port == port), None)
-        if member is not None:
-            self.accepted(body, member.number)
+    def _note_answer(self, body: bytes, port: int, status: int) -> None:
+        number = next((member.number for member in self.members if member.port == port), 0)
+        self.answered(body, number, status)
 
 
 def _send(pid: int, number: int) -> None:

@@ -60,12 +60,18 @@ class ManyReport(Report):
     bots: int = 0
     ends: Counter[str] = field(default_factory=Counter)
     commands: Counter[str] = field(default_factory=Counter)
+    refusals: Counter[str] = field(default_factory=Counter)
     logged: Counter[str] = field(default_factory=Counter)
     last_words: list[str] = field(default_factory=list)
     errors: list[dict[str, Any]] = field(default_factory=list)
 
     def __str__(self) -> str:
-        tables = (("processes", self.ends), ("commands", self.commands), ("errors in logs", self.logged))
+        tables = (
+            ("processes", self.ends),
+            ("commands", self.commands),
+            ("not acknowledged", self.refusals),
+            ("errors in logs", self.logged),
+        )
         lines = [f"{title}: {_join(counter) or 'none'}" for title, counter in tables]
         return "\n".join([f"{self.bots} bots, {super().__str__()}", *lines])
 
@@ -90,14 +96,13 @@ class ManyBotsHarness(CrashHarness):
         self.group = group
         self.report: ManyReport = ManyReport(seed, 0, bots=len(group.members))
         self.commands = SentCommands(environment)
-        group.accepted = self._note_accepted
+        group.answered = self._note_answer
         self._disturbing: set[asyncio.Task[None]] = set()
         self._stuck: list[str] = []
 
-    def _note_accepted(self, body: bytes, bot: int) -> None:
-        member = self.group.members[bot - 1]
-        if (pid := member.process.pid) is not None:
-            self.commands.note_accepted(body, bot, pid)
+    def _note_answer(self, body: bytes, bot: int, status: int) -> None:
+        pid = self.group.members[bot - 1].pid if bot else 0
+        self.commands.note_answer(body, bot, pid, status)
 
     async def play(self, rounds: int) -> ManyReport:
         """Play all rounds, and compare."""
@@ -108,6 +113,7 @@ class ManyBotsHarness(CrashHarness):
         found = self.commands.compare(lambda bot, pid: pid in killed[bot - 1].killed)
         self.report.result.problems += self._stuck + found.problems
         self.report.commands = found.outcomes
+        self.report.refusals = self.commands.refusals
         self.report.ends, self.report.logged = self.group.counts, self.group.logged
         self.report.last_words, self.report.errors = self.group.last_words, self.group.errors
         return self.report

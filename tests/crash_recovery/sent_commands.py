@@ -56,6 +56,7 @@ class SentCommands:
         self._app: App = environment.bitrise.state.add_app(TITLE, "acme", "commands")
         self._sending: set[asyncio.Task[None]] = set()
         self.sent: list[SentCommand] = []
+        self.refusals: Counter[str] = Counter()
 
     def send(self, kind: Literal["command", "mention"]) -> None:
         """Send another command, without waiting for its acknowledgement."""
@@ -75,10 +76,13 @@ class SentCommands:
         users = self._environment.slack.users
         command.was_late = await users.command("anna", command.branch, f"/bitrise {words}") is None
 
-    def note_accepted(self, body: bytes, bot: int, pid: int) -> None:
-        """Note which process has acknowledged a request."""
+    def note_answer(self, body: bytes, bot: int, pid: int, status: int) -> None:
+        """Note which process has acknowledged a request, with the status 200, or what was answered instead."""
         for number in {int(found) for found in _BRANCH.findall(body)}:
-            self.sent[number - 1].accepted_by.append((bot, pid))
+            if status == 200:
+                self.sent[number - 1].accepted_by.append((bot, pid))
+            else:
+                self.refusals[f"{status} of {'a bot' if bot else 'the balancer'}"] += 1
 
     async def wait_until_sent(self) -> None:
         """Wait until each was acknowledged, or Slack has given up."""

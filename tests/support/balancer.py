@@ -12,22 +12,22 @@ from aiohttp import web
 ANSWER_SECONDS = 30.0
 
 
-def _ignore(_body: bytes, _port: int) -> None:
-    """Ignore who has accepted a request."""
+def _ignore(_body: bytes, _port: int, _status: int) -> None:
+    """Ignore who has answered a request."""
 
 
 class Balancer:
     """Passes Slack's requests to the bots in turn; one that does not listen any more is left out.
 
-    `ports` returns the ports of the bots on this machine. `accepted` gets the body of each request that a bot has
-    answered with 200, and that bot's port.
+    `ports` returns the ports of the bots on this machine. `answered` gets the body of each request, the port
+    of the bot that it was passed to (0 if there was none) and the answer's status.
     """
 
     def __init__(
-        self, ports: Callable[[], Sequence[int]], *, accepted: Callable[[bytes, int], None] = _ignore
+        self, ports: Callable[[], Sequence[int]], *, answered: Callable[[bytes, int, int], None] = _ignore
     ) -> None:
         self._ports = ports
-        self._accepted = accepted
+        self._answered = answered
         self.url = ""
         self._next = 0
         self._stack = AsyncExitStack()
@@ -54,6 +54,11 @@ class Balancer:
 
     async def _pass_on(self, request: web.Request) -> web.Response:
         body = await request.read()
+        port, response = await self._find_answer(request, body)
+        self._answered(body, port, response.status)
+        return response
+
+    async def _find_answer(self, request: web.Request, body: bytes) -> tuple[int, web.Response]:
         headers = {name: value for name, value in request.headers.items() if name.title() != "Host"}
         ports = list(self._ports())
         self._next += 1
@@ -66,10 +71,8 @@ class Balancer:
             except aiohttp.ClientConnectorError:
                 continue
             except aiohttp.ClientError:
-                return web.Response(status=502)
+                return port, web.Response(status=502)
             except TimeoutError:
-                return web.Response(status=504)
-            if response.status == 200:
-                self._accepted(body, port)
-            return web.Response(status=response.status, body=answer, content_type=response.content_type)
-        return web.Response(status=503)
+                return port, web.Response(status=504)
+            return port, web.Response(status=response.status, body=answer, content_type=response.content_type)
+        return 0, web.Response(status=503)
