@@ -48,8 +48,9 @@ class Member:
     end: str = ""
     away: float = 0.0
     cut_short: float | None = None
-    # The process ids that were killed, and so have lost what they had acknowledged.
+    # The process ids that were killed, and those that may have lost what they had acknowledged.
     killed: set[int] = field(default_factory=set)
+    lossy: set[int] = field(default_factory=set)
     is_earlier: bool = False
 
     @property
@@ -154,9 +155,8 @@ class BotGroup(BotProcess):
         inode = _inode_of(port)
         return next((member for member in self.running if inode in _sockets_of(member.process.pid)), None)
 
-    def kill(self, member: Member | None = None, *, away: float = 0.0, cut_short: float | None = None) -> Any:
-        """Kill one of the bots; it is started again after this time."""
-        assert member is not None
+    def kill_member(self, member: Member, *, away: float = 0.0, cut_short: float | None = None) -> None:
+        """Kill one of the bots; it is started again after this time, and with `cut_short` killed again soon."""
         self._signal(member, signal.SIGKILL, "killed", away)
         member.cut_short = cut_short
 
@@ -191,9 +191,11 @@ class BotGroup(BotProcess):
         pid = member.process.pid
         if pid is None or pid in member.killed:
             return
-        # The earlier release still accepts requests while it stops, and loses them.
-        if number == signal.SIGKILL or member.is_earlier:
+        if number == signal.SIGKILL:
             member.killed.add(pid)
+        # The earlier release may still accept requests while it stops, and lose them.
+        if number == signal.SIGKILL or member.is_earlier:
+            member.lossy.add(pid)
         member.end, member.away, member.cut_short = end, away, None
         _send(pid, number)
 

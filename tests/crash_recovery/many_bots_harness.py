@@ -109,8 +109,8 @@ class ManyBotsHarness(CrashHarness):
         self.environment.slack.users.delivery.deadline_seconds = SLACK_DEADLINE
         self.environment.slack.users.delivery.retries_after = RETRIES
         await super().play(rounds)
-        killed = self.group.members
-        found = self.commands.compare(lambda bot, pid: pid in killed[bot - 1].killed)
+        members = self.group.members
+        found = self.commands.compare(lambda bot, pid: pid in members[bot - 1].lossy)
         self.report.result.problems += self._stuck + found.problems
         self.report.commands = found.outcomes
         self.report.refusals = self.commands.refusals
@@ -173,7 +173,7 @@ class ManyBotsHarness(CrashHarness):
 
     def _kill_member(self, member: Member) -> None:
         cut_short = self.chance.uniform(0.3, 1.2) if self.chance.random() < 0.15 else None
-        self.group.kill(member, away=self.chance.uniform(0, LONGEST_RESTART), cut_short=cut_short)
+        self.group.kill_member(member, away=self.chance.uniform(0, LONGEST_RESTART), cut_short=cut_short)
 
     def _aim(self, port: int) -> Callable[[], None]:
         """Return what kills a bot: mostly the one that has sent the request."""
@@ -270,7 +270,7 @@ class ManyBotsHarness(CrashHarness):
         self.group.set_clock(0.0)
         if self.chance.random() < 0.5:
             for member in self.group.running:
-                self.group.kill(member)
+                self.group.kill_member(member)
                 self.report.kills["all bots before the end"] += 1
         await self.commands.wait_until_sent()
         await self._calm_down("the end")
