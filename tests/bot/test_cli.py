@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -76,6 +77,18 @@ def test_packages_that_postgresql_needs_are_named_in_one_line(
     assert (
         "DATABASE_URL: needs additional packages for PostgreSQL: pip install 'buildbell[postgres]'" in output
     )
+
+
+def test_a_bot_on_a_file_imports_nothing_that_only_postgresql_needs() -> None:
+    """That takes time and memory, and the packages need not be installed."""
+    program = (
+        "import sys, bot.__main__, bot.app\n"
+        "from bot.services_setup import create_engine\n"
+        "create_engine('sqlite:///b.db', clock=None)\n"
+        "print(sorted({'psycopg', 'psycopg_pool', 'procrastinate'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
 
 
 @pytest.mark.parametrize(
