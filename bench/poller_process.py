@@ -1,6 +1,7 @@
 """The pollers of one of several bots, with many tokens, as a process: begins at the first line on its input.
 
-Each poll is a line in the provider's log: the number of the token, and the seconds of the machine's monotonic clock.
+Each poll is a line in the provider's log: the token's number, the process, and the seconds of the machine's monotonic
+clock. Another line, without the seconds, follows once the result is stored.
 """
 
 from __future__ import annotations
@@ -39,11 +40,19 @@ async def main(database_url: str, log: str, tokens: str, interval: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
     async def poll(number: int) -> PollOutcome:
-        os.write(file, f"{number} {time.monotonic():.4f} {os.getpid()}\n".encode())
+        os.write(file, f"{number} {os.getpid()} {time.monotonic():.4f}\n".encode())
+        polled.add(number)
         await asyncio.sleep(ANSWER_SECONDS)
         return PollOutcome()
 
-    pollers = []
+    async def run_once(poller: Poller, number: int) -> float | None:
+        seconds = await Poller.run_once(poller)
+        if number in polled:
+            polled.discard(number)
+            os.write(file, f"{number} {os.getpid()}\n".encode())
+        return seconds
+
+    pollers, polled = [], set[int]()
     for number in range(int(tokens)):
         poller = Poller(
             BITRISE,
@@ -56,6 +65,7 @@ async def main(database_url: str, log: str, tokens: str, interval: str) -> None:
         )
         # With a token for each provider, this is the provider's name.
         poller.key = str(number)
+        poller.run_once = partial(run_once, poller, number)  # type: ignore[method-assign]
         poller.locks = database.session_locks
         pollers.append(poller)
     print("true", flush=True)

@@ -37,7 +37,7 @@ PART_BENCHMARKS = {
     "every-app": 2,
     "databases": 5,
     "many-drain": 3,
-    "many-polls": 5,
+    "many-polls": 6,
     "many-latency": 5,
     "single": 6,
 }
