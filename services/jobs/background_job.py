@@ -125,7 +125,6 @@ class BackgroundJob(ABC):
         failures: dict[str, int] = {}
         try:
             while not self._stopping.is_set():
-                self._woken.clear()
                 for key in [key for key, task in running.items() if task.done()]:
                     seconds = self._seconds_after(key, running.pop(key), failures)
                     (run_again or self._run_again)(key, seconds)
@@ -133,6 +132,8 @@ class BackgroundJob(ABC):
                     if key not in running:
                         self._schedule.begin(key)
                         running[key] = self._start_run(key)
+                # Nothing else has run meanwhile, so what was woken is in the schedule.
+                self._woken.clear()
                 await self._wait(self._schedule.seconds_left(clock(), timer()))
             if running:
                 await asyncio.wait(running.values())
