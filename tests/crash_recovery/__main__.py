@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 
 from tests.crash_recovery.crash_harness import Report, run_rounds
-from tests.crash_recovery.earlier_release import DEFAULT_COMMIT, check_out, has_commit
 from tests.crash_recovery.many_bots_harness import ManyReport, run_rounds_of_many
+from tests.support.earlier_release import EARLIER_COMMIT, check_out, has_commit
 from tests.support.postgres import PostgresServer
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     parser.add_argument("--bots", type=int, default=1, help="several share one PostgreSQL database")
     parser.add_argument(
         "--earlier",
-        default=DEFAULT_COMMIT if has_commit(DEFAULT_COMMIT) else "",
+        default=EARLIER_COMMIT if has_commit(EARLIER_COMMIT) else "",
         help="one of several bots runs the code of this commit; empty: none",
     )
     parser.add_argument("--logs", type=Path, help="a folder for the log lines of several bots")

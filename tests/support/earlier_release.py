@@ -8,8 +8,8 @@ from io import BytesIO
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-# There is no release yet: the first commit whose bots share a database and mind no change of their clocks.
-DEFAULT_COMMIT = "afedfa11"
+# There is no release yet in which several bots share a database: one of the first commits with that stands for it.
+EARLIER_COMMIT = "07649602b236a901fc244d508cf97d06f90cc456"
 
 
 def has_commit(commit: str) -> bool:
