@@ -25,7 +25,7 @@ from bench.idle_memory import megabytes
 from bench.result import BenchmarkResult, scale_count
 
 REFERENCE = Reference("759abc19", 1.05)
-POLLS = 8
+POLLS = 12
 STARTS = 6
 REST_SECONDS, RESTS = 4.0, 3
 
