@@ -38,10 +38,11 @@ class Member:
     number: int
     process: BotProcess
     settings: dict[str, str]
-    # The port of its HTTP server, which stays known for a while after its end.
+    # The port of its HTTP server, or of the last one.
     port: int = 0
     # Of its process, also of the last one that has ended.
     pid: int = 0
+    is_serving: bool = False
     is_ready: bool = False
     paused_at: float | None = None
     # Why the process is about to end, how long it stays away, and how long its next start may last, in seconds.
@@ -216,6 +217,7 @@ class BotGroup(BotProcess):
             )
         with suppress(RuntimeError, TimeoutError):
             member.port = int((await member.process.wait_for("serving"))["port"])
+            member.is_serving = True
             await member.process.wait_for("ready")
             member.is_ready = True
         code = await member.process.wait()
@@ -223,7 +225,8 @@ class BotGroup(BotProcess):
             killing.cancel()
         # Without its handler of SIGTERM yet, a starting process ends at once.
         is_expected = member.end != "terminated" or code == 0 or not member.is_ready
-        member.is_ready, member.paused_at = False, None
+        # The port may soon be another program's.
+        member.is_serving, member.is_ready, member.paused_at = False, False, None
         self.counts[member.end or f"ended by itself with {code}"] += 1
         if not member.end or not is_expected:
             self.last_words.append(f"{member.name} ended with {code}:\n{member.process.recent_log()}")
@@ -245,7 +248,7 @@ class BotGroup(BotProcess):
         return [
             member.port
             for member in self.members
-            if member.port and (member.paused_at is None or now - member.paused_at < NOTICED_AFTER)
+            if member.is_serving and (member.paused_at is None or now - member.paused_at < NOTICED_AFTER)
         ]
 
     def _note_answer(self, body: bytes, port: int, status: int) -> None:
