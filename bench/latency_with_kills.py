@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 
 from bench.databases import POSTGRES, new_databases
@@ -42,6 +42,7 @@ SETTINGS = {
 async def measure(scale: float = 1) -> list[BenchmarkResult]:
     channels, builds = scale_count(CHANNELS, scale, minimum=2), scale_count(BUILDS, scale, minimum=4)
     bots, kill_seconds = (BOTS, KILL_SECONDS) if scale else (2, 1.0)
+    most_kills = None if scale else 1
     kills: list[float] = []
     chance = random.Random(1)
     with new_databases() as databases:
@@ -61,7 +62,7 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
                 )
 
             alone = await deliver(scale_count(BUILDS_ALONE, scale, minimum=2))
-            async with _killed_in_turn(environment, bots, kill_seconds, kills):
+            async with _killed_in_turn(environment, bots, kill_seconds, kills, most=most_kills):
                 busy, began = _busy_seconds(), time.monotonic()
                 latencies = await deliver(builds)
                 busy = (_busy_seconds() - busy) / (time.monotonic() - began)
@@ -107,16 +108,19 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
 
 @asynccontextmanager
 async def _killed_in_turn(
-    environment: SandboxEnvironment, bots: int, seconds: float, kills: list[float]
+    environment: SandboxEnvironment, bots: int, seconds: float, kills: list[float], *, most: int | None
 ) -> AsyncIterator[None]:
-    """Start the other bots; kill one of all after so many seconds, and start it again at once, and so on."""
+    """Start the other bots; kill one of all after so many seconds, and start it again at once, and so on.
+
+    `most`: the number of kills; None for no limit.
+    """
     others = [BotProcess(environment.settings, environment.folder) for _ in range(bots - 1)]
     for bot in others:
         await bot.start()
         await bot.wait_for("ready")
 
     async def kill_in_turn() -> None:
-        for bot in cycle([environment.bot, *others]):
+        for bot in islice(cycle([environment.bot, *others]), most):
             await asyncio.sleep(seconds)
             kills.append(time.perf_counter())
             await bot.kill()

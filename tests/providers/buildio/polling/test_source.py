@@ -15,6 +15,7 @@ from domain.provider_errors import ProviderDown, RateLimited
 from providers.buildio.api.client import BuildioClient
 from providers.buildio.polling.source import BuildioBuildSource
 from providers.buildio.provider import BUILDIO
+from providers.http.pauses import TokenPauses
 from providers.http.transport import HttpTransport
 from sandbox.buildio.members import TOKEN
 from sandbox.buildio.server import BuildioSimulator
@@ -48,6 +49,7 @@ async def harness(repositories: Repositories) -> AsyncIterator[BuildioPollHarnes
             credentials=FixedToken(SecretStr(TOKEN)),
             base_url=sandbox.api_url,
             clock=clock,
+            pauses=TokenPauses(timer=lambda: clock().timestamp()),
             deadline=timedelta(0),
         )
         async with notification_harness(
