@@ -218,6 +218,8 @@ async def test_the_creator_is_notified_once_why_a_channel_gets_no_more_notificat
     assert "Type /invite @buildbell in it" in text.replace("`", "")
     assert "every build's end in Sample Android" in text
     assert "every build's end in Sample iOS" in text
+    # The notice is stored before the subscriptions are stopped, and may be posted before.
+    await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions WHERE stopped_at IS NOT NULL", 2)
     listed = await harness.ask("/bitrise subscriptions", "Stopped", channel="release")
 
     harness.users.invite("release")
