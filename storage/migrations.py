@@ -177,6 +177,13 @@ def m019_several_bots(db: sqlite_utils.Database) -> None:
         db.execute(statement)
 
 
+@migrations()
+def m020_edits(db: sqlite_utils.Database) -> None:
+    """Add when a bot has begun to edit a message."""
+    for statement in TWENTIETH:
+        db.execute(statement)
+
+
 def _about_everything(body: str) -> str:
     """Convert a rule about all permissions of that time into a rule about all permissions."""
     rule = json.loads(body)
@@ -516,4 +523,10 @@ NINETEENTH = (
     """CREATE TABLE budgets (
         team_id TEXT NOT NULL, kind TEXT NOT NULL, free DOUBLE PRECISION NOT NULL, at DOUBLE PRECISION NOT NULL,
         PRIMARY KEY (team_id, kind)) WITHOUT ROWID""",
+)
+
+TWENTIETH = (
+    # If several bots share the database: when a bot has begun to edit the message, by the database's clock. It is NULL
+    # again once the edit has ended, so what is left is of a bot that was killed, and may still arrive in Slack.
+    "ALTER TABLE messages ADD COLUMN edit_begun_at TEXT",
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from domain.message import Recipient
@@ -200,19 +200,27 @@ class Outbox:
         return await self._database.write(work)
 
     async def mark_delivered(
-        self, parcel: str, ts: str, *, stale: int = 0, stale_excerpts: int = 0
+        self,
+        parcel: str,
+        ts: str,
+        *,
+        stale: int = 0,
+        stale_excerpts: int = 0,
+        check: Callable[[], None] = lambda: None,
     ) -> list[DeliveredNotification]:
         """Mark the message as delivered with its `ts` in Slack. Returns the notifications that it has newly delivered.
 
         `stale` and `stale_excerpts` are the message's counts from before its content was read: later changes still have
-        to be shown.
+        to be shown. `check` is called when the transaction begins, however late that is, and may raise.
         """
 
         def work(db: Connection) -> list[DeliveredNotification]:
+            check()
             has_one_time = lock_one_time_subscriptions(db, parcel)
             db.execute(
                 "UPDATE messages SET status = 'told', ts = ?, stale = CASE WHEN stale > ? THEN stale - ? ELSE 0 END,"
-                " stale_excerpts = CASE WHEN stale_excerpts > ? THEN stale_excerpts - ? ELSE 0 END WHERE parcel = ?",
+                " stale_excerpts = CASE WHEN stale_excerpts > ? THEN stale_excerpts - ? ELSE 0 END,"
+                " edit_begun_at = NULL WHERE parcel = ?",
                 [ts, stale, stale, stale_excerpts, stale_excerpts, parcel],
             )
             newly = [

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from storage.migrations import EIGHTEENTH, FIFTEENTH, NINETEENTH, SIXTEENTH
+from storage.migrations import EIGHTEENTH, FIFTEENTH, NINETEENTH, SIXTEENTH, TWENTIETH
 
 # SQLite compares text byte by byte; so do these columns, whatever collation the database has. Its numbers have 64 bits.
 _TYPES = {"TEXT": 'TEXT COLLATE "C"', "INTEGER": "BIGINT"}
@@ -202,6 +202,7 @@ MIGRATIONS = {
     "m017_expanding_migrations": _SEVENTEENTH,
     "m018_polls": EIGHTEENTH,
     "m019_several_bots": NINETEENTH,
+    "m020_edits": TWENTIETH,
 }
 # Those of them that take away something that the release before uses.
 CONTRACTING: frozenset[str] = frozenset()

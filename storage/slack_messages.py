@@ -54,7 +54,8 @@ class SlackMessage(NewMessage):
     """A message that was sent or will be. `note` is what users have added to it, as JSON.
 
     `stale` counts changes that it does not show yet, so that changes during an update are not lost; `stale_excerpts`
-    is how many of them only add an excerpt of a log.
+    is how many of them only add an excerpt of a log. `edit_begun_at`: since when a bot edits it, if several share the
+    database.
     """
 
     status: MessageStatus
@@ -63,6 +64,7 @@ class SlackMessage(NewMessage):
     stale: int = 0
     stale_excerpts: int = 0
     note: str | None = None
+    edit_begun_at: datetime | None = None
 
     @property
     def thread_head(self) -> str | None:
@@ -90,6 +92,20 @@ class SlackMessages:
         """Return the recipient's messages that are pending, in doubt or out of date, oldest first."""
         where = f"{_RECIPIENT} AND (status IN ('owed', 'sending') OR stale > 0) ORDER BY rowid"
         return await self._find(where, [to.team, to.channel])
+
+    async def begin_edit(self, parcel: str) -> None:
+        """Store that this bot begins to edit the message; `Outbox.mark_delivered` and `end_edit` end that."""
+        query = "UPDATE messages SET edit_begun_at = ? WHERE parcel = ?"
+        await self._database.write(lambda db: db.execute(query, [to_text(db.now()), parcel]))
+
+    async def end_edit(self, parcel: str) -> None:
+        """Store that Slack has not carried out the edit, and will not."""
+        query = "UPDATE messages SET edit_begun_at = NULL WHERE parcel = ?"
+        await self._database.write(lambda db: db.execute(query, [parcel]))
+
+    async def seconds_since(self, time: datetime) -> float:
+        """Return how long ago a time of the database was."""
+        return await self._database.read(lambda db: (db.now() - time).total_seconds())
 
     async def newest_about(self, to: Recipient, subjects: Sequence[str]) -> dict[str, SlackMessage]:
         """Return the recipient's newest delivered message about each subject."""
@@ -334,7 +350,7 @@ def _running(db: Connection) -> list[RunningMessage]:
 def _select(db: Connection, where: str, arguments: Sequence[Any]) -> list[SlackMessage]:
     rows = db.execute(
         "SELECT parcel, team_id, channel_id, subject, status, thread, ts, sent_at, stale, stale_excerpts,"
-        " content, note, thread_ts"
+        " content, note, thread_ts, edit_begun_at"
         f" FROM messages WHERE {where}",
         arguments,
     )
@@ -353,6 +369,7 @@ def _select(db: Connection, where: str, arguments: Sequence[Any]) -> list[SlackM
             content=content,
             note=note,
             thread_ts=thread_ts,
+            edit_begun_at=from_text(edit_begun_at),
         )
         for (
             parcel,
@@ -368,5 +385,6 @@ def _select(db: Connection, where: str, arguments: Sequence[Any]) -> list[SlackM
             content,
             note,
             thread_ts,
+            edit_begun_at,
         ) in rows
     ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 
 import structlog
 from slack_sdk.web.async_client import AsyncWebClient
@@ -322,20 +323,45 @@ class ChannelSender:
     async def _edit(self, posted: SlackMessage, message: Message, *, permitted: bool) -> float:
         if not permitted:
             await self._edit_paces.of(posted.team).acquire(Urgency.STATE)
+        messages = self._storage.slack_messages
+        if (left := await self._settle_edit(posted)) > 0:
+            return left
         async with self._call_slots:
             slack, channel = self._slack(posted.team), await self._channel_of(posted)
+            if not self._locks.is_alone:
+                await messages.begin_edit(posted.parcel)
             self._check_lock(posted.recipient)
             outcome = await update(slack, channel, posted.ts or "", message, seconds=self._limits.call)
         try:
-            self._check_lock(posted.recipient)
+            return await self._record_edit(posted, outcome)
         except ChannelLost:
             # Another bot may have edited it meanwhile, and this edit have come after that one.
-            await retry_until_stored(lambda: self._storage.slack_messages.refresh(posted.parcel))
+            await retry_until_stored(lambda: messages.refresh(posted.parcel))
             raise
+
+    async def _settle_edit(self, posted: SlackMessage) -> float:
+        """Wait until an edit that another bot has begun, and not ended, can't arrive any more: it would undo this one.
+
+        Returns the seconds that are still left, if the bot is stopping.
+        """
+        if posted.edit_begun_at is None:
+            return 0
+        seconds_since = partial(self._storage.slack_messages.seconds_since, posted.edit_begun_at)
+        await self._pause(max(self._limits.takeover - await seconds_since(), 0))
+        return self._limits.takeover - await seconds_since()
+
+    async def _record_edit(self, posted: SlackMessage, outcome: Outcome) -> float:
+        """Store what has become of an edit. Raises ChannelLost if another bot may have edited the message meanwhile."""
+        self._check_lock(posted.recipient)
         match outcome:
             case Delivered(_):
                 delivered = await self._storage.outbox.mark_delivered(
-                    posted.parcel, posted.ts or "", stale=posted.stale, stale_excerpts=posted.stale_excerpts
+                    posted.parcel,
+                    posted.ts or "",
+                    stale=posted.stale,
+                    stale_excerpts=posted.stale_excerpts,
+                    # While this waited for the database, the channel may have got lost.
+                    check=partial(self._check_lock, posted.recipient),
                 )
                 if delivered:
                     # A notification that was added may be about a running build.
@@ -352,6 +378,8 @@ class ChannelSender:
                 return _report_invalid_installation(reason)
             case RetryLater(seconds, reason):
                 log.info("relay.later", channel=posted.channel, seconds=seconds, reason=reason)
+                if not self._locks.is_alone:
+                    await self._storage.slack_messages.end_edit(posted.parcel)
                 if reason == "ratelimited":
                     # Slack limits edits per workspace, not per channel.
                     self._edit_paces.of(posted.team).hold(seconds)
