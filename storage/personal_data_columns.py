@@ -79,7 +79,9 @@ COLUMNS = {
         channels=_names("channel_id"),
         texts=_names("content note"),
         # A parcel contains a user ID only in messages to that user.
-        impersonal=_names("parcel subject status thread thread_ts ts sent_at stale stale_excerpts team_id"),
+        impersonal=_names(
+            "parcel subject status thread thread_ts ts sent_at stale stale_excerpts team_id edit_begun_at"
+        ),
     ),
     "notifications": Columns(
         channels=_names("channel_id"),

@@ -42,7 +42,7 @@ async def test_several_bots_on_one_database_notify_every_build_once_and_carry_ou
     try:
         if not database.can_restart:
             pytest.skip("needs a PostgreSQL server of its own")
-        report = await run_rounds_of_many(20261121, 8, database, bots=2)
+        report = await run_rounds_of_many(20261121, 4, database, bots=2)
     finally:
         database.stop()
     print(report)
