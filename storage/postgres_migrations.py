@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from storage.migrations import EIGHTEENTH, FIFTEENTH, NINETEENTH, SIXTEENTH, TWENTIETH
+from storage.schema_changes import EIGHTEENTH, FIFTEENTH, NINETEENTH, SIXTEENTH, TWENTIETH
 
 # SQLite compares text byte by byte; so do these columns, whatever collation the database has. Its numbers have 64 bits.
 _TYPES = {"TEXT": 'TEXT COLLATE "C"', "INTEGER": "BIGINT"}

@@ -15,6 +15,7 @@ from domain.notification import DeliveredNotification, Notification
 from domain.provider import Provider
 from messages.provider_presentation import PresentationOf
 from services.metrics import Metrics
+from services.outbox.channel_locks import ChannelLocks, ChannelLost
 from services.outbox.channels import DirectMessages
 from services.outbox.delivery import (
     ChannelClosed,
@@ -38,7 +39,6 @@ from services.outbox.reconciliation import Found, Missing, Unreadable, find_post
 from services.outbox.renderer import render
 from storage.database import retry_until_stored
 from storage.repositories import Repositories
-from storage.session_locks import SessionLocks
 from storage.slack_messages import MessageStatus, NewMessage, SlackMessage
 
 log = structlog.get_logger()
@@ -47,15 +47,6 @@ MAX_BATCH = 100
 SHORT_PAUSE = 1.0
 LONG_PAUSE = 60.0
 _ROLLING = (MessageKind.FLOOD, MessageKind.OUTAGE)
-
-
-class ChannelLost(Exception):
-    """The channel's lock may have been lost, so nothing may be sent any more: another bot may be delivering."""
-
-
-def lock_name(to: Recipient) -> tuple[str, str, str]:
-    """Return the name of the lock that a bot holds while it delivers to the recipient."""
-    return ("channel", to.team, to.channel)
 
 
 class ChannelSender:
@@ -80,7 +71,7 @@ class ChannelSender:
         news: Callable[[Recipient], asyncio.Event],
         provider_clocks: Mapping[Provider, Callable[[], datetime]],
         presentation_of: PresentationOf,
-        locks: SessionLocks,
+        locks: ChannelLocks,
         timer: Callable[[], float],
     ) -> None:
         self._timer = timer
@@ -145,12 +136,6 @@ class ChannelSender:
             await self._storage.slack_messages.unfinished(to)
             or await self._storage.outbox.due(to, 1, self._clock())
         )
-
-    def _check_lock(self, to: Recipient) -> None:
-        """Raise ChannelLost unless the recipient's lock is certainly held."""
-        if not self._locks.is_held(*lock_name(to)):
-            log.info("relay.channel_lost", channel=to.channel)
-            raise ChannelLost
 
     async def _edit_progress(self, to: Recipient, parcel: str, last: datetime, news: asyncio.Event) -> float:
         """Edit a message that shows progress; if that is not possible now, leave it to the next interval."""
@@ -239,7 +224,7 @@ class ChannelSender:
             await self._storage.outbox.drop(new.recipient, channel.reason)
             return 0
         await self._message_pace.acquire(new.recipient)
-        self._check_lock(new.recipient)
+        self._locks.check(new.recipient)
         if not await self._storage.outbox.begin(notifications, new, self._clock(), note=note):
             return 0
         destination = Destination(channel, thread.thread_head if thread else new.thread_ts, broadcast)
@@ -251,7 +236,7 @@ class ChannelSender:
                 outcome = await self._call_slack(new, destination, plain)
         if not isinstance(outcome, Delivered):
             # Whoever has the channel now finds out what came of it.
-            self._check_lock(new.recipient)
+            self._locks.check(new.recipient)
         if isinstance(outcome, MessageGone) and thread is not None:
             log.info("relay.thread_gone", channel=channel, reason=outcome.reason)
             await self._storage.outbox.mark_deleted(thread.parcel, outcome.reason)
@@ -263,7 +248,7 @@ class ChannelSender:
 
     async def _call_slack(self, new: NewMessage, destination: Destination, message: Message) -> Outcome:
         """Post the message once, if the channel's lock is still held. Raises ChannelLost."""
-        self._check_lock(new.recipient)
+        self._locks.check(new.recipient)
         try:
             return await post(
                 self._slack(new.team),
@@ -330,7 +315,7 @@ class ChannelSender:
             slack, channel = self._slack(posted.team), await self._channel_of(posted)
             if not self._locks.is_alone:
                 await messages.begin_edit(posted.parcel)
-            self._check_lock(posted.recipient)
+            self._locks.check(posted.recipient)
             outcome = await update(slack, channel, posted.ts or "", message, seconds=self._limits.call)
         try:
             return await self._record_edit(posted, outcome)
@@ -352,7 +337,7 @@ class ChannelSender:
 
     async def _record_edit(self, posted: SlackMessage, outcome: Outcome) -> float:
         """Store what has become of an edit. Raises ChannelLost if another bot may have edited the message meanwhile."""
-        self._check_lock(posted.recipient)
+        self._locks.check(posted.recipient)
         match outcome:
             case Delivered(_):
                 delivered = await self._storage.outbox.mark_delivered(
@@ -361,7 +346,7 @@ class ChannelSender:
                     stale=posted.stale,
                     stale_excerpts=posted.stale_excerpts,
                     # While this waited for the database, the channel may have got lost.
-                    check=partial(self._check_lock, posted.recipient),
+                    check=partial(self._locks.check, posted.recipient),
                 )
                 if delivered:
                     # A notification that was added may be about a running build.
@@ -447,7 +432,7 @@ class ChannelSender:
         result = await find_posted(self._slack(message.team), destination, message.parcel, after=after)
         if not isinstance(result, Found):
             # Whoever has the channel now may have posted it again meanwhile.
-            self._check_lock(message.recipient)
+            self._locks.check(message.recipient)
         match result:
             case Found(ts):
                 self._counts.count_unknown_outcome("found")

@@ -19,7 +19,8 @@ from messages.provider_presentation import PresentationOf
 from services.jobs.background_job import BackgroundJob
 from services.jobs.schedule import seconds_until
 from services.metrics import Metrics
-from services.outbox.channel_sender import LONG_PAUSE, ChannelLost, ChannelSender, lock_name
+from services.outbox.channel_locks import ChannelLocks, ChannelLost
+from services.outbox.channel_sender import LONG_PAUSE, ChannelSender
 from services.outbox.progress_edits import ProgressEdits
 from services.outbox.rate_limits import RateLimits
 from storage.database import AGAIN_SECONDS, DatabaseUnavailable
@@ -61,7 +62,7 @@ class Dispatcher(BackgroundJob):
         super().__init__()
         self._limits = limits
         self._choose = choose
-        self._locks = locks or storage.database.session_locks
+        self._locks = ChannelLocks(locks or storage.database.session_locks)
         self._storage = storage
         self._clock = clock
         self._progress = ProgressEdits(
@@ -170,13 +171,13 @@ class Dispatcher(BackgroundJob):
         """
         has_news = to in self._woken_channels
         self._woken_channels.discard(to)
-        while (acquired_at := await self._locks.acquire(*lock_name(to))) is not None:
+        while (acquired_at := await self._locks.acquire(to)) is not None:
             self._news[to] = asyncio.Event()
             try:
                 await self._deliver(to, acquired_at)
             finally:
                 del self._news[to]
-                await self._locks.release(*lock_name(to))
+                await self._locks.release(to)
             # Another bot may have found the channel taken since this one has looked for the last time. Within a bot, a
             # wake lets the job run once more.
             if self._locks.is_alone or not await self._sender.is_any_due(to):

@@ -20,7 +20,7 @@ from providers.bitrise.provider import BITRISE
 from sandbox.faults import Fault
 from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from services.metrics import Metrics
-from services.outbox.channel_sender import ChannelLost
+from services.outbox.channel_locks import ChannelLost
 from services.outbox.dispatcher import Dispatcher
 from services.outbox.rate_limits import RateLimits
 from services.slack.web_client import SlackClient
