@@ -7,8 +7,10 @@ keep others waiting (procrastinate, issues 1446 and 1543), and a wake gets lost 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any, cast
 
@@ -19,6 +21,7 @@ from procrastinate.exceptions import ConnectorException, ProcrastinateException
 from procrastinate.jobs import Job, JobDeferrer, Status
 from procrastinate.manager import JobManager
 from procrastinate.tasks import Task
+from procrastinate.worker import Worker
 
 from domain.unit import Unit
 from storage.connection import Connection
@@ -150,22 +153,39 @@ class JobQueue:
     async def work(self, units: Sequence[Unit]) -> str:
         """Do jobs of these units until cancelled; return why that has ended by itself."""
         self._errors.text = ""
+        worker = Worker(
+            self.app,
+            queues=[*(unit.value for unit in units), CLEANUP],
+            concurrency=CONCURRENCY,
+            fetch_job_polling_interval=POLL_SECONDS,
+            listen_notify=True,
+            delete_jobs="successful",
+            install_signal_handlers=False,
+            shutdown_graceful_timeout=GRACE_SECONDS,
+            stalled_worker_timeout=STALLED_SECONDS,
+        )
+        stopped = asyncio.Event()
+        running = asyncio.create_task(self._run_worker(worker, stopped), name="worker")
         try:
-            await self.open()
-            await self.app.run_worker_async(
-                queues=[*(unit.value for unit in units), CLEANUP],
-                concurrency=CONCURRENCY,
-                fetch_job_polling_interval=POLL_SECONDS,
-                listen_notify=True,
-                delete_jobs="successful",
-                install_signal_handlers=False,
-                shutdown_graceful_timeout=GRACE_SECONDS,
-                stalled_worker_timeout=STALLED_SECONDS,
-            )
+            await asyncio.shield(running)
+        except asyncio.CancelledError:
+            # It is not cancelled itself: in the middle of a statement that can get lost (Python 3.11, "wait_for"), and
+            # the worker would take back from the queue what it returns to it, without end.
+            stopped.set()
+            worker.stop()  # type: ignore[no-untyped-call]
+            with suppress(Exception):
+                await running
+            raise
         except Exception as problem:  # noqa: BLE001 - whatever it is, the caller logs it and starts another worker
             return describe(problem)
         # It ends by itself if it can't listen for jobs or show that it lives.
         return self._errors.text or "it has ended"
+
+    async def _run_worker(self, worker: Worker, stopped: asyncio.Event) -> None:
+        await self.open()
+        # A worker forgets that it was stopped before it runs.
+        if not stopped.is_set():
+            await worker.run()  # type: ignore[no-untyped-call]
 
     @staticmethod
     def _configure(app: App, unit: Unit, seconds: float | None) -> JobDeferrer:

@@ -8,11 +8,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 import pytest
+from structlog.testing import capture_logs
 
 from domain.unit import Unit
 from sandbox.faults import Fault
 from services.jobs.procrastinate_engine import ProcrastinateEngine
 from tests.bot.test_many_pollers import poller_of
+from tests.support.bot_harness import bot_harness
 from tests.support.many_bots import ManagedBot, ManyBots, many_bots
 from tests.support.postgres import PostgresServer
 
@@ -95,3 +97,16 @@ async def test_another_bot_polls_at_once(harness: ManyBots) -> None:
         finish_build(harness)
         await harness.stop(await find_polling_bot(harness))
         await harness.wait_for_message(f"#{number} succeeded", person=None)
+
+
+async def test_a_bot_that_stops_right_after_its_start_ends(tmp_path: Path, postgres: PostgresServer) -> None:
+    """It returns the jobs that it has taken to the queue, so a worker that went on would take them again without end."""
+    url = postgres.new_database()
+    with capture_logs() as logs:
+        for number in range(20):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            async with bot_harness(folder, database_url=url):
+                pass
+    assert not [line for line in logs if line["event"] == "drain.late"]
+    postgres.recycle_database(url)
