@@ -46,7 +46,7 @@ from storage.session_locks import new_worker
 T = TypeVar("T")
 
 # Transactions mostly wait, so that they run on a few threads at the same time, each with a connection of its own.
-THREADS = 8
+THREADS = 4
 # How long a transaction waits for a server that restarts before it fails, counted from the outage's beginning.
 WAIT_SECONDS = 10.0
 # How long `close` waits for transactions under way.

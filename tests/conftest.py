@@ -6,6 +6,7 @@ import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from storage.database_url import open_database
 from storage.repositories import Repositories
 from storage.sqlite_database import SqliteDatabase
 from tests.support.bot_harness import BotHarness, bot_harness
-from tests.support.postgres import PostgresServer, start_or_skip
+from tests.support.postgres import PostgresServer, shared_template, start_or_skip
 from tests.support.repositories import make_repositories
 from tests.support.transactions import check_locks
 from tests.support.wakes import check_wakes
@@ -59,6 +60,14 @@ if (
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the option `--pictures FOLDER`, the folder for the pictures of README and docs."""
     parser.addoption("--pictures", type=Path)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Create the files of a PostgreSQL server once for all workers."""
+    if config.getoption("numprocesses", None) and "PYTEST_XDIST_WORKER" not in os.environ:
+        stack = ExitStack()
+        stack.enter_context(shared_template())
+        config.add_cleanup(stack.close)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -295,11 +295,12 @@ class BotHarness(WorkspaceHarness):
     async def wait_for_values(self, query: str, *expected: object) -> None:
         """Wait until the query returns these values as its only column, in any order."""
         wanted_values, found = sorted(map(repr, expected)), ["nothing yet"]
-        for _ in range(3000):
-            found = sorted(repr(value) for (value,) in await self.rows(query))
-            if found == wanted_values:
-                return
-            await asyncio.sleep(0.02)
+        with connect_directly(self.database_url, autocommit=True) as connection:
+            for _ in range(3000):
+                found = sorted(repr(value) for (value,) in connection.execute(query).fetchall())
+                if found == wanted_values:
+                    return
+                await asyncio.sleep(0.02)
         raise TimeoutError(f"{query} gives {found} and not {wanted_values}")
 
     def stored_bytes(self) -> bytes:

@@ -9,7 +9,8 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -32,6 +33,8 @@ QUICK = (
     "autovacuum=off",
     "shared_buffers=32MB",
 )
+# Where `shared_template` has put the files of a new server.
+TEMPLATE_VARIABLE = "TEST_POSTGRES_TEMPLATE"
 PR_SET_PDEATHSIG = 1  # Linux, prctl(2)
 
 
@@ -66,17 +69,12 @@ class PostgresServer:
         return self._process is not None and self._process.poll() is None
 
     def _create(self) -> None:
-        # Sockets have short paths (unix(7)), so the folder is not one of pytest's.
-        self._folder = Path(tempfile.mkdtemp(prefix="bb-pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
-        if os.geteuid() == 0:
-            shutil.chown(self._folder, SYSTEM_USER)
-        subprocess.run(
-            [
-                self._programs / "initdb", "--pgdata", self._folder / "data", "--username", "buildbell",
-                "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions",
-            ],
-            check=True, stdout=subprocess.DEVNULL, **self._options(),
-        )  # fmt: skip
+        self._folder = _create_folder()
+        if template := os.environ.get(TEMPLATE_VARIABLE):
+            copy = ["cp", "-a", template, str(self._folder / "data")]
+            subprocess.run(copy, check=True, **_process_options(self._folder))
+        else:
+            _create_cluster(self._programs, self._folder)
         self.url = f"postgresql://buildbell@/postgres?host={quote(str(self._folder))}"
         if self._port is not None:
             self.url += f"&port={self._port}"
@@ -98,7 +96,7 @@ class PostgresServer:
                     *itertools.chain.from_iterable(("-c", setting) for setting in settings),
                 ],
                 stdout=log, stderr=log, preexec_fn=_die_with_parent,  # noqa: PLW1509 - it only calls the kernel
-                **self._options(),
+                **_process_options(self._folder),
             )  # fmt: skip
         port = () if self._port is None else ("--port", str(self._port))
         subprocess.run(
@@ -188,11 +186,6 @@ class PostgresServer:
         with psycopg.connect(self.url, autocommit=True) as connection:
             connection.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Identifier(template)))
 
-    def _options(self) -> dict[str, Any]:
-        # PostgreSQL refuses to run as root.
-        options: dict[str, Any] = {"cwd": self._folder}
-        return options | ({"user": SYSTEM_USER, "extra_groups": []} if os.geteuid() == 0 else {})
-
 
 _SCHEMA = """
     SELECT (SELECT string_agg(relname, ' ' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace),
@@ -267,6 +260,48 @@ def start_or_skip(*, durable: bool = False, port: int | None = None) -> Postgres
         if os.environ.get("CI"):
             pytest.fail(str(problem))
         pytest.skip(str(problem))
+
+
+@contextmanager
+def shared_template() -> Iterator[None]:
+    """Create the files of a new server once for all that start meanwhile, in this process or its children."""
+    try:
+        programs = find_programs()
+    except LookupError:  # The tests say so.
+        yield
+        return
+    folder = _create_folder()
+    _create_cluster(programs, folder)
+    os.environ[TEMPLATE_VARIABLE] = str(folder / "data")
+    try:
+        yield
+    finally:
+        del os.environ[TEMPLATE_VARIABLE]
+        shutil.rmtree(folder)
+
+
+def _create_folder() -> Path:
+    # Sockets have short paths (unix(7)), so the folder is not one of pytest's.
+    folder = Path(tempfile.mkdtemp(prefix="bb-pg-", dir=os.environ.get("PYTEST_DEBUG_TEMPROOT")))
+    if os.geteuid() == 0:
+        shutil.chown(folder, SYSTEM_USER)
+    return folder
+
+
+def _create_cluster(programs: Path, folder: Path) -> None:
+    subprocess.run(
+        [
+            programs / "initdb", "--pgdata", folder / "data", "--username", "buildbell",
+            "--auth", "trust", "--encoding", "UTF8", "--locale", "C", "--no-sync", "--no-instructions",
+        ],
+        check=True, stdout=subprocess.DEVNULL, **_process_options(folder),
+    )  # fmt: skip
+
+
+def _process_options(folder: Path) -> dict[str, Any]:
+    # PostgreSQL refuses to run as root.
+    options: dict[str, Any] = {"cwd": folder}
+    return options | ({"user": SYSTEM_USER, "extra_groups": []} if os.geteuid() == 0 else {})
 
 
 def _die_with_parent() -> None:

@@ -30,10 +30,10 @@ class Column:
 
 
 @contextmanager
-def connect_directly(url: str) -> Iterator[Connection]:
-    """Connect to a bot's database; what is changed is committed at the end."""
+def connect_directly(url: str, *, autocommit: bool = False) -> Iterator[Connection]:
+    """Connect to a bot's database; what is changed is committed at the end, in PostgreSQL at once with `autocommit`."""
     if is_postgres(url):
-        with psycopg.connect(url) as connection:
+        with psycopg.connect(url, autocommit=autocommit) as connection:
             yield PostgresConnection(connection)
         return
     with closing(sqlite3.connect(sqlite_path(url), timeout=30)) as file, file:

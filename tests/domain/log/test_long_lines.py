@@ -66,6 +66,7 @@ def test_there_are_enough_secrets_to_cut_through() -> None:
     assert len(ANNOUNCED) > 200
 
 
+@examples(40)
 @given(
     line=st.sampled_from(ANNOUNCED),
     before=st.sampled_from(BEFORE),
