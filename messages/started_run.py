@@ -19,6 +19,11 @@ def run_started(note: RunNote, buttons: Sequence[Block]) -> Message:
     return Message(words, [section(f"{note.symbol} {words}".strip()), *buttons])
 
 
+def add_notice(message: Message, notice: str) -> Message:
+    """Put a notice below the message."""
+    return Message(cut_markup(f"{message.text}. {notice}", 3500), [*message.blocks, context(notice)])
+
+
 def run_no_longer_updated(note: RunNote, why: str) -> Message:
     """Say that the message is no longer updated: `why` ends a sentence; `{by}` in it becomes who started the run."""
     words = f"{mention(note.by)} {note.said}" if note.by else ""

@@ -1,4 +1,4 @@
-"""Retries of replies that Slack could not accept, kept in memory for a limited time."""
+"""Retries of replies that Slack or the database could not accept, kept in memory for a limited time."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import structlog
 from services.jobs.background_job import BackgroundJob
 from services.jobs.workspace_tasks import WorkspaceTasks
 from services.slack.errors import NOT_SENT, NOT_UNDERSTOOD, RATE_LIMITED, UNCLEAR, SlackCallFailed
+from storage.database import DatabaseUnavailable
 
 log = structlog.get_logger()
 
@@ -38,11 +39,11 @@ _OUTAGE_ERRORS = frozenset(
 # The methods that show a reply; any other call before them can be repeated safely.
 _REPLY_METHODS = frozenset({"chat.postMessage", "chat.postEphemeral"})
 
-SendReply = Callable[[], Awaitable[None]]
+SendReply = Callable[[], Awaitable[object]]
 
 
 class LateReplies(BackgroundJob):
-    """Retries replies until Slack takes them, they are too old, or the job is stopped.
+    """Retries replies until Slack and the database take them, they are too old, or the job is stopped.
 
     They are not stored: a reply may be for one person alone, or hold secrets.
     """
@@ -70,7 +71,7 @@ class LateReplies(BackgroundJob):
         self._tasks.forget(team)
 
     def retry(self, team: str, person: str, send: SendReply) -> bool:
-        """Retry the reply until Slack accepts it; return False if too many are waiting already."""
+        """Retry the reply until it is accepted; return False if too many are waiting already."""
         if (
             self._stopping.is_set()
             or len(self._tasks) >= MAX_REPLIES
@@ -89,8 +90,8 @@ class LateReplies(BackgroundJob):
                     pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
                     try:
                         await send()
-                    except Exception as problem:  # noqa: BLE001 - any error but an outage of Slack ends the retries
-                        if not is_slack_outage(problem):
+                    except Exception as problem:  # noqa: BLE001 - any error but an outage ends the retries
+                        if not (isinstance(problem, DatabaseUnavailable) or is_slack_outage(problem)):
                             log.warning("answer.given_up", reason=type(problem).__name__)
                             return
                     else:

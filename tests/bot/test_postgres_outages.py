@@ -149,7 +149,7 @@ async def test_an_answer_of_slack_is_stored_once_the_database_is_back(
     assert len(harness.messages_with("#1 succeeded", channel="random")) == 1
 
 
-async def test_an_action_is_not_begun_without_the_database_and_its_result_is_told_without_it(
+async def test_the_result_of_an_action_needs_no_database_and_a_started_run_is_followed_once_it_is_back(
     harness: BotHarness, server: PostgresServer
 ) -> None:
     held = harness.bitrise.fault("POST *", "held")
@@ -159,10 +159,15 @@ async def test_an_action_is_not_begun_without_the_database_and_its_result_is_tol
     with capture_logs() as logs:
         server.kill()
         held.released.set()
-        await harness.wait_for_message("Sample Android", after=before)
+        answer = await harness.wait_for_message("Sample Android", after=before)
+        assert answer.only_for == "U0ANNA"
         await harness.wait_until(lambda: "audit.not_recorded" in [entry["event"] for entry in logs])
         server.start()
-    assert len(harness.bitrise.state.builds) == 1
+    [build] = harness.bitrise.state.builds
+    await harness.wait_for_message("anna started", person=None)
+    harness.bitrise.finish(build)
+    await harness.wait_for_message("succeeded", person=None)
+    assert len(harness.messages_with("Sample Android #1")) == 1
     assert harness.messages_with(AWAY) == []
 
 

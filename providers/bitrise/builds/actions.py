@@ -276,14 +276,23 @@ async def _follow_started(
         else:
             buttons = build_messages.run_row(app, run.build_slug, run) if run.build_slug else []
             answers.append(await follow_build(app, run.build_slug, note, context, buttons=buttons))
-    messages = [answer.message for answer in answers if answer is not None]
+    replies = [answer for answer in answers if answer is not None]
     if (refused := [run for run in started if not run.ok]) and context.person:
-        messages.append(build_messages.builds_not_started(app, refused))
+        replies.append(Reply(build_messages.builds_not_started(app, refused), Visibility.CHANNEL))
     return ActionResult(
-        Reply(build_messages.combine_messages(messages), Visibility.CHANNEL) if messages else None,
+        _combine(replies),
         _outputs(app, begun[0].build_slug, begun[0].number, begun[0].url),
         "started " + ", ".join(str(run.build_slug or run.number) for run in begun),
     )
+
+
+def _combine(replies: Sequence[Reply]) -> Reply | None:
+    """Combine replies into one; for the channel if one of them is."""
+    if not replies:
+        return None
+    for_channel = any(reply.audience is Visibility.CHANNEL for reply in replies)
+    message = build_messages.combine_messages([reply.message for reply in replies])
+    return Reply(message, Visibility.CHANNEL if for_channel else Visibility.ONE_PERSON)
 
 
 def _outputs(app: App, slug: str | None, number: int | None, url: str | None) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from domain.notifications.rule import DeliveryStyle, NotificationRule
 from domain.poll_state import Baseline
 from domain.provider_errors import Forbidden, NotFound, ProviderError
 from domain.subscription import AccessSource, Scope
-from messages.started_run import run_started
+from messages.started_run import add_notice, run_started
 from services.outbox.message_key import MessageKey, build_run_key, pipeline_run_key
 from services.request.context import Reply, RequestContext, Visibility
 from services.request.user_channels import own_scope
 from services.slack.errors import SlackCallFailed
+from storage.database import DatabaseUnavailable
 from storage.workspace_subscriptions import StartedRun
 
 log = structlog.get_logger()
@@ -29,6 +30,7 @@ log = structlog.get_logger()
 BEFORE_ITS_START = timedelta(minutes=2)
 # The start must be announced soon, whether or not Slack responds.
 SECONDS_TO_ASK = 5
+FOLLOWED_LATER = "The database is unavailable. The message about this run is posted when it's back."
 # Slack's errors for channels that the bot can't post in.
 _CLOSED = frozenset({"channel_not_found", "is_archived"})
 
@@ -64,11 +66,20 @@ async def _follow(
 ) -> Reply | None:
     if not context.person:
         return None  # a workflow step without a user: its following steps handle the run
-    try:
+
+    async def follow() -> Reply | None:
         return await _store_and_follow(app, build_filter, message_key, note, context, buttons)
+
+    try:
+        return await follow()
     except (NotFound, Forbidden) as error:
         # The bot itself can't see what this user may start.
         log.info("run.not_watched", app=app.slug, reason=type(error).__name__)
+    except DatabaseUnavailable:
+        # It was started, and whoever is told nothing starts it once more. The channel's message comes later.
+        if context.services.slack.late_replies.retry(context.team, context.person, follow):
+            return Reply(add_notice(run_started(note, buttons), FOLLOWED_LATER), Visibility.ONE_PERSON)
+        log.error("run.not_followed", app=app.slug, reason="too many wait for the database")
     except Exception:
         # The run was started all the same, so the user and the audit log must be told that it was.
         log.exception("run.not_followed", app=app.slug)
