@@ -53,11 +53,6 @@ out = Console(highlight=False, soft_wrap=True)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def main() -> None:
-    """Run the command line."""
-    cli()
-
-
 def _print_version(requested: bool) -> None:
     if requested:
         typer.echo(f"buildbell {__version__}")

@@ -138,7 +138,7 @@ async def test_the_image_starts_without_the_sandbox_and_names_the_missing_extra(
         f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
         f"sys.meta_path.insert(0, type('Away', (), {{'find_spec': staticmethod(lambda name, *_: (_ for _ in ()).throw("
         f"ModuleNotFoundError(name, name=name)) if name.partition('.')[0] in {missing_modules!r} else None)}}))\n"
-        "sys.argv = ['buildbell', *sys.argv[1:]]\nfrom bot.cli import main\nmain()"
+        "sys.argv = ['buildbell', *sys.argv[1:]]\nfrom bot.__main__ import main\nmain()"
     )
 
     async def run(*arguments: str) -> tuple[int, str]:

@@ -43,6 +43,6 @@ def _run(arguments: tuple[str, ...], settings: dict[str, str], output_file: Path
     # The fork server's stdout may be a terminal.
     sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
     sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-    from bot.cli import main
+    from bot.cli import cli
 
-    main()
+    cli()
