@@ -14,6 +14,7 @@ from typing import Self, TypeVar
 import psycopg
 import structlog
 from psycopg import IsolationLevel, errors, sql
+from psycopg.pq import TransactionStatus
 
 from storage.database import (
     CommitUnconfirmed,
@@ -256,6 +257,9 @@ class PostgresDatabase(Database):
         except BaseException as problem:
             with suppress(psycopg.Error):
                 connection.rollback()
+            if connection.info.transaction_status is not TransactionStatus.IDLE:
+                # The server has ended it in the midst of a statement, which psycopg notices only with the next one.
+                connection.close()
             if not connection.closed or not isinstance(problem, psycopg.OperationalError):
                 raise
             # A read can be repeated, and so can a write of which the server has not been asked to keep anything.

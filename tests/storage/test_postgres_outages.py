@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
@@ -21,7 +22,8 @@ from storage.database import (
     retry_until_stored,
 )
 from storage.database_url import find_url_problem
-from storage.postgres_database import PostgresDatabase
+from storage.postgres_connection import PostgresConnection
+from storage.postgres_database import THREADS, PostgresDatabase
 from storage.postgres_server import lock_number
 from tests.support.postgres import PostgresServer, start_or_skip
 from tests.support.schema import connect_directly
@@ -176,6 +178,25 @@ async def test_a_connection_that_is_ended_in_the_middle_is_replaced_and_the_work
     with capture_logs() as logs:
         await database.write(work)
     assert (len(runs), tokens(url), logs) == (2, ["once"], [])
+
+
+async def test_a_connection_that_is_left_in_the_midst_of_a_statement_is_not_used_again(
+    database: PostgresDatabase, url: str
+) -> None:
+    tries = []
+
+    def fail_once(db: Connection) -> None:
+        insert("a")(db)
+        tries.append(1)
+        if len(tries) == 1:
+            # As after an end by the server that libpq has read only in part.
+            cast(PostgresConnection, db).connection.pgconn.send_query(b"SELECT 1")
+            raise psycopg.OperationalError("terminating connection")
+
+    await database.write(fail_once)
+    for number in range(2 * THREADS):
+        await database.write(insert(f"after-{number}"))
+    assert len(tokens(url)) == 1 + 2 * THREADS
 
 
 async def test_a_connection_that_is_lost_during_a_commit_is_reported_as_unconfirmed(
