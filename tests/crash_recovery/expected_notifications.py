@@ -62,8 +62,10 @@ def _compare_channel(
     slack: SlackSimulator, builds: list[Build], expected: Expectation, report: NotificationReport
 ) -> None:
     expected_builds = {build_name(build): build for build in builds if build.result and expected.wants(build)}
-    posted = [name for post in slack.posts(expected.channel) for name in notifications_in(slack, post)]
-    counts = Counter(posted)
+    posts = [
+        (name, post.ts) for post in slack.posts(expected.channel) for name in notifications_in(slack, post)
+    ]
+    counts = Counter(name for name, _ in posts)
     report.notified += len(counts)
     for name in expected_builds:
         if counts[name] == 0:
@@ -78,7 +80,7 @@ def _compare_channel(
         if name not in expected_builds
     ]
     if not (expected.doubtful or expected.by_start):
-        order = [expected_builds[name] for name in posted if name in expected_builds]
+        order = [(expected_builds[name], ts) for name, ts in posts if name in expected_builds]
         report.problems += _out_of_order(expected.channel, order)
 
 
@@ -138,14 +140,16 @@ def deployment_name(deployment: Deployment, app: App) -> str:
     return f"{app.name} deployment v{deployment.version} {deployment.status}"
 
 
-def _out_of_order(channel: str, builds: list[Build]) -> list[str]:
+def _out_of_order(channel: str, posted: list[tuple[Build, str]]) -> list[str]:
     """Return problems: builds posted after one that finished later, compared in whole seconds as at Bitrise."""
-    problems, latest_end = [], 0
-    for build in builds:
+    problems, latest_end, latest = [], 0, ""
+    for build, ts in posted:
         ended_at = int(build.finished_at.timestamp()) if build.finished_at else 0
+        told = f"{build_name(build)} (finished {build.finished_at:%H:%M:%S.%f}, posted {ts})"
         if ended_at < latest_end:
-            problems.append(f"#{channel} was notified out of order: {build_name(build)}")
-        latest_end = max(latest_end, ended_at)
+            problems.append(f"#{channel} was notified out of order: {told} after {latest}")
+        if ended_at >= latest_end:
+            latest_end, latest = ended_at, told
     return problems
 
 
