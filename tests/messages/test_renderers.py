@@ -625,6 +625,11 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         build_messages.combine_messages
     ),
     "start_note": NOTES.map(_run_started),
+    "add_notice": st.builds(
+        started_run.add_notice,
+        st.builds(notifications.build_notification, CONTENTS, now=NOW),
+        st.just("Notice."),
+    ),
     "add_starter": st.builds(
         started_run.add_starter, st.builds(notifications.build_notification, CONTENTS, now=NOW), NOTES
     ),
