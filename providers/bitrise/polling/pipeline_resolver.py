@@ -103,6 +103,15 @@ class PipelineResolver:
             for build in unassigned
             if not self._is_assigned(build) and self._should_wait(build.app_slug)
         }
+        first_end = min(
+            (build.finished_at for build in builds if build.slug in left_out and build.finished_at),
+            default=None,
+        )
+        if first_end is not None:
+            # Whatever finished later waits too: a channel is notified in the order of ending.
+            left_out |= {
+                build.slug for build in builds if build.finished_at and build.finished_at > first_end
+            }
         assignment.builds = [self._with_ref(build) for build in builds if build.slug not in left_out]
         assignment.left_out = bool(left_out)
         if not left_out:

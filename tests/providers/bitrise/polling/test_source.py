@@ -290,6 +290,28 @@ async def test_a_failing_page_loses_no_build(poll_harness: BitrisePollHarness) -
     assert len(notified) == len(set(notified)) == 120
 
 
+async def test_builds_wait_for_one_that_finished_earlier_and_whose_pipelines_are_asked_for_later(
+    poll_harness: BitrisePollHarness,
+) -> None:
+    poll_harness.freeze()
+    sandbox = poll_harness.sandbox
+    for app in (sandbox.android, sandbox.ios):
+        await poll_harness.subscribe(app)
+    for _ in range(MAX_PIPELINE_LISTS):
+        sandbox.finish(sandbox.start_build(sandbox.ios))
+        await poll_harness.poll()
+    before = await poll_harness.notified_builds()
+    early, late = sandbox.start_build(sandbox.ios), sandbox.start_build(sandbox.android)
+    sandbox.finish(early)
+    poll_harness.clock.skip(timedelta(seconds=1))
+    sandbox.finish(late)
+    await poll_harness.poll()
+    assert await poll_harness.notified_builds() == before
+    poll_harness.clock.skip(PIPELINE_LIST_INTERVAL)
+    await poll_harness.poll()
+    assert (await poll_harness.notified_builds())[len(before) :] == ["Sample iOS #21", "Sample Android #1"]
+
+
 def _broken() -> object:
     from sandbox.faults import Fault
 
