@@ -32,15 +32,16 @@ def app_list(
         words = (
             "There is no such page."
             if total
-            else f"The token sees no apps. Give its owner access to some at {presentation.label}."
+            else f"This token can't see any apps. Give its owner access to an app at {presentation.label}."
         )
         return text_message(words)
     pages = -(-total // size)
-    title = f"*{total} app{'s' if total != 1 else ''}*" + (f", page {page} of {pages}" if pages > 1 else "")
+    count = f"{total} app{'s' if total != 1 else ''}"
+    title = f"*{count}*" + (f", page {page} of {pages}" if pages > 1 else "")
     blocks = [section(title), *paragraphs([_line(app, presentation) for app in apps])]
     blocks += page_row(page, pages, action_ids.APPS_PAGE, lambda number: AppsButton(page=number).encode())
-    blocks.append(context(f"`{presentation.command} use APP` makes one of them this channel's app."))
-    return Message(escape(f"{total} apps: {', '.join(app.title for app in apps)}", 2000), blocks)
+    blocks.append(context(f"`{presentation.command} use APP` sets this channel's app."))
+    return Message(escape(f"{count}: {', '.join(app.title for app in apps)}", 2000), blocks)
 
 
 def app_options(typed: str, apps: Sequence[App]) -> list[Block]:
@@ -88,10 +89,9 @@ def _matching_apps(typed: str, apps: Sequence[App]) -> list[App]:
 
 def app_chosen(app: App, *, by: str) -> Message:
     """Tell the channel that its app was chosen."""
-    words = "is this channel's app now: commands that name none mean it"
+    words, note = f"{mention(by)} set this channel's app to", "Commands that name no app use it."
     return Message(
-        f"{escape(app.title)} {words}, says {mention(by)}.",
-        [section(f"*{escape(app.title)}* {words}, says {mention(by)}.")],
+        f"{words} {escape(app.title)}. {note}", [section(f"{words} *{escape(app.title)}*. {note}")]
     )
 
 
@@ -117,9 +117,9 @@ class PickedApp(FrozenModel):
 def choose_app_fields(picked: PickedApp | None, provider: Provider) -> list[Block]:
     """Render the fields of the form that asks which app is the channel's."""
     app = App(provider=provider, slug=picked.slug, title=picked.title) if picked else None
-    select = search_select(action_ids.PICK_APP, "Type a part of its name", app_option(app))
+    select = search_select(action_ids.PICK_APP, "Type part of its name", app_option(app))
     return [
-        section("Commands here that name no app will mean this one. The channel is told."),
+        section("Commands that name no app will use this one. The channel is notified."),
         field(APP_FIELD, "App", select, optional=False),
     ]
 

@@ -64,7 +64,7 @@ def build_card(
     `presentation` is its provider's; `usual_duration` is how long builds like it take.
     """
     so_far = build_text.elapsed_text(build, now, usual_duration)
-    as_of = f" It is {so_far}, as of {clock_time(now)}." if so_far else ""
+    as_of = f" {so_far.capitalize()}, as of {clock_time(now)}." if so_far else ""
     spoken = build_text.plain_summary(build, app) + as_of
     return Message(
         spoken,
@@ -88,7 +88,7 @@ def app_status(
 ) -> Message:
     """Render what runs now, and each branch's last result. `usual_durations` are by build slug."""
     title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*"
-    counts = f"{len(running)} running or waiting" if running else "nothing is running"
+    counts = f"{len(running)} running or on hold" if running else "nothing is running"
     blocks = [section(f"{title}: {counts}")]
     blocks += [
         build_row(
@@ -103,9 +103,9 @@ def app_status(
     blocks += more_note(len(running) - ROWS_WITH_BUTTONS, f": `{app.provider.command} builds status:running`")
     if last_by_branch:
         lines = [f"{build_line(build, app)}{_ended_at(build)}" for build in last_by_branch]
-        blocks += [section("*Last result of each branch*"), *paragraphs(lines, max_blocks=2)]
+        blocks += [section("*Latest result of each branch*"), *paragraphs(lines, max_blocks=2)]
     elif not running:
-        blocks.append(context("It has no builds yet."))
+        blocks.append(context("No builds yet."))
     blocks.append(_app_buttons(app, presentation))
     spoken = " ".join(build_text.plain_summary(build, app) for build in [*running, *last_by_branch][:5])
     return Message(cut_markup(f"{escape(app.title)}: {counts}. {spoken}", 3500), blocks)
@@ -128,7 +128,7 @@ def build_list(
         description += f" until {escape(command.until.text)}"
     title = f"*{link(presentation.app_url(app.slug), app.title, 150)}*: {description}, newest first"
     if not builds:
-        more = "None among the builds that I read so far." if older else "There are none."
+        more = "No matches among the builds searched so far." if older else "No builds found."
         return Message(
             f"{escape(app.title)}: {description}. {more}",
             [section(f"{title}\n{more}"), *_next_page_row(older)],
@@ -147,7 +147,7 @@ def _describe_build(build: Build, app: App, now: datetime, usual: timedelta | No
         f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} *{build_text.result_text(build)}*"
     ]
     if since := build_text.since_text(build):
-        lines[0] += f" {since}"
+        lines[0] += f" · {since}"
     if progress := build_text.progress_text(build, now, usual):
         lines.append(progress)
     if source := build_text.source_text(build):
@@ -163,7 +163,7 @@ def _small_print(build: Build) -> list[Block]:
     texts = [code(build.label)] if build.label else []  # can be copied into a command
     if spent := build_text.duration_texts(build):
         texts.append("⏱️ " + " · ".join(spent))
-    began = "Noticed" if build.kind is RunKind.DYNO else "Started"
+    began = "Detected" if build.kind is RunKind.DYNO else "Started"
     started = f"{began} by {escape(by)}" if (by := build_text.starter_text(build.triggered_by)) else began
     if build.triggered_at:
         started += f" {when(build.triggered_at)}"
@@ -213,8 +213,8 @@ def _next_page_row(older: ListButton | None) -> list[Block]:
         return []
     value = older.encode()
     if len(value) > 2000:
-        return [context(f"There are more: narrow the list, for example {code('since:2d')}.")]
-    return [row(button("Older builds", action_ids.BUILDS_NEXT, value))]
+        return [context(f"There are more builds. Narrow the list, for example with {code('since:2d')}.")]
+    return [row(button("Show older builds", action_ids.BUILDS_NEXT, value))]
 
 
 def _app_buttons(app: App, presentation: ProviderPresentation) -> Block:

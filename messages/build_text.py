@@ -84,12 +84,10 @@ def run_kinds(builds: Iterable[Build]) -> str:
 
 
 def count_runs(builds: Sequence[Build]) -> str:
-    """Count the builds of each kind: "one build", "3 deployments and 2 dynos"."""
+    """Count the builds of each kind: "1 build", "3 deployments and 2 dynos"."""
     counts = Counter(build.kind for build in builds)
     parts = [
-        f"{counts[kind]} {vocabulary_of(kind).plural}"
-        if counts[kind] != 1
-        else f"one {vocabulary_of(kind).singular}"
+        f"{counts[kind]} {vocabulary_of(kind).plural if counts[kind] != 1 else vocabulary_of(kind).singular}"
         for kind in RunKind
         if counts[kind]
     ]
@@ -97,9 +95,9 @@ def count_runs(builds: Sequence[Build]) -> str:
 
 
 def count_failures(build: Build, count: int) -> str:
-    """Say how many builds of a streak have failed: "3 builds failed"."""
+    """Say how many builds of a streak have failed: "3 failed builds"."""
     words = vocabulary_of(build.kind)
-    return f"{count} {words.plural} failed" if count != 1 else f"one {words.singular} failed"
+    return f"{count} failed {words.plural if count != 1 else words.singular}"
 
 
 def source_text(build: Build) -> str:
@@ -136,8 +134,8 @@ def starter_text(triggered_by: str | None) -> str | None:
         return None
     if (named := build_author.parse_trigger(triggered_by)) is not None:
         how, who = named
-        return f"{who} ({'by hand' if how == 'manual' else how.removeprefix('webhook-')})"
-    return {"webhook": "a push or pull request", "schedule": "its schedule"}.get(triggered_by, triggered_by)
+        return f"{who} ({'manually' if how == 'manual' else how.removeprefix('webhook-')})"
+    return {"webhook": "a push or pull request", "schedule": "a schedule"}.get(triggered_by, triggered_by)
 
 
 def abort_text(build: Build) -> str | None:
@@ -159,7 +157,7 @@ def duration_texts(build: Build) -> list[str]:
     Others have one time: how long a deployment took, or how long a process was down.
     """
     if build.kind is not RunKind.BUILD:
-        down = "down" if build.kind is RunKind.DYNO else "in all"
+        down = "down" if build.kind is RunKind.DYNO else "in total"
         spent = build.finished_at - build.triggered_at if build.finished_at and build.triggered_at else None
         known = spent is not None and (build.kind is not RunKind.DYNO or build.state is BuildState.SUCCEEDED)
         return [f"{format_duration(spent)} {down}"] if known and spent is not None else []
@@ -195,11 +193,11 @@ def elapsed_text(build: Build, now: datetime, usual_duration: timedelta | None =
     if build.ended or started_at is None:
         return None
     if usual_duration and build.started_at:
-        return f"running for {_elapsed_of_usual(max(now - build.started_at, timedelta(0)), usual_duration)}"
+        return f"running for {_compare_with_usual(max(now - build.started_at, timedelta(0)), usual_duration)}"
+    words = vocabulary_of(build.kind)
     if usual_duration:
         waiting = format_duration(max(now - started_at, timedelta(0)))
-        return f"waiting for {waiting}; it usually runs for about {_rounded_duration(usual_duration)}"
-    words = vocabulary_of(build.kind)
+        return f"{words.waiting} for {waiting}; usually takes {_rounded_duration(usual_duration)} to run"
     doing = "building" if build.prepared_at else words.preparing if build.started_at else words.waiting
     return f"{doing} for {format_duration(max(now - started_at, timedelta(0)))}"
 
@@ -213,16 +211,18 @@ def progress_bar(build: Build, now: datetime, usual_duration: timedelta | None) 
     return "▰" * full + "▱" * (BAR_CELLS - full)
 
 
-def _elapsed_of_usual(spent: timedelta, usual: timedelta) -> str:
-    if spent > usual * MUCH_LONGER:
-        return f"{format_duration(spent)}, longer than the usual {_rounded_duration(usual)}"
-    if usual < timedelta(minutes=1):
-        return f"{round(spent.total_seconds())} of about {round(usual.total_seconds())} s"
-    return f"{int(spent.total_seconds() // 60)} of about {_rounded_duration(usual)}"
+def _compare_with_usual(spent: timedelta, usual: timedelta) -> str:
+    longer = spent > usual * MUCH_LONGER
+    compared = (
+        f"longer than the usual {_rounded_duration(usual)}"
+        if longer
+        else f"usually takes {_rounded_duration(usual)}"
+    )
+    return f"{format_duration(spent)}, {compared}"
 
 
 def _rounded_duration(usual: timedelta) -> str:
-    """Round a duration as people say it: `7 min`, `1 h 10 min`."""
+    """Round a duration as people say it: `7m`, `1h 10m`."""
     seconds = usual.total_seconds()
     return format_duration(
         timedelta(minutes=round(seconds / 60)) if seconds >= 60 else timedelta(seconds=round(seconds))

@@ -61,7 +61,7 @@ def _deploy_button(build: Build, app: App, link: DeployLink, number: str) -> Blo
         f"Deploy to {title} on {link.app.provider.label}",
         f"{action_ids.DEPLOY_BUILD}{number}",
         value,
-        confirm=_deploy_question(build, app, f"{plain(link.app.title, 100)} at {link.app.provider.label}"),
+        confirm=_deploy_question(build, app, f"{plain(link.app.title, 100)} on {link.app.provider.label}"),
         label=f"Deploy {build.label} to {title} on {link.app.provider.label}",
     )
 
@@ -75,7 +75,7 @@ def _deploy_select(build: Build, app: App, links: Sequence[DeployLink]) -> list[
     options = [option(plain(tie.app.title, LONGEST_OPTION), str(tie.number)) for tie in links]
     menu = select(options, f"Deploy on {provider} to…") | {
         "action_id": action_ids.DEPLOY_BUILD,
-        "confirm": _deploy_question(build, app, f"the app at {provider} that you picked"),
+        "confirm": _deploy_question(build, app, f"the {provider} app that you picked"),
     }
     return [row(menu) | {"block_id": f"{_NAME} {build.app_slug} {build.slug}"}]
 
@@ -84,7 +84,7 @@ def _deploy_question(build: Build, app: App, where: str) -> Block:
     commit = plain(build_text.short_hash(build.commit_hash or ""), 20)
     branch = f" of {plain(build.branch, 60)}" if build.branch else ""
     return confirm(
-        "Deploy it?",
-        f"Commit {commit}{branch}, which is {plain(app.title, 80)} {build.label}, goes live at {where}.",
+        "Deploy this build?",
+        f"Deploys commit {commit}{branch}, built as {plain(app.title, 80)} {build.label}, to {where}.",
         "Deploy",
     )

@@ -209,8 +209,8 @@ def _running(content: HomeContent, now: datetime) -> list[Block]:
                 build_line(build, app) + progress_line(build, now, content.usual_durations.get(build.slug))
             ),
             row(
-                button("Details", action_ids.BUILD_SHOW, value, label=f"Details of {label}"),
-                button("Abort", action_ids.BUILD_ABORT, value, style="danger", label=f"Abort {label}")
+                button("View details", action_ids.BUILD_SHOW, value, label=f"View details of {label}"),
+                button("Abort…", action_ids.BUILD_ABORT, value, style="danger", label=f"Abort {label}")
                 if content.may_act
                 else None,
             ),

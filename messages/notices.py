@@ -20,7 +20,7 @@ from messages.kit.views import modal
 def error_message(
     words: str, *, connect: Provider | None = None, rule: PolicyButton | None = None
 ) -> Message:
-    """Say what was wrong and what to do, with the button for it: link an account, or add a rule."""
+    """Say what was wrong and what to do, with the button for it: connect an account, or add a rule."""
     safe = sentence(words, 2900)
     blocks = [section(f"⚠️ {safe}")]
     if connect is not None:
@@ -31,7 +31,7 @@ def error_message(
 
 
 def add_connect_button(message: Message, words: str, provider: Provider) -> Message:
-    """Append the reason why the message shows no more, and the button that links an account."""
+    """Append the reason why the message shows no more, and the button that connects an account."""
     return Message(message.text, [*message.blocks, section(words), row(connect_account_button(provider))])
 
 
@@ -75,17 +75,17 @@ def help_message(topic: str | None, parser: CommandParser) -> Message:
         examples = [f"`{command} {escape(example)}`" for example in entry.examples]
         return Message(
             escape(f"{command} {entry.usage}: {entry.summary}"),
-            [section("\n".join(lines)), section("For example\n" + "\n".join(examples))],
+            [section("\n".join(lines)), section("*Examples*\n" + "\n".join(examples))],
         )
     return Message(
         "Buildbell's commands: "
         + ", ".join(entry.name for entry in parser.catalogue)
-        + f". Type {command} help COMMAND for one.",
+        + f". Type {command} help COMMAND for details.",
         [
-            section("*What you can type*"),
+            section("*Commands*"),
             *paragraphs([_usage(entry, command) for entry in parser.catalogue]),
             context(
-                f"`{command} help subscribe` says more about one. @buildbell and direct messages take the same words."
+                f"`{command} help subscribe` explains one command. All work after @buildbell and in direct messages."
             ),
         ],
     )

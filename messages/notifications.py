@@ -93,7 +93,7 @@ def streak_card(contents: Sequence[NotificationContent], state: CardState, *, no
     )
     lines = [f"🔴 {build_text.streak_name(build, app)} *{words.broken}*", *_broken_by(build, streak)]
     since = f" since {when(streak.red.at)}" if streak.red.at else ""
-    the_last = f"; the last is {build_text.build_link(build, app)}" if build.kind is not RunKind.DYNO else ""
+    the_last = f"; latest: {build_text.build_link(build, app)}" if build.kind is not RunKind.DYNO else ""
     lines.append(f"{times[0].upper()}{times[1:]}{since}{the_last}")
     blocks = [section("\n".join(lines)), *failure_blocks(last, with_history=False), *_card_state(state, now)]
     text = f"{build_text.plain_streak_name(build, app)} {words.broken}: {times}. {_plain_failure(last)}"
@@ -142,21 +142,21 @@ def scheduled_digest(contents: Sequence[NotificationContent], rule: Notification
     """Render what the rule has gathered: for a day, a week or its quiet hours."""
     # Two subscriptions may be about the same build.
     unique = list({content.build.slug: content for content in contents}.values())
-    kinds, count = build_text.run_kinds(content.build for content in unique), _count_builds(unique)
+    count = _count_builds(unique)
     match rule.style:
         case DeliveryStyle.DAILY:
-            title = f"The day's {kinds}: {count}"
+            title = f"Daily summary: {count}"
         case DeliveryStyle.WEEKLY:
-            title = f"The week's {kinds}: {count}"
+            title = f"Weekly summary: {count}"
         case _:
-            hours = f" ({rule.quiet.start:%H:%M} to {rule.quiet.end:%H:%M})" if rule.quiet else ""
-            title = f"{count} during the quiet hours{hours}"
+            hours = f" ({rule.quiet.start:%H:%M}–{rule.quiet.end:%H:%M})" if rule.quiet else ""
+            title = f"{count} during quiet hours{hours}"
     return build_digest(unique, title=title)
 
 
 def delayed_digest(contents: Sequence[NotificationContent]) -> Message:
     """Render the builds that ended while no notification could be sent."""
-    return build_digest(contents, title=f"{_count_builds(contents)} ended while I could not tell you")
+    return build_digest(contents, title=f"Delayed notifications: {_count_builds(contents)}")
 
 
 def outage_digest(contents: Sequence[NotificationContent]) -> Message:
@@ -164,14 +164,17 @@ def outage_digest(contents: Sequence[NotificationContent]) -> Message:
     apps = len({content.app.slug for content in contents})
     more = f"{apps} more apps" if apps > 1 else "one more app"
     return build_digest(
-        contents, title=f"🔥 Looks like an outage: {more} failed within minutes of others; I gather them here"
+        contents,
+        title=f"🔥 Possible outage: {more} failed within minutes of others; failures are collected here",
     )
 
 
 def flood_digest(contents: Sequence[NotificationContent], *, limit: int) -> Message:
     """Render the builds of a channel that has had more than `limit` messages in an hour."""
     sorts = build_text.run_kinds(content.build for content in contents)
-    words = f"🌊 More than {limit} messages in an hour here, so {sorts} are gathered in this one until it is calmer"
+    words = (
+        f"🌊 More than {limit} messages in an hour: {sorts} are collected in this one until there are fewer"
+    )
     return build_digest(contents, title=words)
 
 
@@ -216,17 +219,14 @@ def _streak_history(build: Build, streak: StreakState) -> list[str]:
     match streak.position:
         case StreakPosition.BROKEN:
             # It is this build itself, whose commit is shown above.
-            this = vocabulary_of(build.kind).singular
             green = _number(streak.green)
-            return [f"Broke with this {this}, was green at {green}"] if streak.green else []
+            return [f"First failure. Last passed: {green}"] if streak.green else []
         case StreakPosition.STILL_FAILING:
-            broke = f"Broke with {_describe_mark(streak.red)}" if streak.red else ""
-            return [f"Failure {streak.failures} in a row. {broke}".strip()]
+            since = f"Failing since {_describe_mark(streak.red)}" if streak.red else ""
+            return [f"{streak.failures} failures in a row. {since}".strip()]
         case StreakPosition.FIXED:
-            broken_by = f", which {_describe_mark(streak.red)} broke" if streak.red else ""
-            return [
-                f"Fixes the series{broken_by}; {build_text.count_failures(build, streak.failures)} before"
-            ]
+            since = f"; failing since {_describe_mark(streak.red)}" if streak.red else ""
+            return [f"Fixed after {build_text.count_failures(build, streak.failures)}{since}"]
         case _:
             return []
 
@@ -234,8 +234,8 @@ def _streak_history(build: Build, streak: StreakState) -> list[str]:
 def _broken_by(build: Build, streak: StreakState) -> list[str]:
     if build.kind is RunKind.DYNO:
         return []
-    green = f", was green at {_number(streak.green)}" if streak.green else ""
-    return [f"Broke with {_describe_mark(streak.red)}{green}"]
+    green = f"; last passed before it: {_number(streak.green)}" if streak.green else ""
+    return [f"First failure: {_describe_mark(streak.red)}{green}"]
 
 
 def _fixed_card(last: NotificationContent, red: BuildSummary, state: CardState) -> Message:
@@ -245,7 +245,7 @@ def _fixed_card(last: NotificationContent, red: BuildSummary, state: CardState) 
     lines = [f"🟢 {build_text.streak_name(build, app)} *{fixed}*{took}"]
     if build.kind is not RunKind.DYNO:
         before = build_text.count_failures(build, streak.failures if streak else 0)
-        lines.append(f"Fixed by {_describe_mark(BuildSummary.of(build))}; {before} before")
+        lines.append(f"Fixed by {_describe_mark(BuildSummary.of(build))} after {before}")
     lines += _broken_by(build, streak) if streak else []
     if state.claimed_by:
         lines.append(f"{mention(state.claimed_by)} was on it")
@@ -258,9 +258,9 @@ def _fixed_card(last: NotificationContent, red: BuildSummary, state: CardState) 
 def _describe_mark(mark: BuildSummary | None) -> str:
     """Describe the build at which a streak turned: number, commit, first line, and author."""
     if mark is None:
-        return "a build"
+        return "an unknown build"
     commit = link(mark.commit_url, build_text.short_hash(mark.commit_hash)) if mark.commit_hash else ""
-    subject = escape(mark.subject, 120) if mark.subject else ""
+    subject = f"“{escape(mark.subject, 120)}”" if mark.subject else ""
     by = f"by {_author(mark.by)}" if mark.by else ""
     return " ".join(part for part in (_number(mark), commit, subject, by) if part)
 
@@ -295,11 +295,9 @@ def _mentions(people: Sequence[str]) -> list[Block]:
 def _too_long_headline(build: Build, app: App, event: str) -> str:
     if event == BuildEvent.ON_HOLD_TOO_LONG:
         doing = "has been on hold" if build.state is BuildState.ON_HOLD else "was on hold"
-        return f"⏳ {build_text.build_link(build, app)} {doing} for long"
+        return f"⏳ {build_text.build_link(build, app)} {doing} for a long time"
     if event == BuildEvent.RUNNING_TOO_LONG:
-        return (
-            f"🐢 {build_text.build_link(build, app)} {'ran' if build.ended else 'has been running'} for long"
-        )
+        return f"🐢 {build_text.build_link(build, app)} {'ran' if build.ended else 'has been running'} for a long time"
     return ""
 
 

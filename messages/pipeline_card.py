@@ -80,14 +80,14 @@ def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> 
     title = f"*{escape(app.title, 150)}*"
     if not pipelines:
         return Message(
-            f"{escape(app.title)} has no pipelines.",
-            [section(f"{title} has no pipelines among its latest builds.")],
+            f"{escape(app.title)} has no recent pipelines.",
+            [section(f"{title} has no recent pipelines.")],
         )
-    blocks = [section(f"{title}: the latest pipelines")]
+    blocks = [section(f"{title}: latest pipelines")]
     for pipeline in pipelines:
         value = PipelineButton.of(pipeline, app).encode()
-        label = f"Details of {app.title} {pipeline.name} {pipeline.label}"
-        details = button("Details", action_ids.PIPELINE_SHOW, value, label=label)
+        label = f"View details of {app.title} {pipeline.name} {pipeline.label}"
+        details = button("View details", action_ids.PIPELINE_SHOW, value, label=label)
         blocks.append(
             section(
                 "\n".join([_headline(pipeline, app), *_progress(pipeline, now), _source(pipeline)]).strip(),
@@ -100,15 +100,15 @@ def pipeline_list(pipelines: Sequence[Pipeline], app: App, *, now: datetime) -> 
 
 def pipeline_aborted(pipeline: Pipeline, app: App, *, by: str, reason: str | None) -> Message:
     """Tell the channel who aborted a pipeline, and why."""
-    why = f": {escape(reason, 500)}" if reason else ", without giving a reason."
+    why = f": {escape(reason, 500)}" if reason else ""
     text = f"{mention(by)} aborted {escape(app.title)} {escape(pipeline.name)} {pipeline.label}{why}"
     return Message(text, [section(f"🛑 {mention(by)} aborted {_pipeline_link(pipeline, app)}{why}")])
 
 
 def pipeline_rebuilt(pipeline: Pipeline, app: App, *, by: str, failed_only: bool) -> RunNote:
     """Note that somebody has started a new attempt of a pipeline."""
-    what = "what had not succeeded of" if failed_only else "all of"
-    said = f"started {what} {_pipeline_link(pipeline, app)} again: attempt {pipeline.attempt + 1}"
+    what = "the failed workflows of " if failed_only else ""
+    said = f"rebuilt {what}{_pipeline_link(pipeline, app)} (attempt {pipeline.attempt + 1})"
     return RunNote(by=by, symbol="▶️", said=said)
 
 
@@ -152,8 +152,8 @@ def _headline(pipeline: Pipeline, app: App) -> str:
     headline = f"{symbol} {_pipeline_link(pipeline, app)} *{state}*{attempt}"
     done = sum(workflow.state.ended for workflow in pipeline.workflows)
     if not pipeline.ended and pipeline.workflows:
-        since = f" since {when(pipeline.began)}" if pipeline.began else ""
-        headline += f"{since}, {done} of {len(pipeline.workflows)} workflows done"
+        since = f" · since {when(pipeline.began)}" if pipeline.began else ""
+        headline += f"{since} · {done} of {len(pipeline.workflows)} workflows finished"
     return headline
 
 
@@ -162,7 +162,7 @@ def _progress(pipeline: Pipeline, now: datetime) -> list[str]:
     began = pipeline.began
     if pipeline.ended or began is None:
         return []
-    doing = "waiting" if pipeline.started_at is None else "running"
+    doing = "on hold" if pipeline.started_at is None else "running"
     return [f"{doing} for {format_duration(max(now - began, timedelta(0)))}, as of {clock_time(now)}"]
 
 
@@ -189,7 +189,7 @@ def _stages(pipeline: Pipeline, presentation: ProviderPresentation) -> list[Bloc
 def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) -> str:
     page = presentation.build_url(workflow.build_slug) if workflow.build_slug else None
     began = workflow.started_at is not None or workflow.state is not BuildState.ON_HOLD
-    words = build_text.state_text(workflow.state) if began else "has not begun"
+    words = build_text.state_text(workflow.state) if began else "not started"
     took = ""
     if workflow.started_at and workflow.finished_at:
         took = f" in {format_duration(workflow.finished_at - workflow.started_at)}"
@@ -200,7 +200,7 @@ def _workflow(workflow: PipelineWorkflow, presentation: ProviderPresentation) ->
 def _small_print(pipeline: Pipeline) -> Block:
     texts = [code(pipeline.label)]
     if pipeline.started_at and pipeline.finished_at:
-        texts.append(f"⏱️ {format_duration(pipeline.finished_at - pipeline.started_at)} in all")
+        texts.append(f"⏱️ {format_duration(pipeline.finished_at - pipeline.started_at)} in total")
     started = (
         f"Started by {escape(by, 100)}"
         if (by := build_text.starter_text(pipeline.triggered_by))
@@ -215,12 +215,14 @@ def _buttons(pipeline: Pipeline, app: App) -> Block:
     value = PipelineButton.of(pipeline, app).encode()
     title = plain(f"{app.title} {pipeline.name}", 100)
     restart_question = confirm(
-        "Start all of it again?", f"A new attempt of {title} {pipeline.label} runs all workflows.", "Start it"
+        "Rebuild all workflows?",
+        f"Starts a new attempt of {title} {pipeline.label} with all its workflows.",
+        "Rebuild all",
     )
     restart_failed_question = confirm(
-        "Start it again in part?",
-        f"A new attempt of {title} {pipeline.label} runs what did not succeed, and what comes after.",
-        "Start it",
+        "Rebuild the failed workflows?",
+        f"Starts a new attempt of {title} {pipeline.label} with the workflows that didn't pass, and those after them.",
+        "Rebuild failed",
     )
     abort_value = BuildButton(
         app=pipeline.app_slug,
@@ -234,7 +236,7 @@ def _buttons(pipeline: Pipeline, app: App) -> Block:
         button("Refresh", action_ids.PIPELINE_REFRESH, value),
         None
         if pipeline.ended
-        else button("Abort", action_ids.BUILD_ABORT, abort_value.encode(), style="danger"),
+        else button("Abort…", action_ids.BUILD_ABORT, abort_value.encode(), style="danger"),
         button("Rebuild failed", action_ids.PIPELINE_REBUILD_FAILED, value, confirm=restart_failed_question)
         if can_restart_failed
         else None,

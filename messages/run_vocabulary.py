@@ -11,13 +11,13 @@ from domain.build import Build, BuildState, RunKind
 _RESULTS = {
     BuildState.ON_HOLD: ("⏸️", "is on hold"),
     BuildState.RUNNING: ("▶️", "is running"),
-    BuildState.SUCCEEDED: ("✅", "succeeded"),
+    BuildState.SUCCEEDED: ("✅", "passed"),
     BuildState.FAILED: ("❌", "failed"),
     BuildState.ABORTED: ("🛑", "was aborted"),
-    BuildState.ABORTED_WITH_SUCCESS: ("☑️", "was aborted, counted as a success"),
+    BuildState.ABORTED_WITH_SUCCESS: ("☑️", "was aborted (counted as success)"),
 }
-UNKNOWN_OPEN = ("❔", "is in a state that I don't know")
-UNKNOWN_ENDED = ("❔", "ended in a way that I don't know")
+UNKNOWN_OPEN = ("❔", "is in an unknown state")
+UNKNOWN_ENDED = ("❔", "finished with an unknown result")
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,11 @@ class RunVocabulary:
     singular: str = "build"
     plural: str = "builds"
     results: Mapping[BuildState, tuple[str, str]] = field(default_factory=lambda: _RESULTS)
-    broken: str = "is broken"
-    fixed: str = "is green again"
-    failed_once: str = "one build has failed"
-    failed_repeatedly: str = "{count} builds have failed in a row"
-    waiting: str = "waiting"
+    broken: str = "is failing"
+    fixed: str = "is fixed"
+    failed_once: str = "1 build failed"
+    failed_repeatedly: str = "{count} builds failed in a row"
+    waiting: str = "on hold"
     preparing: str = "preparing"
 
 
@@ -45,20 +45,24 @@ _WORDS: Mapping[RunKind, RunVocabulary] = {
         singular="deployment",
         plural="deployments",
         results=_RESULTS
-        | {BuildState.ON_HOLD: ("⏸️", "is waiting"), BuildState.ABORTED: ("🛑", "was canceled")},
-        failed_once="one deployment has failed",
-        failed_repeatedly="{count} deployments have failed in a row",
+        | {
+            BuildState.ON_HOLD: ("⏸️", "is queued"),
+            BuildState.SUCCEEDED: ("✅", "succeeded"),
+            BuildState.ABORTED: ("🛑", "was canceled"),
+        },
+        failed_once="1 deployment failed",
+        failed_repeatedly="{count} deployments failed in a row",
+        waiting="queued",
         preparing="running",
     ),
     RunKind.DYNO: RunVocabulary(
         singular="dyno",
         plural="dynos",
-        results=_RESULTS
-        | {BuildState.SUCCEEDED: ("✅", "is up again"), BuildState.FAILED: ("💥", "crashed")},
+        results=_RESULTS | {BuildState.SUCCEEDED: ("✅", "recovered"), BuildState.FAILED: ("💥", "crashed")},
         broken="is down",
-        fixed="is up again",
-        failed_once="it went down once",
-        failed_repeatedly="it went down {count} times in a row",
+        fixed="recovered",
+        failed_once="went down once",
+        failed_repeatedly="went down {count} times in a row",
     ),
 }
 

@@ -27,7 +27,7 @@ def add_notice(message: Message, notice: str) -> Message:
 def run_no_longer_updated(note: RunNote, why: str) -> Message:
     """Say that the message is no longer updated: `why` ends a sentence; `{by}` in it becomes who started the run."""
     words = f"{mention(note.by)} {note.said}" if note.by else ""
-    ending = f"This message is no longer updated: {why.replace('{by}', mention(note.by) if note.by else 'anybody')}."
+    ending = f"This message is no longer updated: {why.replace('{by}', mention(note.by) if note.by else 'anyone')}."
     blocks = [section(f"{note.symbol} {words}".strip())] if words else []
     text = cut_markup(f"{words}. {ending}" if words else ending, 3500)
     return Message(text, [*blocks, section(f"⚠️ {ending}")])

@@ -120,8 +120,8 @@ async def _a_build_fails(story: Story) -> None:
         "b1709b17",
         "Make login <stricter>",
         "on hold",
-        "40 s preparing",
-        "4 min building",
+        "40s preparing",
+        "4m building",
     ):
         story.check(part in message, f"the failure is told without {part}:\n{message}")
 
@@ -131,7 +131,7 @@ async def _the_log(story: Story) -> None:
     post = await story.wait_for_notification("#1 failed")
     story.pass_time(seconds=15)
     await story.wait_for_edit(post, "Failed in `gradle-unit-test@1.0.7`")
-    await story.users.click("ben", post, "Log")
+    await story.users.click("ben", post, "View log")
     log = await story.wait_for_notification("118 tests completed, 1 failed", viewer="ben", after=post)
     story.check(log.only_for == "U0BEN", "the log was shown to everybody")
     story.check("\x1b" not in story.slack.message_text(log), "colours were left in the log")
@@ -149,8 +149,8 @@ async def _abort_with_a_reason(story: Story) -> None:
     await story.users.command("ben", "builds", "/bitrise trigger android branch:develop")
     await story.wait_for_notification("ben started Sample Android #2")
     card = await story.send_command("ben", "/bitrise build android #2", "Sample Android #2")
-    await story.users.click("ben", card, "Abort")
-    await story.slack.wait_for_modal("ben", "stops at once")
+    await story.users.click("ben", card, "Abort…")
+    await story.slack.wait_for_modal("ben", "at once and posts your name")
     await story.users.submit(
         "ben",
         {"suggestion": "Wrong branch or commit", "reason": "meant main", "options": ["No Git status"]},
@@ -171,8 +171,8 @@ async def _an_artifact(story: Story) -> None:
     """A third build succeeds, and Anna downloads an artifact."""
     story.bitrise.start_build(story.bitrise.android)
     story.pass_time(minutes=6)
-    post = await story.wait_for_notification("Sample Android #3 succeeded")
-    await story.users.click("anna", post, "Artifacts")
+    post = await story.wait_for_notification("Sample Android #3 passed")
+    await story.users.click("anna", post, "View artifacts")
     listed = await story.wait_for_notification("sample-android.apk", viewer="anna", after=post)
     await story.users.click("anna", listed, "Get link")
     link_message = await story.wait_for_notification(
@@ -192,9 +192,9 @@ async def _a_crash(story: Story) -> None:
     await story.environment.bot.kill()
     story.pass_time(minutes=5)
     await story.environment.start_bot()
-    await story.wait_for_notification("Sample Android #4 succeeded")
+    await story.wait_for_notification("Sample Android #4 passed")
     await story.send_command("ben", "/bitrise builds android branch:main,develop", "Sample Android #2")
-    times = [post for post in story.slack.posts("builds") if "#4 succeeded" in story.slack.message_text(post)]
+    times = [post for post in story.slack.posts("builds") if "#4 passed" in story.slack.message_text(post)]
     story.check(len(times) == 1, f"the build was told {len(times)} times")
 
 
@@ -204,14 +204,14 @@ async def _a_failure_streak(story: Story) -> None:
     await story.slack.wait_for_post("random", "one card a broken series", seconds=WAIT_SECONDS)
     failing = story.bitrise.start_build(story.bitrise.android, ends_as="error")
     story.pass_time(minutes=7)
-    card = await story.slack.wait_for_post("random", "is broken", seconds=WAIT_SECONDS)
+    card = await story.slack.wait_for_post("random", "is failing", seconds=WAIT_SECONDS)
     await story.users.click("carla", card, "I'm on it")
     await story.wait_for_edit(card, "@carla is on it")
     story.pass_time(seconds=30)
     await story.wait_for_edit(card, "Failed in `gradle-unit-test@1.0.7`")
     story.bitrise.start_build(story.bitrise.android)
     story.pass_time(minutes=7)
-    await story.wait_for_edit(card, "is green again after")
+    await story.wait_for_edit(card, "is fixed after")
     about = f"/bitrise why android #{failing.number - 1}"
     await story.users.command("carla", "random", about)
     await story.slack.wait_for_post("random", "its branch `release/2.1` is not `main`", viewer="carla")

@@ -121,7 +121,7 @@ def confirm(title: str, text: str, yes: str) -> Block:
         "title": plain_text(title, 100),
         "text": plain_text(text, 300),
         "confirm": plain_text(yes, 30),
-        "deny": plain_text("Not now", 30),
+        "deny": plain_text("Cancel", 30),
     }
 
 

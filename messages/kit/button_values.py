@@ -20,10 +20,10 @@ Slug = Annotated[str, StringConstraints(pattern=re.compile(r"^[\w-]{1,64}$"))]
 
 
 class InvalidButtonValue(Exception):
-    """This button is from another version of me. Ask for the message again."""
+    """This button is from another version of Buildbell. Request the message again."""
 
     def __init__(self) -> None:
-        super().__init__("This button is from another version of me. Ask for the message again.")
+        super().__init__("This button is from another version of Buildbell. Request the message again.")
 
 
 class ButtonValue(FrozenModel):

@@ -114,7 +114,7 @@ def beginning_of_code(text: str, most: int) -> str:
 
 def ai_summary(words: str, most: int, *, provider: Provider) -> str:
     """Render the provider's AI summary of a failure, labelled as such, at most `most` long."""
-    head = f"*{provider.label}'s own summary, made by AI*"
+    head = f"*{provider.label}'s AI summary*"
     lines: list[str] = []
     room = most - len(head)
     for line in (part for part in words.split("\n") if part.strip()):
@@ -182,19 +182,19 @@ def clock_time(at: datetime) -> str:
 
 
 def format_duration(span: timedelta) -> str:
-    """Format a duration in its two largest units: `6 min 3 s`.
+    """Format a duration in its two largest units: `6m 3s`, `3 days 2h`.
 
-    Bitrise rounds some times and not others, so a build may seem to end before it was triggered: that is `0 s`.
+    Bitrise rounds some times and not others, so a build may seem to end before it was triggered: that is `0s`.
     """
     seconds = max(round(span.total_seconds()), 0)
     parts = [
-        (seconds // 86400, "d"),
+        (seconds // 86400, " day" if seconds // 86400 == 1 else " days"),
         (seconds // 3600 % 24, "h"),
-        (seconds // 60 % 60, "min"),
+        (seconds // 60 % 60, "m"),
         (seconds % 60, "s"),
     ]
     first = next((index for index, (count, _) in enumerate(parts) if count), len(parts) - 1)
-    return " ".join(f"{count} {unit}" for count, unit in parts[first : first + 2] if count) or "0 s"
+    return " ".join(f"{count}{unit}" for count, unit in parts[first : first + 2] if count) or "0s"
 
 
 def size(number: int) -> str:

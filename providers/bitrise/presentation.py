@@ -17,34 +17,37 @@ def card_buttons(build: Build, app: App) -> list[Block | None]:
     """Return the buttons below a build's card."""
     value = BuildButton.of(build, app).encode()
     return [
-        button("Log", action_ids.BUILD_LOG, value),
-        button("Artifacts", action_ids.BUILD_ARTIFACTS, value),
+        button("View log", action_ids.BUILD_LOG, value),
+        button("View artifacts", action_ids.BUILD_ARTIFACTS, value),
         button("Refresh", action_ids.BUILD_REFRESH, value),
-        None if build.ended else button("Tell me", action_ids.BUILD_TELL_ME, value),
-        button("Compare", action_ids.BUILD_COMPARE, value, label="Compare with the last success")
+        None if build.ended else button("Notify me", action_ids.BUILD_TELL_ME, value),
+        button("Compare", action_ids.BUILD_COMPARE, value, label="Compare with the last passed build")
         if build.state in (BuildState.FAILED, BuildState.ABORTED)
         else None,
         _rebuild_button(build, app, value)
         if build.ended
-        else button("Abort", shared_action_ids.BUILD_ABORT, value, style="danger"),
+        else button("Abort…", shared_action_ids.BUILD_ABORT, value, style="danger"),
     ]
 
 
 def streak_buttons(build: Build, app: App) -> list[Block | None]:
     """Return the buttons below the card of a failure streak; `build` is its last build."""
     value = BuildButton.of(build, app).encode()
-    return [_rebuild_button(build, app, value), button("Log", action_ids.BUILD_LOG, value)]
+    return [_rebuild_button(build, app, value), button("View log", action_ids.BUILD_LOG, value)]
 
 
 def details_button(build: Build, app: App) -> Block:
     """Return the button that shows the card of a build in a list."""
-    label = f"Details of {app.title} {build.label}"
-    return button("Details", shared_action_ids.BUILD_SHOW, BuildButton.of(build, app).encode(), label=label)
+    label = f"View details of {app.title} {build.label}"
+    value = BuildButton.of(build, app).encode()
+    return button("View details", shared_action_ids.BUILD_SHOW, value, label=label)
 
 
 def _rebuild_button(build: Build, app: App, value: str) -> Block:
     question = confirm(
-        "Start it again?", f"A new build of {plain(app.title, 100)} starts as {build.label} did.", "Start it"
+        f"Rebuild {plain(build.label, 50)}?",
+        f"Starts a new build of {plain(app.title, 100)} with the parameters of {build.label}.",
+        "Rebuild",
     )
     return button("Rebuild", action_ids.BUILD_REBUILD, value, confirm=question)
 
@@ -58,11 +61,11 @@ PRESENTATION = ProviderPresentation(
     subscribe_example="subscribe by:@me -by:bot target:main",
     token_label="Personal access token",  # noqa: S106 - a label
     token_instructions=(  # noqa: S106 - a text
-        "Make a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
-        " I see and do with it what you may see and do there, and Bitrise shows your name with what you change."
+        "Create a *personal access token* at Bitrise (_Account settings → Security_) and paste it here."
+        " With it, Buildbell can see and do what you can there, and Bitrise shows your name with what you change."
     ),
     token_placeholder="bitpat_…",  # noqa: S106 - a placeholder
-    first_command="`/bitrise status` to see what runs",
+    first_command="`/bitrise status` to see what is running",
     card_buttons=card_buttons,
     streak_buttons=streak_buttons,
     details_button=details_button,

@@ -46,7 +46,7 @@ async def _start(inputs: Inputs, execution: str, context: RequestContext) -> Out
         environments=tuple(_parse_variables(str(inputs.get("variables") or ""))),
     )
     if not command.names_something:
-        raise UserError("Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+        raise UserError("Choose what to build: a branch, tag, commit, workflow or pipeline.")
     await _check_may_act(context)
     app = await find_app(context, _read_text(inputs, "app") or "", BITRISE)
     result = await run.run_action(
@@ -90,9 +90,8 @@ async def _find_build(inputs: Inputs, context: RequestContext) -> tuple[App, Bui
     text = _read_text(inputs, "build") or ""
     ref: BuildRef | None = parse_build_ref(text)
     if ref is None:
-        raise UserError(
-            f"{redact(text)[:60] or 'Nothing'} is no build: give its number, its slug or a link to it."
-        )
+        what = f"{redact(text)[:60]} isn't a valid build." if text else "Which build?"
+        raise UserError(f"{what} Give its number, slug or link.")
     return await find_build(context, _read_text(inputs, "app"), ref, BITRISE)
 
 
@@ -100,7 +99,7 @@ def _parse_variables(text: str) -> list[tuple[str, str]]:
     variables = []
     for line in (line.strip() for line in text.splitlines()):
         if line and (variable := parse_variable(line)) is None:
-            raise UserError("Write each variable on a line of its own, as NAME=value.")
+            raise UserError("Write one variable per line, as NAME=value.")
         if line and variable is not None:
             variables.append(variable)
     return variables

@@ -56,7 +56,7 @@ class InterruptedWork(BackgroundJob):
         for team, execution, worker in steps:
             if worker in ended:
                 label = self._provider.label
-                message = f"I was stopped in the middle of this step. Look in {label} whether it was done."
+                message = f"Buildbell was stopped during this step. Check in {label} whether it was done."
                 await self._storage.workflow_steps.conclude(team, execution, Outcome(error=message))
         return None if self._storage.database.session_locks.is_alone else CHECK_SECONDS
 

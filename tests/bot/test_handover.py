@@ -63,9 +63,9 @@ async def find_polling_bot(harness: ManyBots) -> ManagedBot:
 def succeeded(harness: ManyBots, channel: str) -> list[str]:
     """Return the numbers of the builds in the channel's messages."""
     lines = [
-        harness.message_text(post).split("\n")[0] for post in harness.messages_with(" succeeded", channel)
+        harness.message_text(post).split("\n")[0] for post in harness.messages_with(" passed", channel)
     ]
-    return [line.split("#")[1].removesuffix(" succeeded") for line in lines]
+    return [line.split("#")[1].removesuffix(" passed") for line in lines]
 
 
 async def test_each_channel_is_free_as_soon_as_the_call_in_it_has_ended(harness: ManyBots) -> None:
@@ -96,7 +96,7 @@ async def test_another_bot_polls_at_once(harness: ManyBots) -> None:
         await poll_now(harness)
         finish_build(harness)
         await harness.stop(await find_polling_bot(harness))
-        await harness.wait_for_message(f"#{number} succeeded", person=None)
+        await harness.wait_for_message(f"#{number} passed", person=None)
 
 
 async def test_a_bot_that_stops_right_after_its_start_ends(tmp_path: Path, postgres: PostgresServer) -> None:

@@ -263,4 +263,4 @@ async def test_a_bot_that_stops_accepts_no_more_requests(tmp_path: Path) -> None
             assert accepted < 20
         post.released.set()
         await harness.stop_bot()
-        await harness.wait_for_message("#1 succeeded", person=None)
+        await harness.wait_for_message("#1 passed", person=None)

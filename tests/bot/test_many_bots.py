@@ -23,8 +23,8 @@ async def harness(tmp_path: Path, postgres: PostgresServer) -> AsyncIterator[Man
 
 def succeeded(harness: ManyBots) -> list[str]:
     """Return the numbers of the builds in the channel's messages."""
-    lines = [harness.message_text(post).split("\n")[0] for post in harness.messages_with(" succeeded")]
-    return [line.split("#")[1].removesuffix(" succeeded") for line in lines]
+    lines = [harness.message_text(post).split("\n")[0] for post in harness.messages_with(" passed")]
+    return [line.split("#")[1].removesuffix(" passed") for line in lines]
 
 
 async def test_a_channel_gets_each_message_once_and_in_order_although_slack_is_slow(
@@ -36,7 +36,7 @@ async def test_a_channel_gets_each_message_once_and_in_order_although_slack_is_s
         build = harness.bitrise.start_build(harness.bitrise.android)
         harness.bitrise.finish(build, "success")
         await asyncio.sleep(0.2)
-    await harness.wait_for_message("#6 succeeded", person=None)
+    await harness.wait_for_message("#6 passed", person=None)
     assert succeeded(harness) == ["1", "2", "3", "4", "5", "6"]
 
 
@@ -55,7 +55,7 @@ async def test_a_killed_bots_channel_is_taken_over_and_its_message_posted_once(
     await harness.kill(holder)
     if arrives:
         fault.released.set()
-    await harness.wait_for_message("#2 succeeded", person=None)
+    await harness.wait_for_message("#2 passed", person=None)
     assert succeeded(harness) == ["1", "2"]
     fault.released.set()
 
@@ -64,9 +64,9 @@ async def test_a_bot_that_stops_leaves_its_channels_to_the_others(harness: ManyB
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
     for number in (1, 2):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "success")
-        await harness.wait_for_message(f"#{number} succeeded", person=None)
+        await harness.wait_for_message(f"#{number} passed", person=None)
         if number == 1:
             await harness.stop(harness.bots[0])
     assert succeeded(harness) == ["1", "2"]
     await harness.start_bot()
-    await harness.ask("/bitrise list", "Sample Android #2 succeeded")
+    await harness.ask("/bitrise list", "Sample Android #2 passed")

@@ -64,7 +64,7 @@ async def test_when_the_bot_that_polls_is_killed_another_one_polls(harness: Many
         await let_poll(harness, polling)
         await harness.kill(polling)
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "success")
-        await harness.wait_for_message(f"#{number} succeeded", person=None)
-    assert len(harness.messages_with("succeeded")) == 2
+        await harness.wait_for_message(f"#{number} passed", person=None)
+    assert len(harness.messages_with("passed")) == 2
     [left] = harness.bots
     await harness.wait_until(lambda: poller_of(left).failures == 0)

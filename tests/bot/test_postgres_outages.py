@@ -83,7 +83,7 @@ async def test_an_outage_is_explained_and_everything_is_notified_once_afterwards
         server.start()
         details = await wait_until_ready(harness, ready=True)
         assert details["database"] is True
-        await harness.wait_for_message("#1 succeeded", person=None)
+        await harness.wait_for_message("#1 passed", person=None)
         await harness.wait_until(lambda: AWAY not in str(harness.slack.workspace.homes))
         await harness.ask("/bitrise subscribe ios", "subscribed this channel")
     events = [entry["event"] for entry in logs if entry["log_level"] in ("warning", "error")]
@@ -92,7 +92,7 @@ async def test_an_outage_is_explained_and_everything_is_notified_once_afterwards
     assert events == ["database.unavailable", "database.available"]
     assert not [entry for entry in logs if "exc_info" in entry]
     await harness.wait_for_poll()
-    assert len(harness.messages_with("#1 succeeded")) == 1
+    assert len(harness.messages_with("#1 passed")) == 1
     assert len(harness.bitrise.state.builds) == 1
 
 
@@ -107,10 +107,10 @@ async def test_connections_that_are_ended_again_and_again_lose_and_double_nothin
             harness.bitrise.finish(build, "success")
             await asyncio.sleep(0)
             server.end_connections(harness.database_url)
-            await harness.wait_for_message(f"#{number} succeeded", person=None)
+            await harness.wait_for_message(f"#{number} passed", person=None)
     assert not [entry for entry in logs if "exc_info" in entry]
     await harness.wait_for_poll()
-    assert [len(harness.messages_with(f"#{number} succeeded")) for number in range(1, 6)] == [1] * 5
+    assert [len(harness.messages_with(f"#{number} passed")) for number in range(1, 6)] == [1] * 5
 
 
 async def test_an_answer_of_slack_is_stored_once_the_database_is_back(
@@ -129,7 +129,7 @@ async def test_an_answer_of_slack_is_stored_once_the_database_is_back(
     assert age
     server.kill()
     held.released.set()
-    await harness.wait_for_message("#1 succeeded", person=None, channel="random")
+    await harness.wait_for_message("#1 passed", person=None, channel="random")
     await wait_until_ready(harness, ready=False)
     assert [value(f"buildbell_{name}") for name in ("ready", "database_available", "outbox_depth")] == [
         0,
@@ -146,7 +146,7 @@ async def test_an_answer_of_slack_is_stored_once_the_database_is_back(
         0,
         0,
     ]
-    assert len(harness.messages_with("#1 succeeded", channel="random")) == 1
+    assert len(harness.messages_with("#1 passed", channel="random")) == 1
 
 
 async def test_the_result_of_an_action_needs_no_database_and_a_started_run_is_followed_once_it_is_back(
@@ -208,5 +208,5 @@ async def test_a_bot_of_many_workspaces_answers_in_time_although_it_can_not_look
                 while (answer := await harness.users.command("anna", "builds", "/bitrise help")) is not None:
                     if answer.body.get("text") != AWAY:
                         break
-            await harness.wait_for_message("What you can type")
+            await harness.wait_for_message("Commands")
     assert not [entry for entry in logs if "exc_info" in entry]

@@ -48,7 +48,7 @@ async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: P
 
         await harness.ask("/bitrise subscribe android", "subscribed this channel")
         finish_build(harness)
-        await harness.wait_for_message("#1 succeeded", person=None)
+        await harness.wait_for_message("#1 passed", person=None)
         assert (await readiness(web))["slack"] is True
         for bot, roles in ((poll, ["poll"]), (dispatch, ["dispatch", "jobs"])):
             details = await readiness(bot)
@@ -74,6 +74,6 @@ async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: P
         finish_build(harness)
         await harness.wait_for_values(WAITING, "todo")
         await harness.start_bot(roles="dispatch")
-        await harness.wait_for_message("#2 succeeded", person=None)
-        assert len(harness.messages_with("succeeded")) == 2
+        await harness.wait_for_message("#2 passed", person=None)
+        assert len(harness.messages_with("passed")) == 2
         assert harness.slack.violations == []

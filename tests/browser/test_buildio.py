@@ -65,7 +65,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
     await form.get_by_role("button", name="Deploy", exact=True).click()
     await expect(find_message(page, "@anna deploys orders v2")).to_be_visible()
     await skip(page, 3)
-    await expect(find_message(page, "orders deployment v2 succeeded")).to_contain_text("Fixes the series")
+    await expect(find_message(page, "orders deployment v2 succeeded")).to_contain_text("Fixed after")
 
     await send_message(page, "/buildio ps")
     await (

@@ -59,7 +59,7 @@ async def test_a_failure_streak_is_one_card_that_a_user_claims(
         environment.bitrise.start_running(build)
         await page.get_by_role("button", name="Skip 1 min").click()
         await page.get_by_role("button", name=f"Fail Sample Android #{build.number}").click()
-        card = find_message(page, "is broken")
+        card = find_message(page, "is failing")
         await expect(card).to_contain_text(f"#{build.number}")
         await page.get_by_role("button", name="Skip 1 min").click()
     await expect(card).to_contain_text("Failed in gradle-unit-test@1.0.7")
@@ -69,8 +69,8 @@ async def test_a_failure_streak_is_one_card_that_a_user_claims(
     environment.bitrise.finish(
         environment.bitrise.start_build(environment.bitrise.android, params={"branch": "main"})
     )
-    await expect(find_message(page, "is green again after")).to_contain_text("was on it")
-    await expect(page.get_by_role("article").filter(has_text="is broken")).to_have_count(0)
+    await expect(find_message(page, "is fixed after")).to_contain_text("was on it")
+    await expect(page.get_by_role("article").filter(has_text="is failing")).to_have_count(0)
 
 
 async def test_a_preview_shows_past_notifications(page: Page, screenshot: Picture) -> None:

@@ -59,7 +59,7 @@ def add_owed_notifications(path: Path, channels: list[str]) -> list[str]:
                 " WHERE build_slug LIKE 'moved-%' ORDER BY number",
                 [subscription, channel],
             )
-    return [f"{title} #{5000 + number} succeeded" for number in range(1, BUILDS + 1)]
+    return [f"{title} #{5000 + number} passed" for number in range(1, BUILDS + 1)]
 
 
 def move_and_kill(path: Path, url: str, *, after_steps: int, after_seconds: float) -> None:

@@ -278,7 +278,7 @@ async def test_undelivered_messages_are_posted_once_and_none_twice(harness: Reco
         assert not [
             harness.message_text(post)
             for post in added
-            if "ended while I could not tell you" in harness.message_text(post)
+            if "Delayed notifications" in harness.message_text(post)
         ]
 
 
@@ -294,7 +294,7 @@ async def test_the_next_builds_are_notified_in_the_style_of_each_subscription(
     ]
     for build in [build for build in bitrise.state.builds if build.app is bitrise.ios and build.number == 13]:
         bitrise.finish(build)
-    await harness.wait_until(lambda: "Sample iOS #13 succeeded" in harness.message_text(live_message))
+    await harness.wait_until(lambda: "Sample iOS #13 passed" in harness.message_text(live_message))
     await harness.wait_until(lambda: waiting_step.status == "completed")
     assert waiting_step.outputs is not None
     assert waiting_step.outputs["result"] == "succeeded"
@@ -308,7 +308,7 @@ async def test_the_next_builds_are_notified_in_the_style_of_each_subscription(
     fixed = bitrise.start_build(bitrise.web, params={"branch": "develop"})
     bitrise.finish(fixed)
     card = await harness.wait_for_message("Web Shop on `develop`, workflow `test`", person=None)
-    await harness.wait_until(lambda: "is green again" in harness.message_text(card))
+    await harness.wait_until(lambda: "is fixed" in harness.message_text(card))
     harness.buildio.deploy(harness.buildio.staging, branch="main")
     harness.buildio.finish(harness.buildio.staging)
     await harness.wait_for_message("shop-staging deployment v3 succeeded", person=None)
@@ -324,11 +324,11 @@ async def test_scheduled_work_happens_at_its_time(tmp_path: Path) -> None:
         await wait_for_outbox(harness)
         card = await harness.wait_for_message("Web Shop on `main`, workflow `test`", person=None)
         assert "Snoozed until" in harness.message_text(card)
-        assert "2 builds have failed" not in harness.message_text(card)
+        assert "2 builds failed" not in harness.message_text(card)
         await harness.stop_bot()
         harness.clock.skip(timedelta(hours=5))
         await harness.start_bot()
-        await harness.wait_until(lambda: "2 builds have failed" in harness.message_text(card))
+        await harness.wait_until(lambda: "2 builds failed" in harness.message_text(card))
         assert "Snoozed until" not in harness.message_text(card)
         pending = await harness.wait_for_message(
             "ben wants to restart web.1 of shop", person=None, channel="random"
@@ -358,7 +358,7 @@ async def test_an_oauth_account_is_refreshed(harness: RecordedHarness) -> None:
 
 
 async def test_preferences_are_kept(harness: RecordedHarness) -> None:
-    await harness.ask("/bitrise build #1", "Sample Android #1 succeeded")  # the channel's own app
+    await harness.ask("/bitrise build #1", "Sample Android #1 passed")  # the channel's own app
     await harness.ask("/bitrise me", "The builds of `anna-berg` are yours")
     linked = await harness.ask("/buildio link", "shop-staging")
     assert "branch `main` or `release/*`" in harness.message_text(linked)
@@ -391,7 +391,9 @@ async def test_pending_actions_are_refused_with_an_explanation_and_can_be_reques
     harness.buildio.requests.clear()
     for post in pending:
         for button in ("proposal_agree", "proposal_decline"):
-            await harness.press(post, button, "This was asked for before I was updated. Ask for it again.")
+            await harness.press(
+                post, button, "This was requested before Buildbell was updated. Request it again."
+            )
     assert len(harness.bitrise.state.builds) == started
     assert [request for request in harness.buildio.requests if request.method != "GET"] == []
     await harness.ask("/buildio restart shop web.1", "", person="ben", channel="random")
@@ -429,14 +431,14 @@ EXPECTED_TEXTS: dict[str, str] = {
     "account_connect": "Your Build.io account",
     "build_log": "Log of Sample Android #1",
     "build_artifacts": "left 2 artifacts behind",
-    "build_rebuild": "with `primary`, as Sample Android #1 was",
-    "build_compare": "has succeeded before it",
+    "build_rebuild": "with `primary`, a rebuild of Sample Android #1",
+    "build_compare": "that passed was found",
     "build_show": "Sample Android #8 is",
     "build_tell_me": "direct message when Sample iOS #13 ends",
     "builds_next": "Sample iOS: all builds",
     "card_claim": "@anna is on it",
     "card_snooze": "by @anna",
-    "pipeline_failed_rebuild": "started what had not succeeded of Sample Android release-train #5",
+    "pipeline_failed_rebuild": "rebuilt the failed workflows of Sample Android release-train #5",
     "pipeline_whole_rebuild": "release-train #5",
     "pipeline_show": "Sample Android release-train #",
     "request_approve": "approved the build of pull request #41",
@@ -590,7 +592,7 @@ async def press_recorded(harness: RecordedHarness, button: Button) -> str:
     assert delivered is not None, f"{button.name} was not acknowledged"
     expected = EXPECTED_TEXTS.get(button.name, "")
     if button.name in DECISION_BUTTONS:
-        expected = "asked for before I was updated"
+        expected = "requested before Buildbell was updated"
 
     def new_text() -> str:
         after = visible_texts(harness, button.person)
@@ -629,8 +631,8 @@ async def test_every_button_still_works(
             harness.message_text(post) for post in posts if harness.message_text(post).startswith("⚠️")
         }
         assert warnings == {
-            "⚠️ release-train #5 still runs; abort it first, or wait for its end.",
-            "⚠️ This was asked for before I was updated. Ask for it again.",
+            "⚠️ release-train #5 is still running. Abort it first, or wait until it finishes.",
+            "⚠️ This was requested before Buildbell was updated. Request it again.",
         }
     output = capfd.readouterr()
     assert "answer.broken" not in output.out + output.err + caplog.text

@@ -14,13 +14,13 @@ from sandbox.slack.models import Post
 from sandbox.slack.server import SlackSimulator
 
 RESULTS = {
-    "success": "succeeded",
+    "success": "passed",
     "error": "failed",
     "aborted": "was aborted",
-    "aborted-with-success": "was aborted, counted as a success",
+    "aborted-with-success": "was aborted (counted as success)",
 }
 _NOTIFICATION = re.compile(
-    r"(Sample Android|Sample iOS|Web Shop) (#\d+) (succeeded|failed|was aborted(?:, counted as a success)?)"
+    r"(Sample Android|Sample iOS|Web Shop) (#\d+) (passed|failed|was aborted(?: \(counted as success\))?)"
 )
 _DEPLOYMENT = re.compile(r"([\w-]+) (deployment v\d+) (succeeded|failed|ended)")
 
@@ -91,8 +91,8 @@ def compare_pipelines(
     texts = [slack.message_text(post) for post in slack.posts(channel)]
     for pipeline in pipelines:
         name = f"{pipeline.app.title} {pipeline.name} #{pipeline.number}"
-        cards = [text for text in texts if re.search(rf"{name} (?:is|succeeded|failed)", text)]
-        result = {"succeeded": "succeeded", "failed": "failed"}[pipeline.status]
+        cards = [text for text in texts if re.search(rf"{name} (?:is|passed|failed)", text)]
+        result = {"succeeded": "passed", "failed": "failed"}[pipeline.status]
         build_messages = {
             build.number: sum(f"Pipes #{build.number} " in text for text in texts)
             for build in pipeline.builds.values()

@@ -101,7 +101,7 @@ class SentCommands:
             for command in self.sent
             for build in self.builds_of(command)
             for post in self._messages_about(command, build)
-            if "succeeded" not in self._text(post)
+            if "passed" not in self._text(post)
         ]
 
     def compare(self, is_killed: Callable[[int, int], bool]) -> CommandReport:
@@ -145,7 +145,7 @@ class SentCommands:
         report.problems += [
             f"#{command.branch} does not show the end of its build: {self._text(post)[:200]}"
             for post in messages
-            if "succeeded" not in self._text(post)
+            if "passed" not in self._text(post)
         ]
 
     def _replies(self, command: SentCommand) -> list[Post]:

@@ -70,7 +70,7 @@ class FuzzHarness:
         await self._reconnect_accounts()
         if not await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL"):
             await harness.ask("/bitrise subscribe android", "subscribed")
-        await harness.ask("/bitrise help", "What you can type")
+        await harness.ask("/bitrise help", "Commands")
         await harness.ask("/bitrise status android", "Sample Android")
         await harness.ask("/buildio app shop", "shop")
 

@@ -31,7 +31,7 @@ _LAST_ACTIONS = (
     bitrise_action_ids.REQUEST_DECLINE,
 )
 _FORM_VALUES: Mapping[str, Mapping[str, Any]] = {
-    bitrise_action_ids.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known to fail"},
+    bitrise_action_ids.ABORT_MODAL: {"reason": "not needed", "suggestion": "Known failure"},
     bitrise_action_ids.START_MODAL: {
         "tag": "v1",
         "commit": "c0ffee",
@@ -163,7 +163,7 @@ class ScenarioPlayer:
         for number in (12, 13):
             bitrise.add_build_request(bitrise.android, number)
         await self.harness.wait_for_message("waits for somebody's approval", person=None)
-        await self.harness.wait_for_message("Broke with #2", person=None)
+        await self.harness.wait_for_message("Failing since #2", person=None)
 
     async def _prepare_buildio(self) -> None:
         harness, buildio = self.harness, self.harness.buildio
@@ -190,7 +190,7 @@ class ScenarioPlayer:
         build = bitrise.start_build(bitrise.android, params={"commit_hash": COMMIT})
         bitrise.finish(build, "success")
         await self._type(f"build android #{build.number}")
-        return await self.harness.wait_for_message(f"Sample Android #{build.number} succeeded", after=before)
+        return await self.harness.wait_for_message(f"Sample Android #{build.number} passed", after=before)
 
     async def _type(
         self, text: str, command: str = "/bitrise", *, user: str = "anna", channel: str = "builds"

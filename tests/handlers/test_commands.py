@@ -32,11 +32,9 @@ async def test_a_running_build_shows_its_progress_by_similar_builds(harness: Bot
     running = harness.bitrise.start_build(harness.bitrise.android, at=now - timedelta(minutes=3, seconds=5))
     running.started_at = running.prepared_at = running.triggered_at
 
-    card = harness.message_text(
-        await harness.ask("/bitrise build android #3", "running for 3 of about 8 min")
-    )
+    card = harness.message_text(await harness.ask("/bitrise build android #3", "running for 3m"))
     assert "▰▰▰▱" in card
-    await harness.ask("/bitrise status android", "running for 3 of about 8 min")
+    await harness.ask("/bitrise status android", "running for 3m")
 
     # The same for a polled app in a live message, from the recorded builds without calling Bitrise.
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
@@ -45,7 +43,7 @@ async def test_a_running_build_shows_its_progress_by_similar_builds(harness: Bot
     text = harness.message_text(
         await harness.wait_for_message("Sample Android #4 is running since", person=None)
     )
-    assert "running for 0 of about 8 min, as of" in text
+    assert "running for 0s, usually takes 8m, as of" in text
 
 
 async def test_an_app_is_found_by_slug_title_repository_or_prefix(
@@ -85,12 +83,12 @@ async def test_builds_are_listed_with_filters_and_a_next_page(harness: BotHarnes
 
     first = await harness.ask("/bitrise builds android branch:main", "on branch main")
     text = harness.message_text(first)
-    assert text.count("[Details]") == 10
+    assert text.count("[View details]") == 10
     assert "#24 " in text
     assert "#23 " not in text
-    second = await harness.press(first, "Older builds", "on branch main")
+    second = await harness.press(first, "Show older builds", "on branch main")
     assert "#4 " in harness.message_text(second)
-    assert "[Older builds]" not in harness.message_text(second)
+    assert "[Show older builds]" not in harness.message_text(second)
     failed = harness.message_text(await harness.ask("/bitrise builds android status:failed", "failed builds"))
     assert failed.count("failed ·") == 5
 
@@ -149,21 +147,21 @@ async def test_a_card_refreshes_in_its_place(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "is running")
-    assert "[Abort]" in harness.message_text(card)
+    assert "[Abort…]" in harness.message_text(card)
     harness.bitrise.finish(build)
 
     await harness.users.click("anna", card, "Refresh")
 
-    await harness.wait_for_message("Sample Android #1 succeeded")
+    await harness.wait_for_message("Sample Android #1 passed")
     assert "[Rebuild]" in harness.message_text(card)
-    assert "[Abort]" not in harness.message_text(card)
+    assert "[Abort…]" not in harness.message_text(card)
 
 
 async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) -> None:
     await harness.ask("/bitrise apps", "3 apps")
     await harness.ask("/bitrise whoami", "own token (api-demo)")
     await harness.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
-    await harness.ask("/bitrise", "What you can type")
+    await harness.ask("/bitrise", "Commands")
     await harness.ask("/bitrise help log", "for your eyes only")
     await harness.ask("/bitrise subscriptions", "told of nothing yet")
 
@@ -218,7 +216,7 @@ async def test_an_event_that_comes_twice_is_answered_once(harness: BotHarness) -
     for _ in range(3):
         harness.slack.delivery.event(event)
     await harness.wait_for_message("told of nothing yet")
-    await harness.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "Commands")
     assert len(harness.messages_with("told of nothing yet")) == 1
 
 
@@ -239,13 +237,13 @@ async def test_a_tester_token_may_not_read_logs(tmp_path: Path) -> None:
 
 async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, http=True) as harness:
-        card = await harness.ask("/bitrise help", "What you can type")
+        card = await harness.ask("/bitrise help", "Commands")
         assert card.only_for == "U0ANNA"
         build = harness.bitrise.start_build(harness.bitrise.android)
         harness.bitrise.start_running(build)
         card = await harness.ask("/bitrise build android #1", "is running")
-        await harness.users.click("anna", card, "Abort")
-        await harness.slack.wait_for_modal("anna", "stops at once")
+        await harness.users.click("anna", card, "Abort…")
+        await harness.slack.wait_for_modal("anna", "at once and posts your name")
         await harness.users.submit("anna", {"reason": "over HTTP"})
         await harness.wait_for_message("aborted Sample Android #1: over HTTP")
         harness.users.say("anna", "D0ANNA", "whoami")

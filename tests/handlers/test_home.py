@@ -93,11 +93,11 @@ async def test_home_shows_a_running_build_and_aborts_it(harness: BotHarness) -> 
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     harness.users.open_home("anna")
-    await shows(harness, "Sample Android #1 is running", "[Abort]")
-    await harness.users.set_value("anna", "Abort")
-    await harness.slack.wait_for_modal("anna", "stops at once")
+    await shows(harness, "Sample Android #1 is running", "[Abort…]")
+    await harness.users.set_value("anna", "Abort…")
+    await harness.slack.wait_for_modal("anna", "at once and posts your name")
     await harness.users.submit("anna", {"reason": "not needed"})
-    await shows(harness, "Nothing is running", without="[Abort]")
+    await shows(harness, "Nothing is running", without="[Abort…]")
     await harness.wait_for_message("anna aborted Sample Android #1: not needed", channel="D0ANNA")
 
 
@@ -209,7 +209,7 @@ async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> Non
         await harness.ask("/bitrise subscribe android style:thread", "subscribed")
         for _ in range(30):
             harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-        await harness.wait_for_message("Sample Android #30 succeeded", person=None)
+        await harness.wait_for_message("Sample Android #30 passed", person=None)
         await shows(harness, "Nothing is running")
         methods = [request.title for request in harness.slack.request_log.entries]
         assert methods.count("views.publish") < 12
@@ -264,7 +264,7 @@ async def test_an_unchanged_home_is_not_published_again(harness: BotHarness) -> 
 
     before = reads()
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
-    await harness.wait_for_message("Web Shop #1 succeeded", person=None)
+    await harness.wait_for_message("Web Shop #1 passed", person=None)
     await harness.wait_until(lambda: reads() > before)
     await harness.wait_for_poll()
     assert [request.title for request in harness.slack.request_log.entries].count("views.publish") == 1

@@ -83,7 +83,7 @@ async def test_uninstalling_deletes_a_workspace_from_every_table_and_no_other(
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
     for workspace in (harness, harness.twin):
-        await workspace.wait_for_message("is broken", person=None)
+        await workspace.wait_for_message("is failing", person=None)
     await harness.wait_until(
         lambda: {"notifications"} <= set(harness.count_rows_with(TEAM)) & set(harness.count_rows_with(TWIN))
     )
@@ -120,7 +120,7 @@ async def test_apps_without_other_subscriptions_are_no_longer_polled(harness: Mu
     assert "watched_apps" not in harness.count_rows_with(harness.bitrise.web.slug)
     assert "watched_apps" in harness.count_rows_with(harness.bitrise.android.slug)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.twin.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.twin.wait_for_message("Sample Android #1 passed", person=None)
 
 
 async def test_slack_is_not_called_for_an_uninstalled_workspace(tmp_path: Path) -> None:
@@ -172,7 +172,7 @@ async def test_a_reinstalled_workspace_starts_empty(harness: MultiWorkspaceHarne
     assert "rule" not in listed
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("succeeded", person=None)
+    await harness.wait_for_message("passed", person=None)
 
 
 async def test_a_revoked_token_beside_a_valid_one_does_not_delete_the_workspace(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ async def test_a_revoked_token_beside_a_valid_one_does_not_delete_the_workspace(
         before = next(reversed(harness.slack.installations.tokens))
         clock.passed += timedelta(hours=11)
         harness.users.say("anna", "D0ANNA", "help")
-        await harness.wait_for_message("What you can type", channel="D0ANNA")
+        await harness.wait_for_message("Commands", channel="D0ANNA")
         # If Slack can't say whether there is another token, nothing is deleted.
         harness.slack.fault("auth.test", "error", words="internal_error")
         assert (await call_web_api(harness.slack, "auth.revoke", token=before))["revoked"] is True
@@ -273,4 +273,4 @@ async def test_uninstalling_an_organisation_deletes_all_its_workspaces(tmp_path:
         assert status == 200
         await east.ask("/bitrise builds", "Which app?")
         west.users.say("anna", "D0ANNA", "help")
-        await west.wait_for_message("What you can type", channel="D0ANNA")
+        await west.wait_for_message("Commands", channel="D0ANNA")

@@ -13,7 +13,7 @@ async def test_a_build_is_found_by_its_number_in_the_selected_app(harness: BotHa
     build = harness.bitrise.start_build(harness.bitrise.ios)
     harness.bitrise.finish(build, "error")
     await harness.users.shortcut("anna", "find_build")
-    await harness.slack.wait_for_modal("anna", "Number, link, or what it is like")
+    await harness.slack.wait_for_modal("anna", "Number, link or filters")
     app = (await harness.users.options("anna", "pick_app", "ios"))[0]
     await harness.users.submit("anna", {"app": app, "words": "#1"})
     opened = await harness.slack.wait_for_modal("anna", "Sample iOS #1 failed")
@@ -30,10 +30,10 @@ async def test_builds_are_found_by_filters_and_open_in_stacked_modals(harness: B
     await harness.users.submit("anna", {"app": app, "words": "status:failed"})
     opened = await harness.slack.wait_for_modal("anna", "failed builds, newest first")
     assert "#1" not in harness.slack.modal_text(opened)
-    await harness.users.set_value("anna", "Details")
-    await harness.slack.wait_for_modal("anna", "[Artifacts]")
+    await harness.users.set_value("anna", "View details")
+    await harness.slack.wait_for_modal("anna", "[View artifacts]")
     # The log replaces the third modal: Slack allows no more than three in a stack.
-    await harness.users.set_value("anna", "Log")
+    await harness.users.set_value("anna", "View log")
     await harness.slack.wait_for_modal("anna", "Log of")
     assert len(harness.slack.workspace.views["U0ANNA"]) == 3
 
@@ -91,8 +91,8 @@ async def test_an_abort_from_a_modal_is_announced_in_the_channel_and_shown_in_th
     await harness.ask("/bitrise use android", "is this channel's app")
     await harness.users.shortcut("anna", "about_build", harness.users.say("ben", "builds", "#1"))
     await harness.slack.wait_for_modal("anna", "is running")
-    await harness.users.set_value("anna", "Abort")
-    await harness.slack.wait_for_modal("anna", "stops at once")
+    await harness.users.set_value("anna", "Abort…")
+    await harness.slack.wait_for_modal("anna", "at once and posts your name")
     await harness.users.submit("anna", {"reason": "not needed"})
     announcement = await harness.wait_for_message("anna aborted Sample Android #1: not needed")
     assert announcement.only_for is None

@@ -47,10 +47,10 @@ def test_a_build_that_was_not_aborted_has_no_abort_text() -> None:
 @pytest.mark.parametrize(
     ("triggered_by", "expected"),
     [
-        ("manual-api-demo", "api-demo (by hand)"),
+        ("manual-api-demo", "api-demo (manually)"),
         ("webhook-github/octo-cat", "octo-cat (github)"),
         ("webhook", "a push or pull request"),
-        ("schedule", "its schedule"),
+        ("schedule", "a schedule"),
         ("curl", "curl"),
         (None, None),
     ],
@@ -72,7 +72,7 @@ def test_a_result_is_shown_in_words_beside_its_symbol(state: BuildState) -> None
 def test_a_running_build_shows_how_long_it_has_been_building() -> None:
     build = make_build(0, BuildState.RUNNING)
     message = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON + timedelta(minutes=5))
-    assert "building for 3 min" in message.blocks[0]["text"]["text"]
+    assert "building for 3m" in message.blocks[0]["text"]["text"]
 
 
 def test_progress_is_shown_against_the_usual_duration_in_words_and_as_a_bar() -> None:
@@ -87,8 +87,8 @@ def test_progress_is_shown_against_the_usual_duration_in_words_and_as_a_bar() ->
     text = message.blocks[0]["text"]["text"]
     assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in text
     as_of = clock_time(NOON + timedelta(minutes=4, seconds=30))
-    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3 of about 7 min, as of {as_of}\n" in text
-    assert f"It is running for 3 of about 7 min, as of {as_of}." in message.text
+    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3m, usually takes 7m, as of {as_of}\n" in text
+    assert f"Running for 3m, usually takes 7m, as of {as_of}." in message.text
     assert "▰" not in message.text
 
 
@@ -101,7 +101,7 @@ def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
         now=late,
         usual_duration=timedelta(minutes=10),
     )
-    assert "running for 30 min, longer than the usual 10 min" in message.text
+    assert "running for 30m, longer than the usual 10m" in message.text
 
 
 def test_the_usual_duration_is_the_median_of_at_least_two_successes() -> None:
@@ -122,7 +122,7 @@ def test_an_ended_build_in_an_unknown_state_offers_no_abort() -> None:
         build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON).blocks
     )
     assert (
-        "ended in a way that I don't know"
+        "finished with an unknown result"
         in build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON).text
     )
 
@@ -132,7 +132,7 @@ def test_the_text_alone_says_everything_that_matters() -> None:
     text = build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOON).text
     assert text == (
         "sample-apps-android-sdk22 #19 failed on main (primary). Fix login"
-        " Took 1 min on hold, 1 min preparing, 4 min building."
+        " Took 1m on hold, 1m preparing, 4m building."
     )
 
 

@@ -88,7 +88,7 @@ def buttons(message: Message) -> dict[str, dict[str, Any]]:
         (make_deployment(12, BuildState.ABORTED), "shop deployment v12 was canceled on main."),
         (make_dyno(BuildState.FAILED), "shop web.1 crashed."),
         (make_dyno(BuildState.FAILED, said="restarts in a loop"), "shop web.1 restarts in a loop."),
-        (make_dyno(BuildState.SUCCEEDED), "shop web.1 is up again."),
+        (make_dyno(BuildState.SUCCEEDED), "shop web.1 recovered."),
     ],
 )
 def test_each_kind_of_run_is_described_in_its_own_words(build: Build, expected: str) -> None:
@@ -96,8 +96,8 @@ def test_each_kind_of_run_is_described_in_its_own_words(build: Build, expected: 
 
 
 def test_a_deployment_has_one_duration_and_a_recovered_dyno_its_downtime() -> None:
-    assert build_text.duration_texts(make_deployment(1, BuildState.SUCCEEDED)) == ["6 min in all"]
-    assert build_text.duration_texts(make_dyno(BuildState.SUCCEEDED)) == ["6 min down"]
+    assert build_text.duration_texts(make_deployment(1, BuildState.SUCCEEDED)) == ["6m in total"]
+    assert build_text.duration_texts(make_dyno(BuildState.SUCCEEDED)) == ["6m down"]
     assert build_text.duration_texts(make_dyno(BuildState.FAILED)) == []
 
 
@@ -140,7 +140,7 @@ def test_a_running_deployment_is_shown_against_the_usual_duration() -> None:
         now=NOON + timedelta(minutes=16),
         usual_duration=timedelta(minutes=7),
     )
-    assert "running for 3 of about 7 min" in message_text(card)
+    assert "running for 3m, usually takes 7m" in message_text(card)
     assert "Deploy again…" not in buttons(card)
 
 
@@ -152,18 +152,18 @@ def test_a_streak_of_deployments_has_a_card_from_broken_to_fixed() -> None:
         CardState(),
         now=NOON,
     )
-    assert "Deploying *shop* from `main` *is broken*" in message_text(card)
-    assert "2 deployments have failed in a row" in message_text(card)
+    assert "Deploying *shop* from `main` *is failing*" in message_text(card)
+    assert "2 deployments failed in a row" in message_text(card)
     assert "v2" in message_text(card)
     assert {"I'm on it", "Snooze 4 hours", "Deploy again…"} <= buttons(card).keys()
-    assert not {"Rebuild", "Log"} & buttons(card).keys()
+    assert not {"Rebuild", "View log"} & buttons(card).keys()
     fixed = make_deployment(4, BuildState.SUCCEEDED)
     card = notifications.streak_card(
         [NotificationContent(fixed, SHOP, AT_BUILDIO, streak=streak_state(*builds, fixed))],
         CardState(),
         now=NOON,
     )
-    assert "is green again" in message_text(card)
+    assert "is fixed" in message_text(card)
     assert "2 deployments failed before" in message_text(card)
 
 
@@ -172,11 +172,11 @@ def test_the_card_of_a_dyno_shows_that_it_is_down_until_it_is_up() -> None:
     card = notifications.streak_card(
         [NotificationContent(down, SHOP, AT_BUILDIO, streak=streak_state(down))], CardState(), now=NOON
     )
-    assert "*shop* `web.1` *is down*\nIt went down once since" in message_text(card)
+    assert "*shop* `web.1` *is down*\nWent down once since" in message_text(card)
     card = notifications.streak_card(
         [NotificationContent(up, SHOP, AT_BUILDIO, streak=streak_state(down, up))], CardState(), now=NOON
     )
-    assert message_text(card) == "🟢 *shop* `web.1` *is up again* after 8 min"
+    assert message_text(card) == "🟢 *shop* `web.1` *recovered* after 8m"
 
 
 def test_runs_in_a_digest_are_counted_by_kind() -> None:
@@ -186,8 +186,8 @@ def test_runs_in_a_digest_are_counted_by_kind() -> None:
         make_deployment(2, BuildState.FAILED),
         make_dyno(BuildState.FAILED),
     ]
-    assert build_text.count_runs(builds) == "one build, 2 deployments and one dyno"
-    assert build_text.count_runs(builds[:1]) == "one build"
+    assert build_text.count_runs(builds) == "1 build, 2 deployments and 1 dyno"
+    assert build_text.count_runs(builds[:1]) == "1 build"
     assert build_text.run_kinds(builds[1:]) == "deployments and dynos"
 
 

@@ -466,13 +466,14 @@ def test_markup_is_not_cut_in_half(text: str, most: int, shown: str) -> None:
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [
-        (-0.6, "0 s"),
-        (0, "0 s"),
-        (59.6, "1 min"),
-        (61, "1 min 1 s"),
-        (3600, "1 h"),
-        (3725, "1 h 2 min"),
-        (90_000, "1 d 1 h"),
+        (-0.6, "0s"),
+        (0, "0s"),
+        (59.6, "1m"),
+        (61, "1m 1s"),
+        (3600, "1h"),
+        (3725, "1h 2m"),
+        (90_000, "1 day 1h"),
+        (259_200, "3 days"),
     ],
 )
 def test_durations_in_words(seconds: float, words: str) -> None:

@@ -48,12 +48,12 @@ def option_texts(groups: list[Any]) -> dict[str, list[str]]:
 
 
 async def test_help_shows_only_the_commands_of_its_provider(harness: BotHarness) -> None:
-    reply = await harness.ask("/buildio help", "What you can type")
+    reply = await harness.ask("/buildio help", "Commands")
     assert "/buildio deploy" in harness.message_text(reply)
     assert "/bitrise" not in harness.message_text(reply)
-    reply = await harness.ask("/bitrise help", "What you can type")
+    reply = await harness.ask("/bitrise help", "Commands")
     assert "/buildio" not in harness.message_text(reply)
-    await harness.ask("/buildio", "What you can type")
+    await harness.ask("/buildio", "Commands")
     await harness.ask("/buildio help subscribe", "how deployments end and which processes crash")
 
 
@@ -125,7 +125,7 @@ async def test_commands_of_a_provider_without_a_token_name_the_missing_setting(
         for command in ("apps", "subscribe", "connect", "whoami", "use"):
             text = harness.message_text(await harness.ask(f"{provider.command} {command}", expected[0]))
             assert expected[1] in text
-        await harness.ask(f"{provider.command} help", "What you can type")
+        await harness.ask(f"{provider.command} help", "Commands")
         await harness.ask(f"{provider.command} subscriptions", "told of nothing yet")
 
 

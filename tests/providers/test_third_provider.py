@@ -58,7 +58,7 @@ async def test_its_builds_are_told_once_whatever_was_there_before(harness: TinyH
     harness.end(harness.run(), passed=False)
     for _ in range(3):
         await harness.watch.poll_and_deliver()
-    assert harness.watch.first_lines == ["✅ Library #2 succeeded", "❌ Library #3 failed"]
+    assert harness.watch.first_lines == ["✅ Library #2 passed", "❌ Library #3 failed"]
 
 
 async def test_its_cards_lead_to_its_own_page_and_offer_nothing_that_it_can_not_do(
@@ -85,7 +85,7 @@ async def test_its_builds_are_told_after_an_outage_and_a_restart(harness: TinyHa
     harness.service.away = False
     harness.watch.restart()
     await harness.watch.poll_and_deliver()
-    assert harness.watch.first_lines == ["✅ Library #1 succeeded"]
+    assert harness.watch.first_lines == ["✅ Library #1 passed"]
 
 
 async def test_filters_series_and_styles_are_those_of_everybody(harness: TinyHarness) -> None:
@@ -93,7 +93,7 @@ async def test_filters_series_and_styles_are_those_of_everybody(harness: TinyHar
     for passed in (True, False, False, True):
         harness.end(harness.run(), passed=passed)
     await harness.watch.poll_and_deliver()
-    assert harness.watch.first_lines == ["❌ Library #2 failed", "✅ Library #4 succeeded"]
+    assert harness.watch.first_lines == ["❌ Library #2 failed", "✅ Library #4 passed"]
 
 
 async def test_a_series_is_one_card_that_changes(harness: TinyHarness) -> None:
@@ -102,11 +102,11 @@ async def test_a_series_is_one_card_that_changes(harness: TinyHarness) -> None:
         harness.end(harness.run(), passed=passed)
         await harness.watch.poll_and_deliver()
     [broken] = harness.watch.first_lines
-    assert broken == "🔴 Library on `main` is broken"
+    assert broken == "🔴 Library on `main` is failing"
     harness.end(harness.run(), passed=True)
     await harness.watch.poll_and_deliver()
     [mended] = harness.watch.first_lines
-    assert mended.startswith("🟢 Library on `main` is green again")
+    assert mended.startswith("🟢 Library on `main` is fixed")
 
 
 def home_of(harness: BotHarness, person: str) -> str:

@@ -77,8 +77,8 @@ async def test_b19_the_approver_sees_everything_that_is_sent(tmp_path: Path) -> 
         await harness.wait_for_message("ben started Sample Android #1", person=None)
         harness.bitrise.start_running(harness.bitrise.state.builds[0])
         card = await harness.ask("/bitrise build android #1", "is running", person="ben")
-        await harness.users.click("ben", card, "Abort")
-        modal = await harness.slack.wait_for_modal("ben", "stops at once")
+        await harness.users.click("ben", card, "Abort…")
+        modal = await harness.slack.wait_for_modal("ben", "at once and posts your name")
         [options] = [block["element"] for block in modal.view["blocks"] if block.get("block_id") == "options"]
         before = harness.last("builds", None)
         options_shown = [option["text"]["text"] for option in options["options"]]
@@ -87,7 +87,7 @@ async def test_b19_the_approver_sees_everything_that_is_sent(tmp_path: Path) -> 
         text = harness.message_text(approval)
         for expected in (
             "just restarting it",
-            "counts as a success: yes",
+            "counts as success: yes",
             "no notifications: yes",
             "no Git status: yes",
         ):

@@ -140,7 +140,7 @@ async def test_f8_erased_people_and_removed_accounts_are_in_no_file_and_no_backu
     assert anna in harness.stored_bytes()
     code, output = await run_operator_command(harness, "erase-user", "T0SANDBOX", "U0ANNA", "--yes")
     assert code == 0, output
-    await harness.ask("/bitrise help", "What you can type", person="ben")  # the bot still responds
+    await harness.ask("/bitrise help", "Commands", person="ben")  # the bot still responds
     backup = harness.folder / "backup.db"
     assert (await run_operator_command(harness, "backup", str(backup)))[0] == 0
     for canary in (anna, ben, b"canary-name", email):

@@ -375,11 +375,11 @@ async def test_buttons_and_links_of_outsiders_show_only_what_the_channel_is_subs
     async with shared_channel_harness(tmp_path, of_another_company) as harness:
         card = await harness.ask("/bitrise build android #1", "Sample Android #1", person="ben")
         await harness.press(card, "Rebuild", "People of other companies", person="ben")
-        await harness.press(card, "Log", "People of other companies", person="ben")
+        await harness.press(card, "View log", "People of other companies", person="ben")
         for _ in range(11):
             harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
         listed = await harness.ask("/bitrise builds android status:failed", "failed builds", person="ben")
-        await harness.press(listed, "Older builds", "failed builds", person="ben")
+        await harness.press(listed, "Show older builds", "failed builds", person="ben")
         hidden_build = f"https://app.bitrise.io/build/{harness.bitrise.state.builds[0].slug}"
         assert harness.bitrise.state.builds[0].app is harness.bitrise.web
         post = harness.users.say("ben", "builds", f"look: {hidden_build}")

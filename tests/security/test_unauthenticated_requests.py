@@ -71,7 +71,7 @@ async def test_a2_a_request_of_slack_is_valid_for_five_minutes_and_once_even_aft
     signature = harness.slack.delivery.sign(body)
     assert [await post(harness, "/slack/events", body, **signature) for _ in range(3)] == [200] * 3
     await harness.wait_until(lambda: bool(harness.bitrise.state.builds))
-    await harness.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "Commands")
     assert len(harness.bitrise.state.builds) == 1
 
     async with forked_environment(manifest()) as environment:
@@ -158,7 +158,7 @@ async def test_a6_a_body_that_is_too_large_or_endless_is_refused_by_its_headers(
         # Only the head is sent, so only the head can have decided.
         response = await send_raw_request(harness, f"POST {path} HTTP/1.1\r\nHost: x\r\n{lines}\r\n".encode())
         assert response.startswith(b"HTTP/1.1 %d " % status), response
-    await harness.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "Commands")
 
 
 async def test_a9_unsigned_bodies_are_not_kept_and_do_not_block_others(harness: BotHarness) -> None:
@@ -175,7 +175,7 @@ async def test_a9_unsigned_bodies_are_not_kept_and_do_not_block_others(harness: 
         async with asyncio.timeout(30):
             with suppress(ConnectionResetError):
                 assert await holding[0][0].read() == b""
-        await harness.ask("/bitrise help", "What you can type")
+        await harness.ask("/bitrise help", "Commands")
     finally:
         for _, writer in holding:
             writer.close()

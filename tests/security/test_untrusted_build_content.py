@@ -58,7 +58,7 @@ async def test_c2_direction_changes_and_invisible_characters_are_not_shown(harne
     harness.bitrise.finish(
         harness.bitrise.start_build(harness.bitrise.android, params={"commit_message": message})
     )
-    notification = await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    notification = await harness.wait_for_message("Sample Android #1 passed", person=None)
     assert not re.search(
         "[\u200b-\u200f\u202a-\u202e\u2060-\u2069]", notification.text + str(notification.blocks)
     )
@@ -170,6 +170,6 @@ async def test_c6_the_parameters_of_a_build_are_not_stored(harness: BotHarness) 
         "commit_message": "bitpat_canary4711canary",
     }
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android, params=params))
-    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.wait_for_message("Sample Android #1 passed", person=None)
     assert secret.encode() not in harness.stored_bytes()
     assert b"bitpat_canary4711canary" not in harness.stored_bytes()

@@ -84,7 +84,7 @@ async def test_b31_the_only_app_of_a_channel_is_shown_only_to_people_with_access
                 text = await command_response(harness, command, person)
                 assert not any(secret in text for secret in SECRETS), (command, person)
         assert "/bitrise connect" in await command_response(harness, "builds")
-    for button in ("Refresh", "Artifacts"):
+    for button in ("Refresh", "View artifacts"):
         refused = await harness.press(card, button, "only what this channel follows", person="carla")
         assert not any(secret in harness.message_text(refused) for secret in SECRETS)
     post = harness.users.say("carla", "builds", link)

@@ -51,7 +51,7 @@ async def test_a10_starting_any_number_of_installations_writes_nothing(tmp_path:
         buildio_client_secret=CLIENT_SECRET,
     ) as harness:
         await harness.install_everywhere()
-        await harness.twin.ask("/bitrise help", "What you can type")
+        await harness.twin.ask("/bitrise help", "Commands")
         states = await harness.rows("SELECT * FROM oauth_states")
         with closing(sqlite3.connect(harness.folder / "buildbell.db")) as other_connection:
 

@@ -47,7 +47,7 @@ async def test_b1_nobody_changes_anything_without_their_own_account(harness: Bot
     card = await harness.ask("/bitrise build android #1", "is running", person="carla")
     for command in ("abort android #1", "trigger android branch:main", "rebuild android #1", "use android"):
         await harness.ask(f"/bitrise {command}", "/bitrise connect", person="carla")
-    await harness.press(card, "Abort", "/bitrise connect", person="carla")
+    await harness.press(card, "Abort…", "/bitrise connect", person="carla")
     assert harness.users.modal("carla") is None
     assert changes_at_bitrise(harness) == []
 
@@ -83,8 +83,8 @@ async def test_b3_a_button_for_an_app_without_access_shows_nothing_of_it(
         harness.bitrise.web, params={"commit_message": "the secret feature"}
     )
     harness.bitrise.finish(hidden_build)
-    card = await harness.ask("/bitrise build android #1", "succeeded", person="ben")
-    for button in ("Log", "Artifacts", "Rebuild"):
+    card = await harness.ask("/bitrise build android #1", "passed", person="ben")
+    for button in ("View log", "View artifacts", "Rebuild"):
         forge(card, button, app=harness.bitrise.web.slug, build=hidden_build.slug)
         await harness.press(card, button, "Bitrise knows no such thing", person="ben")
     seen = " ".join(harness.message_text(post) for post in harness.slack.posts("builds", "ben"))
@@ -98,8 +98,8 @@ async def test_b4_access_is_checked_for_the_build_that_a_modal_names(harness: Bo
     hidden_build = harness.bitrise.start_build(harness.bitrise.web)
     harness.bitrise.start_running(hidden_build)
     card = await harness.ask("/bitrise build android #1", "is running", person="ben")
-    await harness.users.click("ben", card, "Abort")
-    opened = await harness.slack.wait_for_modal("ben", "stops at once")
+    await harness.users.click("ben", card, "Abort…")
+    opened = await harness.slack.wait_for_modal("ben", "at once and posts your name")
     origin = state_in(opened)
     origin["button"] |= {"app": harness.bitrise.web.slug, "build": hidden_build.slug}
     rewrite_state(opened, json.dumps(origin), person="U0BEN")
@@ -182,8 +182,8 @@ async def test_b12_a_response_url_in_a_modals_state_is_not_used(harness: BotHarn
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     async with stub_server(lambda _asked: web.Response()) as attacker:
         card = await harness.ask("/bitrise build android #1", "is running", person="ben")
-        await harness.users.click("ben", card, "Abort")
-        opened = await harness.slack.wait_for_modal("ben", "stops at once")
+        await harness.users.click("ben", card, "Abort…")
+        opened = await harness.slack.wait_for_modal("ben", "at once and posts your name")
         origin = state_in(opened)
         origin["response_url"] = f"{attacker.url.replace('127.0.0.1', 'localhost')}/response"
         rewrite_state(opened, json.dumps(origin), person="U0BEN")
@@ -225,7 +225,7 @@ async def test_b33_many_log_requests_of_one_person_do_not_block_others(harness: 
         await harness.press(other_card, "Send me the file", "I'm still preparing a log for you")
         # Other people are answered, and can request a log too.
         await harness.ask("/bitrise builds android", "Sample Android #2", person="ben")
-        await harness.ask("/bitrise help", "What you can type", person="carla")
+        await harness.ask("/bitrise help", "Commands", person="carla")
     finally:
         for pid in worker_pids:
             os.kill(pid, signal.SIGCONT)

@@ -40,8 +40,8 @@ async def test_a_finished_build_is_notified_once_with_all_details(harness: BotHa
         "01234567 Check <!channel> & more",
         "Started by octo (github)",
         "s on hold",
-        "40 s preparing",
-        "4 min building",
+        "40s preparing",
+        "4m building",
     ):
         assert part in text
     mrkdwn = post.blocks[0]["text"]["text"]
@@ -58,7 +58,7 @@ async def test_an_abort_is_notified_with_its_reason(harness: BotHarness) -> None
     await harness.ask("/bitrise subscribe android", "subscribed")
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.abort(build, username="api-demo", reason="canceled through the API", with_success=True)
-    post = await harness.wait_for_message("was aborted, counted as a success", person=None)
+    post = await harness.wait_for_message("was aborted (counted as success)", person=None)
     assert "Aborted by api-demo: canceled through the API" in harness.message_text(post)
 
 
@@ -100,9 +100,9 @@ async def test_subscribing_twice_makes_one_subscription(harness: BotHarness) -> 
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise subscribe android", "already has this subscription")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#1 succeeded", person=None)
+    await harness.wait_for_message("#1 passed", person=None)
     await harness.ask("/bitrise subscriptions", "1. every build's end")
-    assert len(harness.messages_with("#1 succeeded")) == 1
+    assert len(harness.messages_with("#1 passed")) == 1
 
 
 async def test_each_channel_is_notified_by_its_own_subscription(harness: BotHarness) -> None:
@@ -112,8 +112,8 @@ async def test_each_channel_is_notified_by_its_own_subscription(harness: BotHarn
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.wait_for_message("#2 failed", channel="random")
     await harness.wait_for_message("#2 failed")
-    assert len(harness.messages_with("#1 succeeded")) == 1
-    assert not harness.messages_with("#1 succeeded", "random")
+    assert len(harness.messages_with("#1 passed")) == 1
+    assert not harness.messages_with("#1 passed", "random")
 
 
 async def test_an_archived_channel_stops_its_subscription_with_the_reason(harness: BotHarness) -> None:
@@ -121,7 +121,7 @@ async def test_an_archived_channel_stops_its_subscription_with_the_reason(harnes
     await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
     harness.slack.workspace.find_channel("builds").archived = True
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#1 succeeded", channel="random")
+    await harness.wait_for_message("#1 passed", channel="random")
 
     def has_refusal() -> bool | None:
         # The channel may refuse to be joined before that.
@@ -142,14 +142,14 @@ async def test_a_rate_limit_is_obeyed_and_nothing_is_lost_or_sent_twice(harness:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "ratelimited", times=2, seconds=1)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#1 succeeded", person=None)
+    await harness.wait_for_message("#1 passed", person=None)
     calls = [
         entry
         for entry in harness.slack.request_log.entries
         if entry.title == "chat.postMessage" and entry.status == 429
     ]
     assert len(calls) == 2
-    assert len(harness.messages_with("#1 succeeded")) == 1
+    assert len(harness.messages_with("#1 passed")) == 1
 
 
 async def test_a_lost_response_is_checked_before_anything_is_posted_again(harness: BotHarness) -> None:
@@ -157,10 +157,10 @@ async def test_a_lost_response_is_checked_before_anything_is_posted_again(harnes
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "answer_lost")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#1 succeeded", person=None)
+    await harness.wait_for_message("#1 passed", person=None)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#2 succeeded", person=None)
-    assert len(harness.messages_with("#1 succeeded")) == 1
+    await harness.wait_for_message("#2 passed", person=None)
+    assert len(harness.messages_with("#1 passed")) == 1
     assert [entry for entry in harness.slack.request_log.entries if entry.title == "conversations.history"]
 
 
@@ -169,8 +169,8 @@ async def test_a_message_that_never_arrived_is_posted(harness: BotHarness) -> No
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.fault("chat.postMessage", "dropped")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#1 succeeded", person=None)
-    assert len(harness.messages_with("#1 succeeded")) == 1
+    await harness.wait_for_message("#1 passed", person=None)
+    assert len(harness.messages_with("#1 passed")) == 1
 
 
 async def test_a_temporary_failure_of_bitrise_loses_nothing(harness: BotHarness) -> None:
@@ -178,8 +178,8 @@ async def test_a_temporary_failure_of_bitrise_loses_nothing(harness: BotHarness)
     harness.bitrise.fault("GET /v0.1/builds", "html", times=5)
     for _ in range(3):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#3 succeeded", person=None)
-    assert [len(harness.messages_with(f"#{number} succeeded")) for number in (1, 2, 3)] == [1, 1, 1]
+    await harness.wait_for_message("#3 passed", person=None)
+    assert [len(harness.messages_with(f"#{number} passed")) for number in (1, 2, 3)] == [1, 1, 1]
 
 
 async def test_more_builds_than_a_page_between_two_polls_arrive_as_one_digest(harness: BotHarness) -> None:
@@ -188,10 +188,10 @@ async def test_more_builds_than_a_page_between_two_polls_arrive_as_one_digest(ha
     for _ in range(60):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#60 ", person=None)
-    digests = harness.messages_with("builds ended while I could not tell you")
+    digests = harness.messages_with("Delayed notifications")
     assert digests
     everything = "\n".join(harness.message_text(post) for post in harness.slack.posts("builds"))
-    assert [everything.count(f"Sample Android #{number} succeeded") for number in range(1, 61)] == [1] * 60
+    assert [everything.count(f"Sample Android #{number} passed") for number in range(1, 61)] == [1] * 60
 
 
 async def test_a_server_without_the_list_of_all_builds_is_polled_app_by_app(harness: BotHarness) -> None:
@@ -200,7 +200,7 @@ async def test_a_server_without_the_list_of_all_builds_is_polled_app_by_app(harn
     await harness.ask("/bitrise subscribe ios", "subscribed")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios), "error")
-    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.wait_for_message("Sample Android #1 passed", person=None)
     await harness.wait_for_message("Sample iOS #1 failed", person=None)
 
 
@@ -233,7 +233,7 @@ async def test_a_renamed_channel_keeps_its_subscriptions(harness: BotHarness) ->
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.slack.workspace.find_channel("builds").name = "builds-and-more"
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    await harness.wait_for_message("#1 succeeded", channel="builds-and-more", person=None)
+    await harness.wait_for_message("#1 passed", channel="builds-and-more", person=None)
 
 
 async def test_several_subscriptions_of_one_app_in_one_channel_each_notify_their_own_builds(
@@ -244,7 +244,7 @@ async def test_several_subscriptions_of_one_app_in_one_channel_each_notify_their
     for branch, result in (("main", "success"), ("main", "error"), ("develop", "success")):
         build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": branch})
         harness.bitrise.finish(build, result)  # type: ignore[arg-type]
-    await harness.wait_for_message("#3 succeeded", person=None)
+    await harness.wait_for_message("#3 passed", person=None)
     assert [len(harness.messages_with(f"#{number} ")) for number in (1, 2, 3)] == [0, 1, 1]
 
 

@@ -36,14 +36,14 @@ SUGGESTIONS = (
     PHRASES[NO_CHANGES],
     PHRASES[TIMEOUT],
     "Wrong branch or commit",
-    "Known to fail",
-    "The worker is needed for something else",
+    "Known failure",
+    "Freeing up a machine",
 )
 LONGEST_REASON = 500
 _OPTION_TEXTS = {
-    "with_success": ("Count it as a success", "Git and the statistics see a success instead of a failure"),
-    "skip_notifications": ("No notifications from Bitrise", "Nobody gets an e-mail about it"),
-    "skip_git_status_report": ("No Git status", "The commit or pull request keeps the status that it has"),
+    "with_success": ("Count as success", "Git and statistics show a success instead of a failure"),
+    "skip_notifications": ("No notifications from Bitrise", "No one gets an email about it"),
+    "skip_git_status_report": ("No Git status", "The commit or pull request keeps its current status"),
 }
 
 
@@ -68,7 +68,11 @@ class AbortOrigin(ViewMetadata):
 def read_abort(values: FormValues) -> AbortRequest:
     """Read the form: a suggestion, the user's own text, or both."""
     suggestion, text = values.picked(SUGGESTION), " ".join(values.text(REASON).split())
-    reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, text) if part)
+    reason = ": ".join(
+        part
+        for part in (suggestion if suggestion in SUGGESTIONS else None, text)
+        if part
+    )
     chosen = values.several(OPTIONS)
     return AbortRequest(
         reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTION_TEXTS}
@@ -94,7 +98,7 @@ class AbortForm(Form[AbortOrigin, AbortRequest, Reply | None]):
     @property
     def success(self) -> str:
         """The sentence that names the build."""
-        return f"🛑 {self._name} is aborted; the channel was told."
+        return f"🛑 {self._name} was aborted. The channel was notified."
 
     @property
     def _name(self) -> str:
@@ -110,15 +114,19 @@ class AbortForm(Form[AbortOrigin, AbortRequest, Reply | None]):
             if not (self.origin.button.pipeline and name == "skip_git_status_report")
         ]
         return self.draw(
-            section(f"*{escape(self._name, 200)}* stops at once. The channel is told who and why."),
+            section(
+                f"This stops *{escape(self._name, 200)}* at once and posts your name and reason to the channel."
+            ),
             field(
                 SUGGESTION,
                 "Reason",
-                select([option(text, text) for text in SUGGESTIONS], "Pick one, or write your own below"),
+                select(
+                    [option(text, text) for text in SUGGESTIONS], "Pick a reason, or write your own below"
+                ),
             ),
             field(
                 REASON,
-                "In your own words",
+                "Your own words",
                 text_element(order.reason, most=LONGEST_REASON, multiline=True),
             ),
             field(
@@ -127,7 +135,7 @@ class AbortForm(Form[AbortOrigin, AbortRequest, Reply | None]):
                 checkboxes(offered, [name for name in _OPTION_TEXTS if getattr(order, name)]),
             ),
             submit="Abort build",
-            close="Keep it running",
+            close="Cancel",
             problem=problem,
         )
 

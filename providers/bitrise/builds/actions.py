@@ -70,7 +70,7 @@ class AbortBuildAction(BuildAction):
 def abort_details(order: AbortRequest) -> list[tuple[str, str]]:
     """Return everything of an order, for the approver."""
     switches = {
-        "counts as a success": order.with_success,
+        "counts as success": order.with_success,
         "no notifications": order.skip_notifications,
         "no Git status": order.skip_git_status_report,
     }
@@ -86,7 +86,7 @@ def abort_switches(order: AbortRequest) -> dict[str, str]:
 
 def as_success(order: AbortRequest) -> str:
     """Return the end of the summary of an abort."""
-    return " and count it as a success" if order.with_success else ""
+    return " and count it as success" if order.with_success else ""
 
 
 async def sign_order(order: AbortRequest, context: RequestContext) -> AbortRequest:
@@ -145,9 +145,9 @@ class TriggerBuildAction(BitriseAction):
     def problem(self) -> str | None:
         """Return the problem that nothing to build is named, or both a workflow and a pipeline."""
         if self.ask.workflow and self.ask.pipeline:
-            return "Name a workflow or a pipeline, not both: Bitrise would run only one of them."
+            return "Choose a workflow or a pipeline, not both: Bitrise would run only one of them."
         if not self.ask.names_something:
-            return "Say what to build: a branch, a tag, a commit, a workflow or a pipeline."
+            return "Choose what to build: a branch, tag, commit, workflow or pipeline."
         return None
 
     def trigger_params(self, *, message: str, started_by: str | None) -> TriggerRequest:
@@ -220,8 +220,8 @@ class RebuildBuildAction(BuildAction):
         return super().audit_fields() | audited_params(self.params or {})
 
     def summary(self) -> str:
-        """Return which build is started again."""
-        return f"start {self.app.title} {self.build.label} again"
+        """Return which build is rebuilt."""
+        return f"rebuild {self.app.title} {self.build.label}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the build and the parameters."""
@@ -231,7 +231,7 @@ class RebuildBuildAction(BuildAction):
         """Return the problem that Bitrise does not report how the build was started."""
         if self.params is None or self.params:
             return None
-        return f"Bitrise doesn't say how build {self.build.label} was started, so it can't be started again."
+        return f"Bitrise doesn't say how build {self.build.label} was started, so it can't be rebuilt."
 
     def trigger_params(self, started_by: str | None) -> TriggerRequest:
         """Return the request to send: the parameters unchanged, and the user for whom the build is started."""
@@ -246,7 +246,7 @@ class RebuildBuildAction(BuildAction):
     async def execute(self, context: RequestContext) -> ActionResult:
         """Start the build, and follow it. Raises ProviderError, UserError."""
         if self.params is None:
-            raise UserError("This was asked for before I was updated. Ask for it again.")
+            raise UserError("This was requested before Buildbell was updated. Request it again.")
         bitrise = own_client(context)
         build = await bitrise.build(self.app.slug, self.build.slug)
         params = self.trigger_params(started_by=slack_user(context.person, context.team))

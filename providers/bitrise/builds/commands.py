@@ -57,7 +57,7 @@ async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | Non
         return None
     named = await context.visible_apps(BITRISE).find(command.app) if command.app is not None else None
     value = AppButton.of(named).encode()
-    prompt = "Which branch, which workflow?"
+    prompt = "Which branch or workflow?"
     return Reply(notices.open_form_prompt(prompt, "Start a build…", START_BUILD, value))
 
 

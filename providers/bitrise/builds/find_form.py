@@ -59,7 +59,7 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
 
     callback_id = action_ids.FIND_MODAL
     title = "Find a build"
-    progress = "Looking…"
+    progress = "Searching…"
     follow_up = FollowUp.COVERED
     is_refusal_final = True
     read_origin = ViewMetadata.read
@@ -73,15 +73,15 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
                 "App",
                 search_select(
                     shared_action_ids.PICK_APP,
-                    "None picked: the channel's own",
+                    "This channel's app",
                     app_option(self.filled.picked_app),
                 ),
             ),
             field(
                 WORDS,
-                "Number, link, or what it is like",
+                "Number, link or filters",
                 text_element(self.filled.words, most=LONGEST_WORDS, placeholder="#123"),
-                hint="#123, a pasted link, or filters: branch:main status:failed by:@me since:2d. Empty: the latest.",
+                hint="For example branch:main status:failed by:@me since:2d. Leave empty for the latest builds.",
             ),
             submit="Find",
             problem=problem,
@@ -97,7 +97,7 @@ class FindForm(Form[ViewMetadata, BuildSearch, Message]):
         command = parser.parse(f"builds {search.app or ''} {search.words}", surface="slash")
         if not isinstance(command, ListBuilds) or (command.app is not None and command.app != search.app):
             raise CommandError(
-                "Here a number, a link or filters can be typed.",
+                "Type a number, a link or filters here.",
                 example="builds status:failed",
                 provider=BITRISE,
             )

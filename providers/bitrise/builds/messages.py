@@ -26,11 +26,11 @@ MAX_BLOCKS = 50
 
 def build_aborted(build: Build, app: App, *, by: str, order: AbortRequest) -> Message:
     """Render the message that a build was aborted: by whom, why, and with which options."""
-    why = f": {escape(order.reason, 500)}" if order.reason else ", without giving a reason."
+    why = f": {escape(order.reason, 500)}" if order.reason else ""
     options = [
         text
         for is_on, text in (
-            (order.with_success, "counted as a success"),
+            (order.with_success, "counted as success"),
             (order.skip_notifications, "no notifications from Bitrise"),
             (order.skip_git_status_report, "no Git status"),
         )
@@ -61,8 +61,8 @@ def start_note(
     )
     workflow = f" with {code(run.workflow)}" if run.workflow else ""
     label = f"{app.title} #{run.number}" if run.number is not None else app.title
-    again = f", as {build_text.build_link(*like)} was" if like is not None else ""
-    note = " (the answer was lost; I found the build running)" if run.found_after_lost_answer else ""
+    again = f", a rebuild of {build_text.build_link(*like)}" if like is not None else ""
+    note = " (Bitrise's response was lost, but the build was found)" if run.found_after_lost_answer else ""
     return RunNote(by=by, symbol="▶️", said=f"started *{link(run.url, label)}*{workflow}{source}{again}{note}")
 
 
@@ -88,12 +88,12 @@ def combine_messages(messages: Sequence[Message]) -> Message:
 def builds_not_started(app: App, refused: Sequence[TriggeredBuild]) -> Message:
     """Render the message that Bitrise refused to start some builds."""
     lines = [
-        f"⚠️ Bitrise did not start a build{f' with {code(run.workflow)}' if run.workflow else ''}:"
-        f" {escape(plain(run.words or 'it does not say why', 300))}"
+        f"⚠️ Bitrise didn't start a build{f' with {code(run.workflow)}' if run.workflow else ''}:"
+        f" {escape(plain(run.words or 'it gives no reason', 300))}"
         for run in refused[:20]
     ]
     return Message(
-        f"Bitrise did not start {len(refused)} of the builds of {escape(app.title, 100)}.",
+        f"Bitrise didn't start {len(refused)} build{'s' if len(refused) != 1 else ''} of {escape(app.title, 100)}.",
         [section("\n".join(lines))],
     )
 
@@ -106,9 +106,9 @@ def no_successful_build(build: Build, app: App) -> Message:
     """Render the message that there is no success to compare with."""
     where = f" on {code(build.branch)}" if build.branch else ""
     name = build_text.build_link(build, app)
-    text = f"{name}: no build of its workflow{where} has succeeded before it, as far as I can see."
+    text = f"{name}: no earlier build of its workflow{where} that passed was found."
     return Message(
-        escape(f"{app.title} {build.label}: none like it has succeeded before it."), [section(text)]
+        escape(f"{app.title} {build.label}: no earlier build like it that passed was found."), [section(text)]
     )
 
 
@@ -118,28 +118,28 @@ def build_comparison(app: App, diff: BuildDiff) -> Message:
     ended = f" {when(success.finished_at)}" if success.finished_at else ""
     lines = [
         f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}",
-        f"✅ The last success like it was {build_text.build_link(success, app)}{ended}",
+        f"✅ Last passed: {build_text.build_link(success, app)}{ended}",
     ]
     if commit := build_text.commit_text(success):
         lines.append(f"      {commit}")
     if build.commit_hash and build.commit_hash == success.commit_hash:
-        lines.append("Both built the same commit, so what broke it is not in the code.")
+        lines.append("Both built the same commit, so the cause isn't in the code.")
     blocks = [section("\n".join(lines))]
     if facts := _summarize_facts(diff):
         blocks.append(section("\n".join(facts)))
     if diff.steps:
         changed = [_format_step_change(change) for change in diff.steps[:MAX_STEPS]]
-        blocks += [section("*Steps that went differently*"), *paragraphs(changed, max_blocks=2)]
+        blocks += [section("*Changed steps*"), *paragraphs(changed, max_blocks=2)]
     else:
-        blocks.append(context("I see no step that went differently in what both logs say of their steps."))
+        blocks.append(context("No changed steps found in the two logs."))
     value = BuildButton.of(success, app).encode()
     blocks.append(
         row(
-            link_button("Commits in between", diff.commits, action_ids.OPEN_LINK),
-            button("The last success", action_ids.BUILD_SHOW, value),
+            link_button("View commits", diff.commits, action_ids.OPEN_LINK),
+            button("View last passed build", action_ids.BUILD_SHOW, value),
         )
     )
-    text = f"{app.title} {build.label} beside {success.label}, the last success. {_summarize_steps(diff)}"
+    text = f"{app.title} {build.label} compared with {success.label}, the last that passed. {_summarize_steps(diff)}"
     return Message(escape(text, 900), blocks)
 
 
@@ -147,25 +147,23 @@ def _summarize_facts(diff: BuildDiff) -> list[str]:
     facts = []
     slower = diff.slower_by
     if slower is not None and abs(slower) >= timedelta(seconds=1):
-        facts.append(
-            f"It took {format_duration(abs(slower))} {'longer' if slower > timedelta(0) else 'less'}"
-        )
+        facts.append(f"{format_duration(abs(slower))} {'slower' if slower > timedelta(0) else 'faster'}")
     if diff.params:
         names = ", ".join(code(name) for name in diff.params[:MAX_PARAMS])
-        facts.append(f"It was started with other {names}")
+        facts.append(f"Different parameters: {names}")
     return facts
 
 
 def _format_step_change(change: StepChange) -> str:
     if change.now is None:
-        return f"➖ {code(change.title)} was not there any more"
+        return f"➖ {code(change.title)} removed"
     if change.then is None:
-        return f"➕ {step_line(change.now)}; it was not there before"
-    before = f"; before, it was {code(change.then.title)}" if change.then.title != change.title else ""
-    took = f", before {format_duration(change.then.took)}" if change.then.took is not None else ""
+        return f"➕ {step_line(change.now)}; new"
+    before = f"; previously {code(change.then.title)}" if change.then.title != change.title else ""
+    took = f" (before: {format_duration(change.then.took)})" if change.then.took is not None else ""
     return f"{step_line(change.now)}{took}{before}"
 
 
 def _summarize_steps(diff: BuildDiff) -> str:
     titles = ", ".join(change.title for change in diff.steps[:MAX_STEPS])
-    return f"These went differently: {titles}." if titles else "No step is known to have gone differently."
+    return f"Changed steps: {titles}." if titles else "No changed steps found."

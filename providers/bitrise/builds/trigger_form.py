@@ -167,7 +167,7 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
     @property
     def success(self) -> str:
         """The sentence that names the app."""
-        return f"▶️ A build of {self._app.title} was started."
+        return f"▶️ Started a build of {self._app.title}."
 
     @classmethod
     def read(cls, submission: FormSubmission) -> Self:
@@ -190,13 +190,13 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with its content."""
         form, rows = self.filled, self.origin.rows
-        note = "This is what you started last time. Change what you like."
+        note = "Filled in from the last build that you started."
         return self.draw(
             *([context_block(note)] if self.is_remembered else []),
             field(
                 APP,
                 "App",
-                search_select(shared_action_ids.PICK_APP, "Type a part of its name", app_option(self.app)),
+                search_select(shared_action_ids.PICK_APP, "Type part of its name", app_option(self.app)),
                 optional=False,
                 dispatch=True,
             ),
@@ -204,7 +204,7 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
                 BRANCH,
                 "Branch",
                 search_select(
-                    shared_action_ids.PICK_BRANCH, "Type a part of its name", _branch_option(form.branch)
+                    shared_action_ids.PICK_BRANCH, "Type part of its name", _branch_option(form.branch)
                 ),
             ),
             field(
@@ -212,21 +212,19 @@ class TriggerForm(Form[StartOrigin, StartForm, Reply | None]):
                 "Workflow or pipeline",
                 search_select(
                     action_ids.PICK_BUILDABLE,
-                    "None picked: what the app's triggers say",
+                    "Default (from the app's triggers)",
                     _picked_target(form),
                 ),
             ),
             field(TAG, "Tag", text_element(form.tag, most=200, placeholder="v2.1.0")),
-            field(
-                COMMIT, "Commit", text_element(form.commit, most=64, placeholder="None given: the newest one")
-            ),
+            field(COMMIT, "Commit", text_element(form.commit, most=64, placeholder="Latest commit")),
             field(
                 MESSAGE, "Message", text_element(form.message, most=300, placeholder="What this build is for")
             ),
             *(block for number in rows for block in _variable_row(number, form.variables.get(number))),
             row(button("Add a variable", action_ids.START_ADD_VARIABLE, "add"))
             if len(rows) < MAX_VARIABLES
-            else context_block(f"There is room for {MAX_VARIABLES} variables."),
+            else context_block(f"A build can have at most {MAX_VARIABLES} variables here."),
             submit="Start",
             problem=problem,
         )
@@ -372,10 +370,12 @@ def trigger_command(form: StartForm) -> TriggerBuild:
         if not typed.strip():
             continue
         if (variable := parse_variable(typed)) is None:
-            raise FieldError(f"{VARIABLE}{number}", "Write a variable as NAME=value; names have no spaces.")
+            raise FieldError(
+                f"{VARIABLE}{number}", "Write the variable as NAME=value, without spaces in the name."
+            )
         variables.append(variable)
     if not form.names_something:
-        raise FieldError(BRANCH, "Say what to build: a branch, a tag, a commit, a workflow or a pipeline.")
+        raise FieldError(BRANCH, "Choose what to build: a branch, tag, commit, workflow or pipeline.")
     return TriggerBuild(
         **form.model_dump(exclude={"variables", "environments"}), environments=tuple(variables)
     )

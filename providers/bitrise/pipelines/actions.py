@@ -114,7 +114,7 @@ class AbortPipelineAction(PipelineAction):
         bitrise = own_client(context)
         pipeline = await bitrise.pipeline(self.app.slug, self.pipeline.id)
         if pipeline.ended:
-            raise UserError(f"{pipeline.name} {pipeline.label} has ended already, so it can't be aborted.")
+            raise UserError(f"{pipeline.name} {pipeline.label} already finished, so it can't be aborted.")
         order = await sign_order(self.order, context)
         await bitrise.abort_pipeline(self.app.slug, pipeline.id, order)
         message = pipeline_card.pipeline_aborted(
@@ -144,13 +144,13 @@ class RebuildPipelineAction(PipelineAction):
         return super().audit_fields() | {"failed_only": str(self.failed_only).lower()}
 
     def summary(self) -> str:
-        """Return which pipeline is started again, and how much of it."""
-        scope = "what failed of " if self.failed_only else "all of "
-        return f"start {scope}{self.pipeline.name} {self.pipeline.label} of {self.app.title} again"
+        """Return which pipeline is rebuilt, and how much of it."""
+        scope = "the failed workflows of " if self.failed_only else ""
+        return f"rebuild {scope}{self.pipeline.name} {self.pipeline.label} of {self.app.title}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the pipeline, and what runs again."""
-        scope = "what failed, and what follows" if self.failed_only else "everything"
+        scope = "the failed workflows, and those after them" if self.failed_only else "all workflows"
         return [*super().details(), ("runs again", scope)]
 
     async def execute(self, context: RequestContext) -> ActionResult:
@@ -159,7 +159,7 @@ class RebuildPipelineAction(PipelineAction):
         pipeline = await bitrise.pipeline(self.app.slug, self.pipeline.id)
         if not pipeline.ended:
             raise UserError(
-                f"{pipeline.name} {pipeline.label} still runs; abort it first, or wait for its end."
+                f"{pipeline.name} {pipeline.label} is still running. Abort it first, or wait until it finishes."
             )
         # The prefix shows that it was not pushed: a display name can be anything (`PipelineTarget.of`).
         by = (

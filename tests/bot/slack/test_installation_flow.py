@@ -96,7 +96,7 @@ async def test_a_user_installs_the_app_and_sees_the_next_steps(harness: MultiWor
     assert (status, heading(page)) == (200, "Buildbell is installed in Twin")
     assert "/bitrise connect" in page
     assert "https://app.slack.com/client/T0TWIN" in page
-    await harness.twin.ask("/bitrise help", "What you can type")
+    await harness.twin.ask("/bitrise help", "Commands")
     # That a command was begun is stored only if it may change something.
     assert set(harness.count_rows_with(TWIN)) == {"installations"}
     await harness.twin.ask("/bitrise disconnect", "")

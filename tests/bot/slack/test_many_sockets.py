@@ -42,12 +42,12 @@ async def test_each_request_is_answered_once_also_while_a_bot_stops(
         stopping = asyncio.create_task(harness.stop(harness.bots[0]))
         await harness.wait_until(lambda: len(sockets.connections) == 2 * (BOTS - 1))
         for _ in range(2 * BOTS):
-            await harness.ask("/bitrise help", "What you can type")
+            await harness.ask("/bitrise help", "Commands")
         assert not stopping.done()
         fault.released.set()
         await stopping
         await harness.stop_bot()  # they finish what has come
         shown = [harness.message_text(post) for post in harness.slack.posts("builds", "anna")]
-        for text, times in (("3 apps", 1), ("What you can type", 2 * BOTS), ("api-demo", 2 * BOTS)):
+        for text, times in (("3 apps", 1), ("Commands", 2 * BOTS), ("api-demo", 2 * BOTS)):
             assert sum(text in post for post in shown) == times
         assert harness.slack.violations == []

@@ -35,7 +35,7 @@ async def test_the_first_request_of_a_workspace_may_be_an_event_that_names_it_on
 ) -> None:
     org_installation.west.users.invite("builds")
     org_installation.west.users.say("ben", "builds", "@buildbell help")
-    await org_installation.west.wait_for_message("What you can type", person=None)
+    await org_installation.west.wait_for_message("Commands", person=None)
     org_installation.east.users.open_home("anna")
     await wait_for_home(org_installation.east, "[Subscribe…]")
     assert bot_messages(org_installation.east) == []
@@ -75,17 +75,17 @@ async def test_the_workspaces_share_no_data(org_installation: OrgInstallation) -
     org_installation.harness.bitrise.finish(
         org_installation.harness.bitrise.start_build(org_installation.harness.bitrise.android), "error"
     )
-    card = await org_installation.east.wait_for_message("is broken", person=None)
+    card = await org_installation.east.wait_for_message("is failing", person=None)
     await org_installation.east.users.click("ben", card, "I'm on it")
     await wait_for_text(org_installation.east, card, "@ben is on it")
-    assert not org_installation.west.messages_with("is broken")
+    assert not org_installation.west.messages_with("is failing")
 
 
 async def test_each_call_names_the_workspace(org_installation: OrgInstallation) -> None:
     org_installation.west.users.open_home("anna")
     await wait_for_home(org_installation.west, "[Subscribe…]")  # users.conversations is refused without it
     org_installation.west.users.say("anna", "D0ANNA", "help")
-    await org_installation.west.wait_for_message("What you can type", channel="D0ANNA")
+    await org_installation.west.wait_for_message("Commands", channel="D0ANNA")
     calls = [
         *org_installation.harness.calls("users.conversations"),
         *org_installation.harness.calls("chat.postMessage"),
@@ -94,7 +94,7 @@ async def test_each_call_names_the_workspace(org_installation: OrgInstallation) 
     # Calls with a workspace's own token name none.
     await org_installation.harness.install()
     org_installation.harness.users.say("anna", "D0ANNA", "help")
-    await org_installation.harness.wait_for_message("What you can type", channel="D0ANNA")
+    await org_installation.harness.wait_for_message("Commands", channel="D0ANNA")
     assert "team_id" not in org_installation.harness.calls("chat.postMessage")[-1]["request"]
 
 
@@ -107,7 +107,7 @@ async def test_the_organisation_of_a_workspace_is_known_after_a_restart(
         org_installation.harness.bitrise.start_build(org_installation.harness.bitrise.android)
     )
     await org_installation.harness.start_bot()
-    await org_installation.west.wait_for_message("Sample Android #1 succeeded", person=None)
+    await org_installation.west.wait_for_message("Sample Android #1 passed", person=None)
 
 
 async def test_a_workspaces_own_installation_remains_after_the_organisations_is_removed(
@@ -124,4 +124,4 @@ async def test_a_workspaces_own_installation_remains_after_the_organisations_is_
     org_installation.harness.bitrise.finish(
         org_installation.harness.bitrise.start_build(org_installation.harness.bitrise.android)
     )
-    await org_installation.west.wait_for_message("Sample Android #1 succeeded", person=None)
+    await org_installation.west.wait_for_message("Sample Android #1 passed", person=None)

@@ -198,7 +198,7 @@ def test_the_error_does_not_repeat_unknown_field_names() -> None:
 )
 async def test_a_refused_payload_gets_status_400(harness: BotHarness, body: str, kind: str) -> None:
     assert await post(harness, body, kind) == 400
-    await harness.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "Commands")
 
 
 async def test_in_socket_mode_a_refused_payload_is_ignored_and_the_connection_stays_open(
@@ -207,7 +207,7 @@ async def test_in_socket_mode_a_refused_payload_is_ignored_and_the_connection_st
     async with bot_harness(tmp_path) as harness:
         for _ in range(2):
             refused = await harness.slack.sockets.send("events_api", event(type="app_mention", channel=5))
-            await harness.ask("/bitrise help", "What you can type")
+            await harness.ask("/bitrise help", "Commands")
             assert not refused.done()
 
 
@@ -228,7 +228,7 @@ async def test_events_without_a_listener_are_acknowledged_and_ignored(harness: B
         # A NUL character in a command changes nothing either.
         typed = COMMAND | {"text": "he\0lp", "team_id": "T0SANDBOX", "trigger_id": "1.2.ab"}
         assert await post(harness, urlencode(typed)) == 200
-        await harness.wait_for_message("What you can type")
+        await harness.wait_for_message("Commands")
     event_lines = [line for line in text if str(line["event"]).startswith("slack.event")]
     assert [line["log_level"] for line in event_lines] == ["debug"] * len(IGNORED) + ["warning"]
     assert event_lines[-1]["team"] == "T0SANDBOX"

@@ -61,11 +61,11 @@ async def test_a_command_that_reaches_all_bots_is_answered_once(harness: ManyBot
     mirror = RequestRecorder(harness.slack.delivery)
     await harness.ask("/bitrise apps", "3 apps")
     harness.users.say("anna", "D0ANNA", "help")
-    await harness.wait_for_message("What you can type", channel="D0ANNA")
+    await harness.wait_for_message("Commands", channel="D0ANNA")
     for bot in harness.bots:
         await mirror.send_again(f"http://127.0.0.1:{bot.port}/slack/events")
     await harness.stop_bot()  # they finish what has come
-    assert len(harness.messages_with("What you can type", "D0ANNA")) == 1
+    assert len(harness.messages_with("Commands", "D0ANNA")) == 1
     assert sum("3 apps" in harness.message_text(post) for post in harness.slack.posts("builds", "anna")) == 1
 
 

@@ -26,7 +26,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 async def test_two_connections_share_the_requests(harness: BotHarness) -> None:
     await harness.slack.wait_for_app(connections=2)
     for _ in range(4):
-        await harness.ask("/bitrise help", "What you can type")
+        await harness.ask("/bitrise help", "Commands")
     assert harness.slack.sockets.opened == 2
 
 
@@ -36,7 +36,7 @@ async def test_a_refresh_loses_no_request(harness: BotHarness) -> None:
         opened = harness.slack.sockets.opened
         await harness.slack.sockets.disconnect(reason)
         await harness.slack.sockets.wait_for_opened(opened + 2, 30)
-        await harness.ask("/bitrise help", "What you can type")
+        await harness.ask("/bitrise help", "Commands")
 
 
 async def test_a_dropped_connection_is_opened_again(harness: BotHarness) -> None:
@@ -44,7 +44,7 @@ async def test_a_dropped_connection_is_opened_again(harness: BotHarness) -> None
     opened = harness.slack.sockets.opened
     await harness.slack.sockets.drop()
     await harness.slack.sockets.wait_for_opened(opened + 1, 30)
-    await harness.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "Commands")
 
 
 async def test_a_failed_handshake_gets_a_new_address(harness: BotHarness) -> None:
@@ -54,7 +54,7 @@ async def test_a_failed_handshake_gets_a_new_address(harness: BotHarness) -> Non
     harness.slack.sockets.refuse_handshakes = 2
     await harness.slack.sockets.drop()
     await harness.slack.sockets.wait_for_opened(opened + 2, 60)
-    await harness.ask("/bitrise help", "What you can type")
+    await harness.ask("/bitrise help", "Commands")
 
 
 async def test_a_bot_that_finds_all_connections_of_the_app_taken_waits_for_one(tmp_path: Path) -> None:

@@ -74,10 +74,10 @@ async def test_a_token_near_expiry_is_refreshed_once_for_concurrent_requests(
     await harness.wait_for_commands("home", 8)
     assert len(refresh_calls(harness)) == 1
     harness.users.say("anna", "D0ANNA", "help")
-    await harness.wait_for_message("What you can type", channel="D0ANNA")
+    await harness.wait_for_message("Commands", channel="D0ANNA")
     assert len(refresh_calls(harness)) == 1
     harness.twin.users.say("anna", "D0ANNA", "help")
-    await harness.twin.wait_for_message("What you can type", channel="D0ANNA")
+    await harness.twin.wait_for_message("Commands", channel="D0ANNA")
     assert len(refresh_calls(harness)) == 2
 
 
@@ -88,7 +88,7 @@ async def test_a_token_that_expired_while_the_bot_was_down_is_refreshed_at_its_n
     clock.passed += timedelta(days=3)
     await harness.start_bot()
     harness.users.say("anna", "D0ANNA", "help")
-    await harness.wait_for_message("What you can type", channel="D0ANNA")
+    await harness.wait_for_message("Commands", channel="D0ANNA")
     assert len(refresh_calls(harness)) == 1
     await harness.stop_bot()
     await harness.start_bot()
@@ -107,7 +107,7 @@ async def test_a_failed_refresh_is_retried_with_pauses(
         harness.users.say("anna", "D0ANNA", "help")
         await harness.wait_for_commands("message", number)
     assert len(refresh_calls(harness)) == 1
-    assert len(harness.messages_with("What you can type", "D0ANNA")) == 5
+    assert len(harness.messages_with("Commands", "D0ANNA")) == 5
     text = capfd.readouterr().out
     assert text.count("installation.not_exchanged") == 1
     assert "internal_error" in text
@@ -173,7 +173,7 @@ async def test_two_workspaces_of_one_organisation_share_a_refresh(tmp_path: Path
         for workspace in (east, west):
             workspace.users.say("anna", "D0ANNA", "help")
         for workspace in (east, west):
-            await workspace.wait_for_message("What you can type", channel="D0ANNA")
+            await workspace.wait_for_message("Commands", channel="D0ANNA")
         assert len(refresh_calls(harness)) == 1
         assert harness.count_rows_with(GRID.id)["installations"] == 1
 

@@ -71,7 +71,7 @@ async def test_every_surface_works_in_both_and_posts_nothing_in_the_other(
         workspace.users.invite("builds")
         card = await workspace.ask("/bitrise build android #1", "#1 failed")
         await workspace.press(card, "Rebuild", "anna started Sample Android")
-        await workspace.users.click("anna", card, "Log")
+        await workspace.users.click("anna", card, "View log")
         await workspace.wait_for_message("The end of", after=card)
         await workspace.users.shortcut("ben", "find_build")
         await workspace.slack.wait_for_modal("ben", "Find a build")
@@ -96,7 +96,7 @@ async def test_each_workspace_is_called_with_its_own_token(harness: MultiWorkspa
         assert post.to_json()["team"] == workspace.slack.workspace.team
         direct = workspace.slack.workspace.find_channel("D0ANNA")
         workspace.users.say("anna", "D0ANNA", "help")
-        answer = await workspace.wait_for_message("What you can type", channel="D0ANNA")
+        answer = await workspace.wait_for_message("Commands", channel="D0ANNA")
         assert answer in direct.posts
         assert answer.user == workspace.slack.workspace.bot_user
 
@@ -107,7 +107,7 @@ async def test_builds_are_notified_only_where_they_are_subscribed(
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.finish(build)
-    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.wait_for_message("Sample Android #1 passed", person=None)
     await harness.twin.ask("/bitrise subscribe android status:failed", "subscribed this channel")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     for workspace in (harness, harness.twin):
@@ -118,7 +118,7 @@ async def test_builds_are_notified_only_where_they_are_subscribed(
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.twin.wait_for_message("Sample Android #3 failed", person=None)
     assert not harness.messages_with("#3")
-    assert not harness.twin.messages_with("#1 succeeded")
+    assert not harness.twin.messages_with("#1 passed")
 
 
 async def test_subscriptions_of_the_other_workspace_can_not_be_changed_by_number(
@@ -174,12 +174,12 @@ async def test_only_the_person_who_started_a_build_is_notified_of_its_end(
         await workspace.ask("/bitrise subscribe android by:bot", "subscribed this channel")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     harness.bitrise.finish(harness.bitrise.state.builds[0])
-    await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
+    await harness.wait_for_message("Sample Android #1 passed", channel="D0ANNA")
     await harness.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     harness.bitrise.finish(harness.bitrise.state.builds[-1])
-    await harness.twin.wait_for_message("Sample Android #2 succeeded", channel="D0ANNA")
-    assert not harness.messages_with("#2 succeeded", "D0ANNA")
-    assert not harness.twin.messages_with("#1 succeeded", "D0ANNA")
+    await harness.twin.wait_for_message("Sample Android #2 passed", channel="D0ANNA")
+    assert not harness.messages_with("#2 passed", "D0ANNA")
+    assert not harness.twin.messages_with("#1 passed", "D0ANNA")
 
 
 async def test_a_card_is_claimed_in_one_workspace_and_names_nobody_of_the_other(
@@ -190,7 +190,7 @@ async def test_a_card_is_claimed_in_one_workspace_and_names_nobody_of_the_other(
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     harness.bitrise.finish(harness.bitrise.state.builds[0], "error")
     cards = [
-        await workspace.wait_for_message("is broken", person=None) for workspace in (harness, harness.twin)
+        await workspace.wait_for_message("is failing", person=None) for workspace in (harness, harness.twin)
     ]
     assert "by @anna" in harness.message_text(cards[0])
     assert "by @" not in harness.twin.message_text(cards[1])
@@ -200,7 +200,7 @@ async def test_a_card_is_claimed_in_one_workspace_and_names_nobody_of_the_other(
         harness.bitrise.start_build(harness.bitrise.android, params=harness.bitrise.state.builds[0].params),
         "error",
     )
-    await wait_for_text(harness.twin, cards[1], "2 builds have failed in a row")
+    await wait_for_text(harness.twin, cards[1], "2 builds failed in a row")
     assert "on it" not in harness.twin.message_text(cards[1]).replace("[I'm on it]", "")
 
 
@@ -212,7 +212,7 @@ async def test_threads_belong_to_a_workspace(harness: MultiWorkspaceHarness) -> 
     for workspace in (harness, harness.twin):
         head = await workspace.wait_for_message("🧵 Sample Android: branch", person=None)
         for number in (1, 2):
-            reply = await workspace.wait_for_message(f"#{number} succeeded", person=None, after=head)
+            reply = await workspace.wait_for_message(f"#{number} passed", person=None, after=head)
             assert reply.thread_ts == head.ts
         assert len(workspace.messages_with("🧵")) == 1
 
@@ -301,7 +301,7 @@ async def test_the_same_event_id_in_two_workspaces_is_two_deliveries(
     for workspace in (harness, harness.twin):
         workspace.users.say("anna", "D0ANNA", "help")
     for workspace in (harness, harness.twin):
-        await workspace.wait_for_message("What you can type", channel="D0ANNA")
+        await workspace.wait_for_message("Commands", channel="D0ANNA")
 
 
 async def test_followed_logs_are_limited_per_workspace(tmp_path: Path) -> None:
@@ -336,5 +336,5 @@ async def test_an_external_user_of_a_shared_channel_is_answered_by_the_workspace
     monkeypatch.setattr(payloads, "event_envelope", external_envelope)
     harness.users.invite("builds")
     harness.users.say("ben", "builds", "@buildbell help")
-    await harness.wait_for_message("What you can type", person=None)
+    await harness.wait_for_message("Commands", person=None)
     assert bot_messages(harness.twin) == []

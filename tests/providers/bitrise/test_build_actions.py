@@ -21,8 +21,8 @@ def build(harness: BotHarness) -> Build:
 
 async def open_abort_form(harness: BotHarness, *, person: str = "anna") -> Post:
     card = await harness.ask("/bitrise build android #1", "is running", person=person)
-    await harness.users.click(person, card, "Abort")
-    await harness.slack.wait_for_modal(person, "Sample Android #1 stops at once")
+    await harness.users.click(person, card, "Abort…")
+    await harness.slack.wait_for_modal(person, "Sample Android #1 at once and posts your name")
     return card
 
 
@@ -52,7 +52,7 @@ async def test_the_abort_form_aborts_with_its_options_and_updates_the_message(
         {
             "suggestion": "Took too long",
             "reason": "no output for an hour",
-            "options": ["Count it as a success", "No notifications from Bitrise", "No Git status"],
+            "options": ["Count as success", "No notifications from Bitrise", "No Git status"],
         },
     )
 
@@ -61,7 +61,7 @@ async def test_the_abort_form_aborts_with_its_options_and_updates_the_message(
         "anna aborted Sample Android #1: Took too long: no output for an hour"
     )
     assert notice.only_for is None
-    for option in ("counted as a success", "no notifications", "no Git status"):
+    for option in ("counted as success", "no notifications", "no Git status"):
         assert option in harness.message_text(notice)
     assert abort_requests(harness) == [
         {
@@ -71,7 +71,7 @@ async def test_the_abort_form_aborts_with_its_options_and_updates_the_message(
             "skip_git_status_report": True,
         }
     ]
-    await harness.wait_for_message("was aborted, counted as a success")
+    await harness.wait_for_message("was aborted (counted as success)")
     assert "[Rebuild]" in harness.message_text(card)
 
 
@@ -98,7 +98,7 @@ async def test_a_slow_abort_shows_progress_and_then_the_result(harness: BotHarne
     assert response is not None
     assert response.seconds < 3
     await harness.slack.wait_for_modal("anna", "Aborting")
-    await harness.slack.wait_for_modal("anna", "is aborted; the channel was told")
+    await harness.slack.wait_for_modal("anna", "was aborted. The channel was notified")
     await harness.wait_for_message("anna aborted Sample Android #1: slow day")
 
 
@@ -182,7 +182,7 @@ async def test_bitrises_error_is_shown_if_it_does_not_start_a_build(harness: Bot
 async def test_a_trigger_whose_response_was_lost_is_not_sent_twice(harness: BotHarness) -> None:
     harness.bitrise.fault("POST */builds", "answer_lost")
     post = await harness.ask("/bitrise trigger android branch:main", "started Sample Android #1")
-    assert "the answer was lost; I found the build running" in harness.message_text(post)
+    assert "Bitrise's response was lost, but the build was found" in harness.message_text(post)
     assert len(harness.bitrise.state.builds) == 1
 
 
@@ -199,7 +199,7 @@ async def test_rebuild_starts_with_the_same_parameters(harness: BotHarness) -> N
     harness.bitrise.finish(first, "error")
     card = await harness.ask("/bitrise build android #1", "failed")
     post = await harness.press(card, "Rebuild", "anna started Sample Android #2")
-    assert "as Sample Android #1 was" in harness.message_text(post)
+    assert "a rebuild of Sample Android #1" in harness.message_text(post)
     assert harness.bitrise.state.builds[1].params == first.params | {"environments": [STARTED_BY_ANNA]}
 
 
@@ -226,14 +226,14 @@ async def test_a_card_is_updated_if_the_response_url_is_used_up(harness: BotHarn
     harness.bitrise.finish(build)
     harness.slack.fault("response_url", "status", times=9, status=404)
     await harness.users.click("ben", card, "Refresh")
-    await harness.wait_for_message("Sample Android #1 succeeded")
+    await harness.wait_for_message("Sample Android #1 passed")
     assert card.edited
 
 
 async def test_an_expired_trigger_id_is_explained(harness: BotHarness, build: Build) -> None:
     card = await harness.ask("/bitrise build android #1", "is running")
     harness.slack.fault("views.open", "error", words="expired_trigger_id")
-    await harness.press(card, "Abort", "Try it once more")
+    await harness.press(card, "Abort…", "Try it once more")
 
 
 async def test_a_button_with_an_invalid_value_is_explained_and_sends_no_request(
@@ -244,5 +244,5 @@ async def test_a_button_with_an_invalid_value_is_explained_and_sends_no_request(
         for element in block.get("elements", []):
             if element.get("action_id") == "build_log":
                 element["value"] = '{"app": "../../me", "build": "x"}'
-    await harness.press(card, "Log", "This button is from another version of me")
+    await harness.press(card, "View log", "This button is from another version of Buildbell")
     assert not [request for request in harness.bitrise.requests if "me" in request.path.split("/")]

@@ -18,19 +18,17 @@ async def test_a_failed_build_is_compared_with_the_last_success_of_its_workflow_
         harness.bitrise.start_build(harness.bitrise.android, params=params, ends_as=ends_as)
         harness.clock.skip(timedelta(minutes=10))
     card = await harness.ask("/bitrise build android #3", "failed")
-    text = harness.message_text(
-        await harness.press(card, "Compare", "The last success like it was Sample Android #1")
-    )
-    assert "❌ `gradle-unit-test@1.0.7` failed after 29 s, before 29 s" in text
+    text = harness.message_text(await harness.press(card, "Compare", "Last passed: Sample Android #1"))
+    assert "❌ `gradle-unit-test@1.0.7` failed after 29s (before: 29s)" in text
     assert "`tag`" in text
-    assert "[Commits in between]" in text
+    assert "[View commits]" in text
     assert "activate-ssh-key" not in text
 
 
 async def test_without_an_earlier_success_compare_says_so(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     card = await harness.ask("/bitrise build android #1", "failed")
-    await harness.press(card, "Compare", "no build of its workflow on `main` has succeeded before it")
+    await harness.press(card, "Compare", "no earlier build of its workflow on `main` that passed was found")
 
 
 async def test_the_notification_of_a_failure_shows_bitrises_own_summary_and_the_log(
@@ -43,6 +41,6 @@ async def test_the_notification_of_a_failure_shows_bitrises_own_summary_and_the_
     await harness.wait_for_poll()
     build.finish("error", harness.clock())
     harness.clock.skip(timedelta(seconds=30))
-    notification = await harness.wait_for_message("Bitrise's own summary, made by AI", person=None)
+    notification = await harness.wait_for_message("Bitrise's AI summary", person=None)
     assert "Failed in `gradle-unit-test@1.0.7`" in harness.message_text(notification)
     assert "Check the null handling" in harness.message_text(notification)

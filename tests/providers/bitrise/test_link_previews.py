@@ -40,7 +40,7 @@ async def check_no_preview(harness: BotHarness, post: Post) -> None:
 
 async def test_a_builds_link_shows_its_card_with_buttons_that_work(harness: BotHarness, build: Build) -> None:
     post = harness.users.say("ben", "builds", f"look: https://app.bitrise.io/build/{build.slug}?tab=log !")
-    await wait_for_preview(harness, post, "Sample Android #1 succeeded")
+    await wait_for_preview(harness, post, "Sample Android #1 passed")
     assert post.text.startswith("look:")
     started = await harness.press(post, "Rebuild", "anna started Sample Android")
     assert started.only_for is None
@@ -71,7 +71,7 @@ async def test_guests_and_shared_channels_get_previews_only_of_apps_that_the_cha
     harness.slack.workspace.find_channel("builds").shared_outside = True
     await check_no_preview(harness, harness.users.say("ben", "builds", link))
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
-    await wait_for_preview(harness, harness.users.say("carla", "builds", link), "Sample Android #1 succeeded")
+    await wait_for_preview(harness, harness.users.say("carla", "builds", link), "Sample Android #1 passed")
     web = harness.bitrise.start_build(harness.bitrise.web)
     await check_no_preview(
         harness, harness.users.say("carla", "builds", f"https://app.bitrise.io/build/{web.slug}")

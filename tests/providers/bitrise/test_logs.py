@@ -28,8 +28,8 @@ async def test_the_steps_are_listed_and_the_end_of_each_can_be_shown(harness: Bo
     start_failing_build(harness)
     post = await show_log(harness)
     text = harness.message_text(post)
-    assert "✅ `git-clone@8.4.0` succeeded in 28 s" in text
-    assert "❌ `gradle-unit-test@1.0.7` failed after 29 s" in text
+    assert "✅ `git-clone@8.4.0` succeeded in 28s" in text
+    assert "❌ `gradle-unit-test@1.0.7` failed after 29s" in text
     assert "The end of `gradle-unit-test@1.0.7`" in text
     assert "118 tests completed, 1 failed" in text
     last = harness.last()
@@ -48,7 +48,7 @@ async def test_reported_steps_and_the_ai_summary_are_shown(
     assert re.search(
         "❌ `gradle-unit-test@1.0.7` failed after (29|30) s: 118 tests completed, 1 failed", text
     )
-    assert "Bitrise's own summary, made by AI" in text
+    assert "Bitrise's AI summary" in text
     assert "LoginTest rejects an empty password" in text
     assert "FAILURE: Build failed with an exception." in text
 
@@ -100,7 +100,7 @@ async def test_the_whole_log_is_sent_as_a_file_to_the_user_or_shared_in_the_chan
     harness.users.invite("builds")
     harness.users.say("anna", "builds", "@buildbell build android #1")
     card = await harness.wait_for_message("Sample Android #1 failed", person=None)
-    log_post = await harness.press(card, "Log", "Log of")
+    log_post = await harness.press(card, "View log", "Log of")
     await harness.users.click("anna", log_post, "Share the file")
     shared = await harness.slack.workspace.wait_for(
         lambda: next(
@@ -136,7 +136,7 @@ async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
         harness.clock.skip(timedelta(seconds=120))
         await harness.wait_for_message("testDebugUnitTest", channel="D0ANNA")
         harness.bitrise.finish(build)
-        await harness.wait_for_message("succeeded; this was the end of its log", channel="D0ANNA")
+        await harness.wait_for_message("passed; this was the end of its log", channel="D0ANNA")
         assert followed_post.edited
         assert len([post for post in harness.slack.posts("D0ANNA") if post.by_bot]) == 1
         assert harness.slack.violations == []
@@ -175,7 +175,7 @@ async def test_following_continues_after_slack_failed_to_update_the_message(
         await harness.press(post, "Follow", "I follow the log in our direct messages")
         harness.slack.fault("chat.update", kind, times=2)
         harness.bitrise.finish(build)
-        await harness.wait_for_message("succeeded; this was the end of its log", channel="D0ANNA")
+        await harness.wait_for_message("passed; this was the end of its log", channel="D0ANNA")
         assert harness.slack.api.faults.active == []
 
 

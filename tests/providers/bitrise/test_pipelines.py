@@ -46,14 +46,14 @@ async def test_a_pipeline_is_notified_as_one_card_when_it_ends(harness: BotHarne
         await harness.wait_for_poll()
     assert cards(harness) == []
     finish_workflow(harness, pipeline, "deploy")
-    card = await harness.wait_for_message("release-train #1 succeeded", person=None)
+    card = await harness.wait_for_message("release-train #1 passed", person=None)
     text = harness.message_text(card)
     assert "Stage 2  ✅ unit succeeded" in text
     assert "[Rebuild all]" in text
     await harness.wait_for_poll()
     assert len(cards(harness)) == 1
-    assert not harness.messages_with("Sample Android #1 succeeded")
-    assert "release-train #1 succeeded on main. compile succeeded, unit succeeded" in card.text
+    assert not harness.messages_with("Sample Android #1 passed")
+    assert "release-train #1 passed on main. compile succeeded, unit succeeded" in card.text
     sample = harness.bot.metrics.registry.get_sample_value
     await harness.wait_until(lambda: sample("buildbell_notifications_told_total") == 4)
     # The first three have waited for the end of the pipeline on purpose.
@@ -77,7 +77,7 @@ async def test_a_failed_workflow_is_notified_at_once_and_the_same_card_shows_the
     await wait_for_text(harness, card, "gradle-unit-test@1.0.7")
     await harness.wait_for_poll()
     assert len(cards(harness)) == 1
-    assert "deploy has not begun" in harness.message_text(card)
+    assert "deploy not started" in harness.message_text(card)
 
 
 async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(harness: BotHarness) -> None:
@@ -102,8 +102,10 @@ async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(
 async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_is_updated(harness: BotHarness) -> None:
     pipeline = start_pipeline(harness)
     card = await harness.ask("/bitrise pipeline android #1", "release-train #1 is on hold")
-    await harness.users.click("anna", card, "Abort")
-    opened = await harness.slack.wait_for_modal("anna", "Sample Android release-train #1 stops at once")
+    await harness.users.click("anna", card, "Abort…")
+    opened = await harness.slack.wait_for_modal(
+        "anna", "Sample Android release-train #1 at once and posts your name"
+    )
     assert "No Git status" not in harness.slack.modal_text(opened)
     await harness.users.submit("anna", {"reason": "not today", "options": ["No notifications from Bitrise"]})
     notice = await harness.wait_for_message("anna aborted Sample Android release-train #1: not today")
@@ -118,7 +120,7 @@ async def test_a_pipeline_is_aborted_with_a_reason_and_its_card_is_updated(harne
         "skip_notifications": True,
     }
     await harness.users.click("anna", card, "Rebuild all")
-    await harness.wait_for_message("anna started all of Sample Android release-train #1 again: attempt 2")
+    await harness.wait_for_message("anna rebuilt Sample Android release-train #1 (attempt 2)")
     assert [build.result for build in pipeline.builds.values()] == [None]
 
 
@@ -127,14 +129,14 @@ async def test_pipelines_are_listed_without_builds_and_found_by_number_or_link(
 ) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     pipeline = start_pipeline(harness)
-    text = harness.message_text(await harness.ask("/bitrise pipelines android", "the latest pipelines"))
+    text = harness.message_text(await harness.ask("/bitrise pipelines android", "latest pipelines"))
     assert "release-train #2" in text
     assert "#1" not in text
     link = f"https://app.bitrise.io/app/{pipeline.app.slug}/pipelines/{pipeline.slug}"
     await harness.ask(f"/bitrise pipeline {link}", "release-train #2")
     await harness.ask("/bitrise pipeline android #1", "Sample Android has no pipeline #1")
     await harness.ask("/bitrise pipeline lunch", "lunch is no pipeline")
-    await harness.ask("/bitrise pipelines ios", "has no pipelines among its latest builds")
+    await harness.ask("/bitrise pipelines ios", "has no recent pipelines")
     harness.users.invite("builds")
     post = harness.users.say("ben", "builds", f"see {link}")
     await wait_for_text(harness, post, "release-train #2 is on hold")
@@ -171,7 +173,7 @@ async def test_a_pipeline_that_ends_during_a_restart_is_notified_once(tmp_path: 
         for name in ("unit", "lint", "deploy"):
             finish_workflow(harness, pipeline, name)
         await harness.start_bot()
-        await harness.wait_for_message("release-train #1 succeeded", person=None)
+        await harness.wait_for_message("release-train #1 passed", person=None)
         await harness.wait_for_poll()
         assert len(cards(harness)) == 1
         assert harness.slack.violations == []
@@ -183,7 +185,7 @@ async def test_a_deleted_or_rebuilt_pipeline_does_not_hold_back_its_builds(harne
     finish_workflow(harness, deleted, "compile")
     await harness.wait_for_poll()
     harness.bitrise.state.pipelines.remove(deleted)
-    await harness.wait_for_message("✅ compile succeeded", person=None)
+    await harness.wait_for_message("✅ compile passed", person=None)
     rebuilt = start_pipeline(harness)
     finish_workflow(harness, rebuilt, "compile")
     await harness.wait_for_poll()
@@ -199,9 +201,9 @@ async def test_tell_me_about_one_build_of_a_pipeline_notifies_of_that_build(harn
     pipeline = start_pipeline(harness)
     harness.bitrise.start_running(pipeline.builds["compile"])
     card = await harness.ask("/bitrise build android #1", "is running")
-    await harness.press(card, "Tell me", "I'll send you a direct message")
+    await harness.press(card, "Notify me", "I'll send you a direct message")
     finish_workflow(harness, pipeline, "compile")
-    await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
+    await harness.wait_for_message("Sample Android #1 passed", channel="D0ANNA")
 
 
 async def test_a_pipeline_has_one_reply_in_a_thread(harness: BotHarness) -> None:

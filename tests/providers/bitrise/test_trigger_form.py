@@ -116,7 +116,7 @@ async def test_variable_rows_are_added_and_removed_without_losing_input(harness:
 @pytest.mark.parametrize(
     ("values", "field", "expected"),
     [
-        ({}, "branch", "Say what to build"),
+        ({}, "branch", "Choose what to build"),
         ({"tag": "v1", "variable_1": "no equals sign"}, "variable_1", "NAME=value"),
         ({"tag": "v1", "variable_1": "two words=1"}, "variable_1", "NAME=value"),
     ],
@@ -191,7 +191,7 @@ async def test_picking_another_app_fills_in_its_last_started_build_and_its_own_l
 async def test_a_mention_gets_a_button_that_opens_the_form(harness: BotHarness) -> None:
     harness.users.invite("builds")
     harness.users.say("anna", "builds", "@buildbell trigger android")
-    prompt = await harness.wait_for_message("Which branch, which workflow?")
+    prompt = await harness.wait_for_message("Which branch or workflow?")
     await harness.users.click("anna", prompt, "Start a build…")
     await harness.slack.wait_for_modal("anna", "Sample Android")
 

@@ -145,11 +145,11 @@ async def test_a_workflow_aborts_a_build_in_a_users_name(harness: BotHarness) ->
 @pytest.mark.parametrize(
     ("function", "inputs", "error"),
     [
-        (START, {"app": "android"}, "Say what to build"),
+        (START, {"app": "android"}, "Choose what to build"),
         (START, {"app": "andriod", "branch": "x"}, "Did you mean"),
         (START, {"app": "android", "branch": "x", "variables": "nonsense"}, "NAME=value"),
         (START, {"app": "android", "workflow": "nightly"}, "did not found in the bitrise config"),
-        (WAIT, {"app": "android", "build": "lunch"}, "lunch is no build"),
+        (WAIT, {"app": "android", "build": "lunch"}, "lunch isn't a valid build"),
         (ABORT, {"app": "android", "build": "#7"}, "has no build #7"),
     ],
 )

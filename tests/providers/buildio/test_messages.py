@@ -324,7 +324,7 @@ def test_a_process_shows_its_state_uptime_and_restarts() -> None:
     assert section_texts(message) == [
         "*shop*: 2 processes, 1 crashed",
         "❌ `worker.1` *crashed* · 9 restarts",
-        "✅ `web.1` *up* for 5 min · 1 restart",
+        "✅ `web.1` *up* for 5m · 1 restart",
     ]
     about = DynoButton.decode(button_values(message)["buildio_restart_one"])
     assert about == DynoButton(app="8eb495d0", dyno="web.1", title="shop")

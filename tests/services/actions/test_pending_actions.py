@@ -144,9 +144,9 @@ async def test_a_build_without_a_known_branch_counts_as_protected(harness: BotHa
 
 async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "release/2.1"})
-    request = await request_action(harness, "/bitrise abort android #1 it is broken")
+    request = await request_action(harness, "/bitrise abort android #1 it is failing")
     assert "ben wants to abort Sample Android #1" in harness.message_text(request)
-    assert "it is broken" in harness.message_text(request)
+    assert "it is failing" in harness.message_text(request)
     # Those who may agree are notified, and nobody else.
     assert "<@U0ANNA>" in request.text
     assert "please decide" in harness.message_text(request)
@@ -155,10 +155,10 @@ async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: Bo
     await harness.wait_for_message(
         "declined your request in #builds to abort Sample Android #1", person="ben", channel="D0BEN"
     )
-    await harness.wait_until(lambda: "reason: it is broken" in harness.message_text(request))
-    request = await request_action(harness, "/bitrise abort android #1 it is broken")
+    await harness.wait_until(lambda: "reason: it is failing" in harness.message_text(request))
+    request = await request_action(harness, "/bitrise abort android #1 it is failing")
     await harness.users.click("anna", request, "Agree")
-    await harness.wait_for_message("ben aborted Sample Android #1: it is broken", person=None)
+    await harness.wait_for_message("ben aborted Sample Android #1: it is failing", person=None)
     assert build.abort_reason is not None
     assert "ben-okafor" in build.abort_reason
 
@@ -178,7 +178,7 @@ async def test_a_forged_button_or_one_of_another_action_approves_nothing(
         button["value"] = json.dumps(forged)
         await harness.press(request, "Agree", "not one of mine")
     button["value"] = json.dumps({"id": genuine["id"]})
-    await harness.press(request, "Agree", "another version of me")
+    await harness.press(request, "Agree", "another version of Buildbell")
     assert harness.bitrise.state.builds == []
 
 
@@ -229,9 +229,9 @@ async def test_approval_for_an_action_from_home_is_requested_in_a_subscribed_cha
     harness.bitrise.start_running(build)
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.users.open_home("ben")
-    await harness.wait_until(lambda: "Abort" in str(harness.slack.workspace.homes.get("U0BEN")))
-    await harness.users.set_value("ben", "Abort")
-    await harness.slack.wait_for_modal("ben", "stops at once")
+    await harness.wait_until(lambda: "Abort…" in str(harness.slack.workspace.homes.get("U0BEN")))
+    await harness.users.set_value("ben", "Abort…")
+    await harness.slack.wait_for_modal("ben", "at once and posts your name")
     await harness.users.submit("ben", {"reason": "stop"})
     await harness.wait_for_message("ben wants to abort Sample Android #1", person=None)
     assert build.result is None
@@ -259,7 +259,7 @@ async def test_an_action_in_the_old_encrypted_format_has_to_be_requested_again(t
         act = json.loads(vault.decrypt(str(sealed), *context))["act"]
         before = vault.encrypt(json.dumps(act), *context)
         await harness.execute(f"UPDATE proposals SET act = '{before}'")  # noqa: S608 - our own seal
-        await harness.press(request, "Agree", "asked for before I was updated")
+        await harness.press(request, "Agree", "requested before Buildbell was updated")
         await harness.stop_bot()
         clock.by = timedelta(minutes=21)
         await harness.start_bot()

@@ -73,8 +73,8 @@ async def test_an_operators_rule_holds_for_command_button_and_modal(tmp_path: Pa
         said = "Nobody may abort builds of Sample Android here; whoever runs Buildbell has set that."
         await harness.ask("/bitrise abort android #1 no", said)
         card = await harness.ask("/bitrise build android #1", "Sample Android #1 is running")
-        await harness.users.click("anna", card, "Abort")
-        await harness.slack.wait_for_modal("anna", "stops at once")
+        await harness.users.click("anna", card, "Abort…")
+        await harness.slack.wait_for_modal("anna", "at once and posts your name")
         await harness.users.submit("anna", {"reason": "no"})
         opened = harness.users.modal("anna")
         assert opened is not None
@@ -251,9 +251,9 @@ async def test_a_channel_rule_allows_nothing_from_home_and_the_refusal_says_wher
     async with governed(tmp_path, ONLY_IN_RANDOM) as harness:
         build = start_running_build(harness)
         harness.users.open_home("anna")
-        await shows(harness, "Sample Android #1 is running", "[Abort]")
-        await harness.users.set_value("anna", "Abort")
-        await harness.slack.wait_for_modal("anna", "stops at once")
+        await shows(harness, "Sample Android #1 is running", "[Abort…]")
+        await harness.users.set_value("anna", "Abort…")
+        await harness.slack.wait_for_modal("anna", "at once and posts your name")
         await harness.users.submit("anna", {"reason": "not needed"})
         opened = await harness.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
         assert "try it in a channel" in opened.errors["reason"]

@@ -43,7 +43,7 @@ async def test_a_preview_replays_the_latest_builds_without_subscribing(harness: 
     )
     text = harness.message_text(shown)
     assert "#2 failed" in text
-    assert "#5 succeeded" in text
+    assert "#5 passed" in text
     assert "#3 failed" not in text
     assert "1 since its branch `develop` is not `main`" in text
     assert "1 since the series was failing before, and only broken or fixed is asked for" in text
@@ -103,12 +103,12 @@ async def test_a_subscription_is_edited_in_a_modal_that_offers_the_apps_branches
 async def test_tell_me_notifies_of_the_end_of_one_build_only(harness: BotHarness) -> None:
     running = harness.bitrise.start_build(harness.bitrise.android, ends_as=None)
     card = await harness.ask("/bitrise build android #1", "#1")
-    await harness.press(card, "Tell me", "I'll send you a direct message when Sample Android #1 ends")
+    await harness.press(card, "Notify me", "I'll send you a direct message when Sample Android #1 ends")
     harness.bitrise.finish(running, "error")
     await wait_for_direct_message(harness, "Sample Android #1 failed")
     finish_build(harness)
-    late = await harness.ask("/bitrise build android #2", "#2 succeeded")
-    assert "Tell me" not in harness.message_text(late)
+    late = await harness.ask("/bitrise build android #2", "#2 passed")
+    assert "Notify me" not in harness.message_text(late)
     assert not harness.messages_with("#1 failed")
     assert len(harness.slack.posts("D0ANNA", "anna")) == 1
 
@@ -174,15 +174,15 @@ async def test_a_build_that_takes_too_long_is_notified_once(harness: BotHarness)
         harness.bitrise.android, ends_as=None, on_hold=timedelta(hours=9), preparing=timedelta(0)
     )
     harness.bitrise.start_build(harness.bitrise.ios)
-    await harness.ask("/bitrise status android", "1 running or waiting")
+    await harness.ask("/bitrise status android", "1 running or on hold")
     assert not harness.messages_with("Sample Android #1")
     harness.clock.skip(timedelta(minutes=11))
-    await harness.wait_for_message("has been on hold for long", person=None)
+    await harness.wait_for_message("has been on hold for a long time", person=None)
     harness.bitrise.start_running(build)
     harness.clock.skip(timedelta(minutes=31))
-    await harness.wait_for_message("has been running for long", person=None)
+    await harness.wait_for_message("has been running for a long time", person=None)
     await wait_until_recorded(harness, 2)
-    text = harness.message_text(await harness.ask("/bitrise why android #1", "was running for long"))
+    text = harness.message_text(await harness.ask("/bitrise why android #1", "was running for a long time"))
     assert "the build has not ended yet" in text
     assert "🔔" in text
     assert len(harness.messages_with("Sample Android #1")) == 2

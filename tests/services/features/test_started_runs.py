@@ -58,7 +58,7 @@ async def assert_shows_title(harness: BotHarness, post: Post, title: str, slug: 
 async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness: BotHarness) -> None:
     post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
     assert post.only_for is None
-    assert {"Log", "Tell me", "Abort"} <= set(button_labels(post))
+    assert {"View log", "Notify me", "Abort…"} <= set(button_labels(post))
     harness.bitrise.start_running(latest_build(harness))
     await wait_for_text(harness, post, "Sample Android #1 is running")
     await harness.users.click("anna", post, "Refresh")
@@ -82,7 +82,7 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness
     await assert_shows_title(harness, post, "Sample Android #1 failed", latest_build(harness).app.slug)
     again = await harness.press(post, "Rebuild", "anna started Sample Android #2")
     await finish(harness, latest_build(harness))
-    assert "as Sample Android #1 was" in await wait_for_text(harness, again, "Sample Android #2 succeeded")
+    assert "a rebuild of Sample Android #1" in await wait_for_text(harness, again, "Sample Android #2 passed")
     for number in ("#1", "#2"):
         assert len(harness.messages_with(f"anna started Sample Android {number}")) == 1
     assert len(harness.messages_with("Sample Android #2")) == 1
@@ -100,14 +100,14 @@ async def test_a_run_is_followed_after_a_restart_a_lost_response_and_a_deleted_m
     await harness.stop_bot()
     await finish(harness, latest_build(harness))
     await harness.start_bot()
-    await wait_for_text(harness, post, "Sample Android #1 succeeded")
+    await wait_for_text(harness, post, "Sample Android #1 passed")
     second = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
     harness.bitrise.start_running(latest_build(harness))
     await wait_for_text(harness, second, "is running")
     harness.slack.workspace.remove(harness.slack.workspace.find_channel("builds"), second)
     await finish(harness, latest_build(harness))
     await harness.wait_for_message("anna started Sample Android #2", person=None)
-    await harness.wait_for_message("Sample Android #2 succeeded", person=None)
+    await harness.wait_for_message("Sample Android #2 passed", person=None)
     assert len(harness.messages_with("Sample Android #2")) == 1
 
 
@@ -119,8 +119,8 @@ async def test_a_subscribed_channel_is_notified_in_the_thread_of_the_started_bui
     harness.bitrise.start_running(latest_build(harness))
     await wait_for_text(harness, post, "is running")
     await finish(harness, latest_build(harness))
-    await wait_for_text(harness, post, "Sample Android #1 succeeded")
-    notification = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
+    await wait_for_text(harness, post, "Sample Android #1 passed")
+    notification = await harness.wait_for_message("Sample Android #1 passed", person=None, after=post)
     assert (notification.thread_ts, notification.broadcast) == (post.ts, True)
     # A channel with live messages already has one that is updated.
     await harness.ask("/bitrise unsubscribe 1", "ended")
@@ -146,7 +146,7 @@ async def test_a_run_that_a_poll_posts_before_it_is_followed_is_one_message(harn
         harness, post, "anna started Sample Android #1"
     )
     await finish(harness, latest_build(harness))
-    assert "anna started" in await wait_for_text(harness, post, "Sample Android #1 succeeded")
+    assert "anna started" in await wait_for_text(harness, post, "Sample Android #1 passed")
     await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE status <> 'told' OR stale > 0", 0)
     assert len(harness.messages_with("Sample Android #1")) == 1
@@ -157,17 +157,17 @@ async def test_a_run_is_followed_in_a_direct_message_if_the_bot_can_not_post(har
     assert answer.only_for is None
     post = await harness.wait_for_message("anna started Sample Android #1", channel="D0ANNA")
     await finish(harness, latest_build(harness))
-    await wait_for_text(harness, post, "Sample Android #1 succeeded")
-    assert "succeeded" not in harness.message_text(answer)
+    await wait_for_text(harness, post, "Sample Android #1 passed")
+    assert "passed" not in harness.message_text(answer)
     # Slack refuses only the post itself: the followed message then goes to the direct message too.
     harness.slack.fault("conversations.info", "error", words="internal_error")
     await harness.users.command("anna", "release", "/bitrise trigger android branch:develop")
     other = await harness.wait_for_message("anna started Sample Android #2", channel="D0ANNA")
     await finish(harness, latest_build(harness))
-    await wait_for_text(harness, other, "Sample Android #2 succeeded")
+    await wait_for_text(harness, other, "Sample Android #2 passed")
     direct = await harness.ask("/bitrise trigger android branch:main", "#3", channel="D0ANNA")
     await finish(harness, latest_build(harness))
-    await wait_for_text(harness, direct, "Sample Android #3 succeeded")
+    await wait_for_text(harness, direct, "Sample Android #3 passed")
 
 
 async def test_the_message_of_a_run_that_can_not_be_followed_does_not_stay_running(
@@ -182,7 +182,7 @@ async def test_the_message_of_a_run_that_can_not_be_followed_does_not_stay_runni
         harness.slack.workspace.find_channel("release"), harness.slack.workspace.bot_user
     )
     await finish(harness, latest_build(harness))
-    direct = await harness.wait_for_message("Sample Android #1 succeeded", channel="D0ANNA")
+    direct = await harness.wait_for_message("Sample Android #1 passed", channel="D0ANNA")
     assert "anna started Sample Android #1" in harness.message_text(direct)
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     # The access of the user who started it can't be checked any more.
@@ -226,19 +226,19 @@ async def test_a_build_started_by_a_mention_is_followed_in_its_thread(harness: B
     assert post.thread_ts == mention.ts
     await harness.ask("/bitrise subscribe android", "subscribed")
     await finish(harness, latest_build(harness))
-    await wait_for_text(harness, post, "Sample Android #1 succeeded")
+    await wait_for_text(harness, post, "Sample Android #1 passed")
     # The notification goes to the thread that the message is in.
-    notification = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=post)
+    notification = await harness.wait_for_message("Sample Android #1 passed", person=None, after=post)
     assert (notification.thread_ts, notification.broadcast) == (mention.ts, True)
     # A notification whose response was lost is searched in the thread too.
     mention = harness.users.say("anna", "builds", "@buildbell trigger android branch:main")
     post = await harness.wait_for_message("anna started Sample Android #2", person=None)
     harness.slack.fault("chat.postMessage", "answer_lost")
     await finish(harness, latest_build(harness))
-    notification = await harness.wait_for_message("Sample Android #2 succeeded", person=None, after=post)
+    notification = await harness.wait_for_message("Sample Android #2 passed", person=None, after=post)
     await harness.wait_for_values("SELECT COUNT(*) FROM notifications WHERE status IN ('owed', 'sending')", 0)
     assert notification.thread_ts == mention.ts
-    assert len(harness.messages_with("Sample Android #2 succeeded")) == 2
+    assert len(harness.messages_with("Sample Android #2 passed")) == 2
 
 
 async def test_a_started_pipeline_is_one_message(harness: BotHarness) -> None:
@@ -248,13 +248,13 @@ async def test_a_started_pipeline_is_one_message(harness: BotHarness) -> None:
     pipeline = harness.bitrise.state.pipelines[0]
     first = next(iter(pipeline.builds))
     finish_workflow(harness, pipeline, first)
-    await wait_for_text(harness, post, f"✅ {first} succeeded")
+    await wait_for_text(harness, post, f"✅ {first} passed")
     await harness.wait_for_values("SELECT status FROM notifications WHERE event = 'ended'", "told")
     await harness.ask(f"/bitrise why android #{pipeline.builds[first].number}", "anna started it here")
     assert len(await harness.rows("SELECT 1 FROM subscriptions")) == 1
     while unfinished_builds := [name for name, build in pipeline.builds.items() if build.result is None]:
         finish_workflow(harness, pipeline, unfinished_builds[0])
-    assert "anna started" in await wait_for_text(harness, post, "release-train #1 succeeded")
+    assert "anna started" in await wait_for_text(harness, post, "release-train #1 passed")
     assert len(harness.messages_with("release-train")) == 1
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions", 0)
     await press_refresh(harness, post, "pipeline_refresh", 1)
@@ -279,7 +279,7 @@ async def test_a_started_pipeline_is_notified_once_to_each_subscription(harness:
     pipeline = harness.bitrise.state.pipelines[0]
     first = next(unfinished_names(pipeline))
     finish_workflow(harness, pipeline, first)
-    await wait_for_text(harness, post, f"{first} succeeded")
+    await wait_for_text(harness, post, f"{first} passed")
     run_with_failure(harness, pipeline)
     await wait_for_text(harness, post, "release-train #1 failed")
     await harness.wait_for_message("release-train #1 failed", person=None, after=post)
@@ -311,4 +311,4 @@ async def test_a_run_without_a_listed_build_is_followed_despite_clock_skew(
         post = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
         harness.bitrise.faults.clear()
         await finish(harness, latest_build(harness))
-        await wait_for_text(harness, post, "Sample Android #1 succeeded")
+        await wait_for_text(harness, post, "Sample Android #1 passed")

@@ -17,9 +17,9 @@ async def test_a_subscribed_public_channel_is_joined_and_notified_once_despite_a
     assert "/invite" not in confirmed
     harness.slack.fault("chat.postMessage", "answer_lost")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    post = await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    post = await harness.wait_for_message("Sample Android #1 passed", person=None)
     await harness.wait_for_values("SELECT status FROM notifications", "told")
-    assert harness.messages_with("#1 succeeded") == [post]
+    assert harness.messages_with("#1 passed") == [post]
 
     # A repeated command is not announced in the channel.
     reply = await harness.ask("/bitrise subscribe android", "already has this subscription")

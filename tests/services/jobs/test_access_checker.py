@@ -50,7 +50,7 @@ async def test_a_user_with_access_can_take_over_the_subscription(harness: BotHar
     listed = await harness.ask("/bitrise subscriptions", "Whoever made it can't see the app any more")
     await harness.press(listed, "Tell again", "anna let this channel be told again")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
-    await harness.wait_for_message("Sample iOS #1 succeeded", person=None)
+    await harness.wait_for_message("Sample iOS #1 passed", person=None)
     assert await harness.rows("SELECT created_by, stopped_reason FROM subscriptions") == [("U0ANNA", None)]
 
 
@@ -67,7 +67,7 @@ async def test_a_subscription_stops_after_a_day_of_a_refused_token(harness: BotH
     harness.bitrise.revoke(BEN_TOKEN)
     await harness.wait_for_message("Bitrise does not take your token any more", person="ben", channel="D0BEN")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
-    await harness.wait_for_message("Sample iOS #1 succeeded", person=None)
+    await harness.wait_for_message("Sample iOS #1 passed", person=None)
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET unsure_since = ?, checked_at = NULL", LONG_AGO)
     await harness.start_bot()
@@ -98,8 +98,8 @@ async def test_own_builds_are_notified_only_for_apps_with_access(harness: BotHar
     await harness.ask("/bitrise me ends:on", "I send you the end of your own builds", person="ben")
     for app in (harness.bitrise.web, harness.bitrise.ios):
         harness.bitrise.finish(harness.bitrise.start_build(app, by="manual-ben-okafor"))
-    await harness.wait_for_message("Sample iOS #1 succeeded", person="ben", channel="D0BEN")
-    await harness.wait_for_message("Web Shop #1 succeeded", person=None)
+    await harness.wait_for_message("Sample iOS #1 passed", person="ben", channel="D0BEN")
+    await harness.wait_for_message("Web Shop #1 passed", person=None)
     assert harness.messages_with("Web Shop", channel="D0BEN") == []
 
 
@@ -144,13 +144,13 @@ async def test_a_paused_subscription_shows_the_app_again_once_its_creator_has_ac
     role = harness.bitrise.members["ben-okafor"].roles[harness.bitrise.ios.slug]
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await pause_subscription(harness)
-    await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
+    await harness.ask("/bitrise build #1", "Sample iOS #1 passed", person="carla")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_values(LOST_ACCESS, 1)
     await harness.ask("/bitrise build #1", NO_ACCESS, person="carla")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, role)
     await harness.wait_for_values(LOST_ACCESS, 0)
-    await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
+    await harness.ask("/bitrise build #1", "Sample iOS #1 passed", person="carla")
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [("paused",)]
     assert harness.messages_with("can't see the app at Bitrise any more") == []
 
@@ -177,7 +177,7 @@ async def test_access_that_cannot_be_checked_lasts_for_a_day(harness: BotHarness
     await harness.wait_for_values("SELECT stopped_reason FROM subscriptions", None)
     harness.bitrise.faults.clear()
     await harness.wait_for_values("SELECT confirmed_at > '2026-02' FROM subscriptions", 1)
-    await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
+    await harness.ask("/bitrise build #1", "Sample iOS #1 passed", person="carla")
 
 
 async def test_a_subscription_that_cannot_be_checked_does_not_block_the_others(harness: BotHarness) -> None:
@@ -223,7 +223,7 @@ async def test_access_through_a_subscription_ends_at_once_when_its_creator_is_er
         await harness.connect("ben")
         await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
-        await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
+        await harness.ask("/bitrise build #1", "Sample iOS #1 passed", person="carla")
         db = sqlite_utils.Database(harness.folder / "buildbell.db")
         with db.conn:
             erase_everywhere(SqliteConnection(db), "T0SANDBOX", "U0BEN", SecretBox([SECRET_KEY]), utc_now())
@@ -253,10 +253,10 @@ async def test_a_subscription_made_with_the_bots_token_gets_its_creators_access(
     await harness.execute("UPDATE subscriptions SET created_by = 'U0DORA' WHERE channel_id = 'C0RANDOM'")
     await harness.start_bot()
     await harness.wait_for_values("SELECT seen_as FROM subscriptions", "own", "service")
-    await harness.ask("/bitrise build #1", "Sample iOS #1 succeeded", person="carla")
+    await harness.ask("/bitrise build #1", "Sample iOS #1 passed", person="carla")
     await harness.ask("/bitrise builds web", NO_ACCESS, person="carla", channel="random")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
-    await harness.wait_for_message("Web Shop #1 succeeded", person=None, channel="random")
+    await harness.wait_for_message("Web Shop #1 passed", person=None, channel="random")
 
 
 async def test_tell_me_without_an_account_follows_a_build_while_a_channel_is_subscribed_to_its_app(
@@ -264,7 +264,7 @@ async def test_tell_me_without_an_account_follows_a_build_while_a_channel_is_sub
 ) -> None:
     running = harness.bitrise.start_build(harness.bitrise.ios, ends_as=None)
     card = await harness.ask("/bitrise build #1", "#1", person="carla")
-    await harness.press(card, "Tell me", "I'll send you a direct message", person="carla")
+    await harness.press(card, "Notify me", "I'll send you a direct message", person="carla")
     await harness.ask("/bitrise builds ios", NO_ACCESS, person="carla", channel="D0CARLA")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message(
@@ -284,12 +284,12 @@ async def test_own_builds_are_notified_without_an_account_for_apps_of_the_users_
     said = "I send you the end of your own builds"
     await harness.ask("/bitrise me name:octo ends:on", said, person="carla", channel="D0CARLA")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, by="webhook-github/octo"))
-    await harness.wait_for_message("Sample iOS #1 succeeded", person="carla", channel="D0CARLA")
+    await harness.wait_for_message("Sample iOS #1 passed", person="carla", channel="D0CARLA")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
     await harness.wait_for_values("SELECT apps FROM subscriptions WHERE channel_id = 'D0CARLA'", "[]")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, by="webhook-github/octo"))
-    await harness.wait_for_message("Sample iOS #2 succeeded", person="anna", channel="G0RELEASE")
+    await harness.wait_for_message("Sample iOS #2 passed", person="anna", channel="G0RELEASE")
     await harness.wait_for_poll()
     assert harness.messages_with("Sample iOS #2", channel="D0CARLA") == []
 
@@ -302,7 +302,7 @@ async def test_a_testers_message_shows_no_log_lines_after_its_subscription_has_e
     build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
     harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "#1", person="carla")
-    await harness.press(card, "Tell me", "I'll send you a direct message", person="carla")
+    await harness.press(card, "Notify me", "I'll send you a direct message", person="carla")
     harness.bitrise.finish(build, "error")
     message = await harness.wait_for_message("Sample Android #1 failed", person="carla", channel="D0CARLA")
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions WHERE channel_id = 'D0CARLA'", 0)
@@ -326,7 +326,7 @@ async def test_messages_from_before_the_loss_of_access_stay_as_they_are(harness:
     # Mark the message as out of date, as a log's analysis would, and wake the dispatcher.
     await harness.execute("UPDATE messages SET stale = 1 WHERE subject LIKE 'live %'")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
-    await harness.wait_for_message("Sample iOS #2 succeeded", person=None, channel="random")
+    await harness.wait_for_message("Sample iOS #2 passed", person=None, channel="random")
     await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
     assert "failed" not in harness.message_text(live)
     said = "its messages stay as they are"

@@ -49,7 +49,7 @@ async def test_a_live_message_that_a_user_deleted_is_posted_again(harness: BotHa
     channel = harness.slack.workspace.find_channel("builds")
     harness.slack.workspace.remove(channel, post)
     harness.bitrise.finish(running)
-    await harness.wait_for_message("Sample Android #1 succeeded", person=None)
+    await harness.wait_for_message("Sample Android #1 passed", person=None)
     assert len(harness.messages_with("Sample Android #1")) == 1
 
 
@@ -59,14 +59,14 @@ async def test_a_failure_streak_is_one_card_until_it_is_green_again(harness: Bot
     start_build(harness, "success")
     start_build(harness, "error")
     card = await harness.wait_for_message(
-        "Sample Android on `main`, workflow `primary` is broken", person=None
+        "Sample Android on `main`, workflow `primary` is failing", person=None
     )
     text = harness.message_text(card)
     assert "Broke with #3 01234567 Fix the login" in text
     assert "was green at #2" in text
     assert "[I'm on it] [Snooze 4 hours] [Rebuild]" in text
     start_build(harness, "error")
-    await wait_for_text(harness, card, "2 builds have failed in a row")
+    await wait_for_text(harness, card, "2 builds failed in a row")
     await harness.users.click("ben", card, "I'm on it")
     text = await wait_for_text(harness, card, "@ben is on it")
     assert "[I'm on it]" not in text
@@ -77,20 +77,20 @@ async def test_a_failure_streak_is_one_card_until_it_is_green_again(harness: Bot
     await harness.users.click("ben", card, "I'm on it")
     await wait_for_text(harness, card, "@ben is on it")
     start_build(harness, "error", branch="develop")
-    await harness.wait_for_message("Sample Android on `develop`, workflow `primary` is broken", person=None)
+    await harness.wait_for_message("Sample Android on `develop`, workflow `primary` is failing", person=None)
     start_build(harness, "success")
-    text = await wait_for_text(harness, card, "is green again after")
+    text = await wait_for_text(harness, card, "is fixed after")
     assert "Fixed by #6" in text
-    assert "2 builds failed before" in text
+    assert "after 2 failed builds" in text
     assert "@ben was on it" in text
     assert len(harness.messages_with("on `main`, workflow")) == 1
-    assert not harness.messages_with("#2 succeeded")
+    assert not harness.messages_with("#2 passed")
 
 
 async def test_a_snoozed_card_is_not_updated_until_the_build_is_fixed(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android style:card", "subscribed")
     start_build(harness, "error")
-    card = await harness.wait_for_message("is broken", person=None)
+    card = await harness.wait_for_message("is failing", person=None)
     await harness.users.click("ben", card, "Snooze 4 hours")
     text = await wait_for_text(harness, card, "💤 Snoozed until")
     assert "More failures don't update this card before then; a fix does" in text
@@ -98,20 +98,20 @@ async def test_a_snoozed_card_is_not_updated_until_the_build_is_fixed(harness: B
     start_build(harness, "error")
     start_build(harness, "error", branch="develop")
     await harness.wait_for_message("on `develop`", person=None)
-    assert "one build has failed".capitalize() in harness.message_text(card)
+    assert "1 build failed" in harness.message_text(card)
     await harness.users.click("anna", card, "End snooze")
-    text = await wait_for_text(harness, card, "2 builds have failed in a row")
+    text = await wait_for_text(harness, card, "2 builds failed in a row")
     assert "Snoozed" not in text
     await harness.users.click("ben", card, "Snooze 4 hours")
     await wait_for_text(harness, card, "[End snooze]")
     start_build(harness, "success")
-    assert "2 builds failed before" in await wait_for_text(harness, card, "is green again")
+    assert "after 2 failed builds" in await wait_for_text(harness, card, "is fixed")
 
 
 async def test_buttons_of_a_card_that_are_pressed_at_the_same_time_all_count(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android style:card", "subscribed")
     start_build(harness, "error")
-    card = await harness.wait_for_message("is broken", person=None)
+    card = await harness.wait_for_message("is failing", person=None)
     for _ in range(3):
         await asyncio.gather(
             harness.users.click("ben", card, "I'm on it"), harness.users.click("anna", card, "Snooze 4 hours")
@@ -127,7 +127,7 @@ async def test_a_button_of_a_card_works_before_slack_has_answered_the_post(harne
     await harness.ask("/bitrise subscribe android style:card", "subscribed")
     harness.slack.fault("chat.postMessage", "answer_lost")
     start_build(harness, "error")
-    card = await harness.wait_for_message("is broken", person=None)
+    card = await harness.wait_for_message("is failing", person=None)
     await harness.users.click("ben", card, "I'm on it")
     await wait_for_text(harness, card, "[Take over] [Unassign]")
 
@@ -138,15 +138,15 @@ async def test_a_branch_has_one_thread_whose_head_shows_the_last_result(harness:
     head = await harness.wait_for_message("🧵 Sample Android: branch `main`", person=None)
     start_build(harness, "success", branch="x", params={"pull_request_id": 7, "branch_dest": "main"})
     other = await harness.wait_for_message("🧵 Sample Android: pull request #7", person=None)
-    reply = await harness.wait_for_message("Sample Android #2 succeeded", person=None, after=other)
+    reply = await harness.wait_for_message("Sample Android #2 passed", person=None, after=other)
     assert reply.thread_ts == other.ts
     assert not reply.broadcast
     start_build(harness, "success")
-    await wait_for_text(harness, head, "#3 succeeded")
+    await wait_for_text(harness, head, "#3 passed")
     replies = [post for post in harness.slack.posts("builds") if post.thread_ts == head.ts]
     assert [
         "#1 failed" in harness.message_text(replies[0]),
-        "#3 succeeded" in harness.message_text(replies[1]),
+        "#3 passed" in harness.message_text(replies[1]),
     ] == [True, True]
 
 
@@ -156,7 +156,7 @@ async def test_thread_replies_are_broadcast_if_the_subscription_asks_for_it(
     await harness.ask("/bitrise subscribe android style:thread broadcast:yes", "shown in the channel too")
     start_build(harness, "success")
     head = await harness.wait_for_message("🧵", person=None)
-    reply = await harness.wait_for_message("Sample Android #1 succeeded", person=None, after=head)
+    reply = await harness.wait_for_message("Sample Android #1 passed", person=None, after=head)
     assert (reply.thread_ts, reply.broadcast) == (head.ts, True)
 
 
@@ -164,7 +164,7 @@ async def test_a_deleted_thread_head_is_posted_again(harness: BotHarness) -> Non
     await harness.ask("/bitrise subscribe android style:thread", "subscribed")
     start_build(harness, "success")
     head = await harness.wait_for_message("🧵", person=None)
-    await harness.wait_for_message("#1 succeeded", person=None, after=head)
+    await harness.wait_for_message("#1 passed", person=None, after=head)
     harness.slack.workspace.remove(harness.slack.workspace.find_channel("builds"), head)
     start_build(harness, "error")
     new = await harness.wait_for_message("🧵", person=None)
@@ -178,7 +178,7 @@ async def test_many_apps_that_fail_at_once_are_shown_as_an_outage(harness: BotHa
         await harness.ask(f'/bitrise subscribe "{app.title}"', "subscribed")
     for app in apps:
         harness.bitrise.finish(harness.bitrise.start_build(app), "error")
-    card = await harness.wait_for_message("Looks like an outage", person=None)
+    card = await harness.wait_for_message("Possible outage", person=None)
     last = harness.bitrise.start_build(apps[0])
     harness.bitrise.finish(last, "error")
     await wait_for_text(harness, card, "Service 0 #2 failed")

@@ -134,7 +134,7 @@ async def harness(repositories: Repositories) -> AsyncIterator[DispatcherHarness
     await slack.close()
 
 
-def line(number: int, result: str = "succeeded", symbol: str = "✅") -> str:
+def line(number: int, result: str = "passed", symbol: str = "✅") -> str:
     return f"{symbol} {ANDROID.title} #{number} {result}"
 
 
@@ -156,11 +156,11 @@ async def test_a_large_backlog_is_one_message_and_so_is_an_old_one(
 ) -> None:
     await harness.enqueue(*(make_build(number) for number in range(1, 13)))
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
-    assert harness.first_lines() == ["12 builds ended while I could not tell you"]
+    assert harness.first_lines() == ["Delayed notifications: 12 builds"]
     await harness.enqueue(make_build(20), make_build(21))
     harness.now += timedelta(hours=2)
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
-    assert harness.first_lines()[1:] == ["2 builds ended while I could not tell you"]
+    assert harness.first_lines()[1:] == ["Delayed notifications: 2 builds"]
 
 
 async def test_a_lost_response_is_settled_by_reading_the_channel(
@@ -170,7 +170,7 @@ async def test_a_lost_response_is_settled_by_reading_the_channel(
     harness.slack.fault("chat.postMessage", "answer_lost")
     await harness.enqueue(make_build(1))
     task = asyncio.create_task(harness.dispatcher.deliver(make_recipient("C0BUILDS")))
-    await harness.slack.wait_for_post("builds", "#1 succeeded")
+    await harness.slack.wait_for_post("builds", "#1 passed")
     harness.now += timedelta(seconds=10)
     await task
     assert harness.first_lines() == [line(1)]
@@ -247,7 +247,7 @@ async def test_a_message_that_slack_refuses_is_sent_plain(harness: DispatcherHar
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
     [post] = harness.slack.posts("builds")
     assert post.blocks == []
-    assert "#1 succeeded" in post.text
+    assert "#1 passed" in post.text
 
 
 class OneBotsLocks(LocalSessionLocks):
@@ -308,7 +308,7 @@ async def test_an_error_in_one_channel_does_not_delay_others(harness: Dispatcher
     async with harness.running():
         await limited
         await harness.enqueue(make_build(2), channel="C0RANDOM")
-        await harness.slack.wait_for_post("random", "#2 succeeded")
+        await harness.slack.wait_for_post("random", "#2 passed")
     assert harness.first_lines() == []
 
 
@@ -337,7 +337,7 @@ async def test_a_daily_digest_comes_at_its_hour_with_everything_since(
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
     [post] = harness.slack.posts("builds")
     text = harness.slack.message_text(post)
-    assert text.startswith("The day's builds: 3 builds\n✅ 2 · ❌ 1")
+    assert text.startswith("Daily summary: 3 builds\n✅ 2 · ❌ 1")
     assert [f"#{number} " in text for number in (1, 2, 3)] == [True] * 3
 
 
@@ -354,7 +354,7 @@ async def test_quiet_hours_collect_only_what_happens_in_them(
     assert harness.first_lines() == [line(1)]
     harness.now = NOON + timedelta(hours=19)
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
-    assert harness.first_lines()[1:] == ["2 builds during the quiet hours (22:00 to 07:00)"]
+    assert harness.first_lines()[1:] == ["2 builds during quiet hours (22:00–07:00)"]
 
 
 async def test_the_dispatcher_wakes_by_itself_when_a_notification_is_due(
@@ -364,7 +364,7 @@ async def test_the_dispatcher_wakes_by_itself_when_a_notification_is_due(
     harness.now = NOON + timedelta(hours=21, seconds=-0.2)
     running = asyncio.create_task(harness.dispatcher.run())
     due = asyncio.get_running_loop().call_later(0.1, setattr, harness, "now", NOON + timedelta(hours=22))
-    await harness.slack.wait_for_post("builds", "The day's builds")
+    await harness.slack.wait_for_post("builds", "Daily summary")
     due.cancel()
     harness.dispatcher.stop()
     await running
@@ -378,7 +378,7 @@ async def test_a_long_backlog_is_one_message_in_the_channel_and_continues_in_its
     head, *more = harness.slack.posts("builds")
     assert [post.thread_ts for post in more] == [head.ts] * 2
     text = "\n".join(harness.slack.message_text(post) for post in (head, *more))
-    assert [text.count(f"#{number} succeeded") for number in range(1, 46)] == [1] * 45
+    assert [text.count(f"#{number} passed") for number in range(1, 46)] == [1] * 45
 
 
 async def test_a_lost_response_in_a_thread_is_settled_too(harness: DispatcherHarness) -> None:
@@ -433,7 +433,7 @@ async def test_a_flood_becomes_one_growing_message_that_says_so(
     assert [text.split("\n")[0] for text in texts[:3]] == [line(1), line(2), line(3)]
     assert len(texts) == 4
     assert "More than 3 messages in an hour here" in texts[3]
-    assert [f"#{number} succeeded" in texts[3] for number in (4, 5, 6)] == [True] * 3
+    assert [f"#{number} passed" in texts[3] for number in (4, 5, 6)] == [True] * 3
     harness.now += timedelta(hours=2)
     await harness.enqueue(make_build(200))
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
@@ -494,7 +494,7 @@ async def test_a_button_press_during_a_cards_edit_is_not_lost(
     await harness.storage.slack_messages.update_card(card.parcel, {"claimed_by": "U0ANNA"})
     await task
     text = harness.slack.message_text(post)
-    assert "2 builds have failed in a row" in text
+    assert "2 builds failed in a row" in text
     assert "@anna is on it" in text
 
 
@@ -531,7 +531,7 @@ async def test_a_reply_a_while_after_its_thread_began_is_posted_once_the_head_is
     await harness.dispatcher.deliver(make_recipient("C0BUILDS"))
     head, *replies = harness.slack.posts("builds")
     assert [post.thread_ts for post in replies] == [head.ts] * 2
-    assert "#2 succeeded" in harness.slack.message_text(replies[-1])
+    assert "#2 passed" in harness.slack.message_text(replies[-1])
 
 
 async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_until_it_ends(
@@ -559,7 +559,7 @@ async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_un
             ],
             at=harness.now,
         )
-        long = await harness.slack.wait_for_post("random", "has been running for long")
+        long = await harness.slack.wait_for_post("random", "has been running for a long time")
         second = await harness.slack.wait_for_post("builds", "#2 is running")
         for at in ("12:02:30", "12:03:00"):
             await harness.advance(30)
@@ -568,17 +568,17 @@ async def test_a_message_about_a_running_build_is_edited_every_thirty_seconds_un
         before = harness.edits
         await harness.advance(20)
         await harness.enqueue(make_build(1), make_build(2))
-        await harness.wait_for_edit(live, "#1 succeeded")
+        await harness.wait_for_edit(live, "#1 passed")
         # Its outdated text is corrected, but it does not announce the build's end a second time.
-        await harness.wait_for_edit(long, "ran for long")
-        await harness.wait_for_edit(second, "#2 succeeded")
-        assert "#2 succeeded" in harness.slack.message_text(long)
-        ended = await harness.slack.wait_for_post("random", "#2 succeeded", after=long)
+        await harness.wait_for_edit(long, "ran for a long time")
+        await harness.wait_for_edit(second, "#2 passed")
+        assert "#2 passed" in harness.slack.message_text(long)
+        ended = await harness.slack.wait_for_post("random", "#2 passed", after=long)
         assert "as of" not in "".join(map(harness.slack.message_text, (live, long, ended)))
         assert harness.edits == before + 3
         await harness.advance(600)
         await harness.enqueue(make_build(3), channel="C0RANDOM")
-        await harness.slack.wait_for_post("random", "#3 succeeded")
+        await harness.slack.wait_for_post("random", "#3 passed")
         assert harness.edits == before + 3
 
 
@@ -609,7 +609,7 @@ async def test_a_pipeline_shows_progress_even_while_none_of_its_builds_runs(
         )
         card = await harness.slack.wait_for_post("builds", "train")
         await harness.advance(30)
-        await harness.wait_for_edit(card, "running for 30 s, as of 12:00:30 UTC")
+        await harness.wait_for_edit(card, "running for 30s, as of 12:00:30 UTC")
 
 
 async def test_a_message_that_is_posted_while_running_ones_are_read_shows_progress(
@@ -673,7 +673,7 @@ async def test_the_progress_interval_depends_on_the_providers_clock_and_the_atte
         card = await harness.slack.wait_for_post("builds", "train")
         await harness.advance(30)
         await harness.wait_for_edit(live, "as of 00:00:30 UTC")
-        await harness.wait_for_edit(card, "running for 30 s, as of 00:00:30 UTC")
+        await harness.wait_for_edit(card, "running for 30s, as of 00:00:30 UTC")
 
 
 async def test_a_started_run_shows_progress_however_late_it_is_polled(
@@ -747,7 +747,7 @@ async def test_no_progress_is_shown_during_an_outage_or_in_deleted_messages(
         seen = False
         await harness.advance(30)
         await harness.enqueue(make_build(4))
-        await harness.slack.wait_for_post("builds", "#4 succeeded")
+        await harness.slack.wait_for_post("builds", "#4 passed")
         assert harness.edits == 0
         seen = True
         harness.slack.workspace.remove(harness.slack.workspace.find_channel("builds"), first)
@@ -795,5 +795,5 @@ async def test_a_state_change_goes_before_excerpts_and_progress_even_in_its_own_
 
         await harness.slack.workspace.wait_for(lambda: excerpts() > 20 or None, 30, "excerpts")
         await harness.enqueue(make_build(1))
-        await harness.wait_for_edit(live, "#1 succeeded")
+        await harness.wait_for_edit(live, "#1 passed")
         assert excerpts() < len(channels)

@@ -265,8 +265,8 @@ def test_a_channels_digests_are_one_message_with_each_build_once() -> None:
     message = render(
         planned.subject.kind, planned.notifications, now=NOW, flood_limit=60, presentation_of=presentation_of
     )
-    assert message.text.startswith("The day's builds: 2 builds")
-    assert message.text.count("#1 succeeded") == 1
+    assert message.text.startswith("Daily summary: 2 builds")
+    assert message.text.count("#1 passed") == 1
     many = [make_notification(number, subscription_id=sub, **daily) for number in range(30) for sub in (1, 2)]
     carried = plan(many, plan_context()).notifications
     assert len({notification.build.slug for notification in carried}) == DIGEST_SIZE

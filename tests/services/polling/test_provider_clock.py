@@ -20,13 +20,13 @@ async def test_alerts_and_times_are_correct_if_the_providers_clocks_are_ahead(tm
         build = harness.bitrise.start_build(harness.bitrise.android, ends_as=None)
         harness.bitrise.start_running(build)
         await harness.wait_for_poll()
-        assert harness.messages_with("running for long") == []
+        assert harness.messages_with("running for a long time") == []
         harness.clock.skip(timedelta(minutes=2))
-        assert "building for 2 min" in harness.message_text(
-            await harness.wait_for_message("running for long")
+        assert "building for 2m" in harness.message_text(
+            await harness.wait_for_message("running for a long time")
         )
         # By the bot's clock the build starts in the future; Bitrise's clock is used instead.
-        await harness.ask("/bitrise status android", "building for 2 min")
+        await harness.ask("/bitrise status android", "building for 2m")
 
         harness.buildio.deploy(harness.buildio.shop)
         harness.clock.skip(timedelta(minutes=5))

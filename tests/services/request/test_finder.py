@@ -58,22 +58,22 @@ async def test_a_link_is_searched_in_nearby_apps_before_all_builds(harness: BotH
     await harness.ask("/bitrise use android", "is this channel's app now")
     card = f"/apps/{build.app.slug}/builds/{build.slug}"
     for words in (build_link(build), build.slug):
-        await harness.ask(f"/bitrise build {words}", "Sample Android #1 succeeded")
+        await harness.ask(f"/bitrise build {words}", "Sample Android #1 passed")
     post = harness.users.say("ben", "builds", f"see {build_link(build)}")
-    await wait_for_preview(harness, post, "Sample Android #1 succeeded")
+    await wait_for_preview(harness, post, "Sample Android #1 passed")
     await harness.users.shortcut("ben", "about_build", post)
-    await harness.slack.wait_for_modal("ben", "Sample Android #1 succeeded")
+    await harness.slack.wait_for_modal("ben", "Sample Android #1 passed")
     for person in ("anna-berg", "ben-okafor"):
         assert f"GET {card}" in requests_of(harness, person)
         assert "GET /builds" not in requests_of(harness, person), "the list of all builds is the last resort"
     # In another channel the app is near because some channel subscribes to it; for users without access to the app,
     # Bitrise is not called.
     await harness.ask("/bitrise subscribe android", "subscribed this channel")
-    await harness.ask(f"/bitrise build {build_link(build)}", "Sample Android #1 succeeded", channel="D0ANNA")
+    await harness.ask(f"/bitrise build {build_link(build)}", "Sample Android #1 passed", channel="D0ANNA")
     await harness.users.shortcut("anna", "find_build")
     await harness.slack.wait_for_modal("anna", "Find a build")
     await harness.users.submit("anna", {"words": build_link(build)})
-    await harness.slack.wait_for_modal("anna", "Sample Android #1 succeeded")
+    await harness.slack.wait_for_modal("anna", "Sample Android #1 passed")
     assert "GET /builds" not in requests_of(harness, "anna-berg")
     await harness.ask(
         f"/bitrise build {build_link(build)}", "/bitrise connect", person="carla", channel="D0CARLA"
@@ -90,7 +90,7 @@ async def test_a_build_is_found_in_any_app_with_the_documented_endpoints_only(
     harness.bitrise.fault("GET /v0.1/apps", "status", status=404, times=MANY)
     await harness.start_bot()
     await harness.connect("anna", "ben")
-    await harness.ask(f"/bitrise build {build_link(build)}", "Sample Android #1 succeeded")
+    await harness.ask(f"/bitrise build {build_link(build)}", "Sample Android #1 passed")
     # Ben can't see the web shop: he is told so, and Bitrise is not called for it with his token.
     await harness.ask(f"/bitrise build {build_link(hidden)}", "Name the app too", person="ben")
     assert not any(harness.bitrise.web.slug in request for request in requests_of(harness, "ben-okafor"))
@@ -115,7 +115,7 @@ async def test_an_app_in_no_list_is_found_by_its_slug(harness: BotHarness) -> No
     await harness.connect("anna", "ben")
     await harness.ask(f"/bitrise status {android.slug}", "Sample Android")
     await harness.ask(f"/bitrise use {android.slug}", "is this channel's app now")
-    await harness.ask("/bitrise build #1", "Sample Android #1 succeeded")
+    await harness.ask("/bitrise build #1", "Sample Android #1 passed")
     await harness.ask(
         f"/bitrise status {harness.bitrise.web.slug}", "I don't know an app called", person="ben"
     )

@@ -77,9 +77,9 @@ async def test_a_request_during_an_outage_of_slack_is_answered_once_it_is_over(h
     harness.users.invite("builds")
     harness.slack.fault("chat.postMessage", "status", status=503, times=2)
     harness.users.say("anna", "builds", "@buildbell help")
-    await harness.wait_for_message("What you can type", person=None)
-    assert len(harness.messages_with("What you can type")) == 1
+    await harness.wait_for_message("Commands", person=None)
+    assert len(harness.messages_with("Commands")) == 1
     # The response_url of a command is tried first, and then a message of the bot.
     harness.slack.fault("*", "status", status=503, times=2)
-    answer = await harness.ask("/bitrise help", "What you can type", channel="random")
+    answer = await harness.ask("/bitrise help", "Commands", channel="random")
     assert answer.only_for is not None

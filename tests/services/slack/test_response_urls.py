@@ -97,8 +97,8 @@ async def test_a_response_url_in_a_forms_metadata_is_not_trusted(harness: BotHar
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "is running")
-    await harness.users.click("anna", card, "Abort")
-    opened = await harness.slack.wait_for_modal("anna", "Sample Android #1 stops at once")
+    await harness.users.click("anna", card, "Abort…")
+    opened = await harness.slack.wait_for_modal("anna", "Sample Android #1 at once and posts your name")
     async with stub_server(lambda _: web.Response(text="ok")) as elsewhere:
         metadata = state_in(opened)
         assert metadata["response_url"].startswith(harness.slack.url)

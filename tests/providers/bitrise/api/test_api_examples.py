@@ -113,10 +113,10 @@ async def test_the_list_of_builds(bitrise: BitriseClient) -> None:
     assert newest.pull_request is None
     assert (pull_request.pull_request, pull_request.target_branch) == (3, "master")
     text = rendered_text(build_card.build_card(pull_request, ANDROID, presentation=AT_BITRISE, now=NOW))
-    assert "sample-apps-android-sdk22 #17 succeeded" in text
+    assert "sample-apps-android-sdk22 #17 passed" in text
     assert "`create_dev_file` · pull request #3 into `master` · workflow `primary`" in text
     assert "b170936b Create dev.txt" in text
-    assert "0 s on hold · 1 min 5 s preparing · 1 min 42 s building" in text
+    assert "0s on hold · 1m 5s preparing · 1m 42s building" in text
 
 
 def _durations(build: Build) -> list[timedelta | None]:
@@ -129,7 +129,7 @@ async def test_one_aborted_build(bitrise: BitriseClient) -> None:
     text = rendered_text(build_card.build_card(build, ANDROID, presentation=AT_BITRISE, now=NOW))
     assert "sample-apps-android-sdk22 #10 was aborted" in text
     assert "Aborted by api-demo: This is an example abort build" in text
-    assert "0 s on hold · 0 s preparing · 15 s building" in text
+    assert "0s on hold · 0s preparing · 15s building" in text
 
 
 async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:

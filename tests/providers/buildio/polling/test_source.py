@@ -88,7 +88,7 @@ async def test_a_start_is_notified_if_subscribed(harness: BuildioPollHarness) ->
     await harness.poll_repeatedly(seconds=15)
     [builds] = harness.watch.first_lines
     assert builds.startswith("▶️ shop deployment v2 is running since ")
-    assert "running for 15 s, as of " in harness.watch.message_text()
+    assert "running for 15s, as of " in harness.watch.message_text()
     await harness.poll_repeatedly(times=6)
     assert harness.watch.first_lines == ["✅ shop deployment v2 succeeded"]
 
@@ -137,7 +137,7 @@ async def test_a_crash_and_its_recovery_are_notified(shop: BuildioPollHarness) -
     await shop.poll_repeatedly(seconds=10)
     assert shop.watch.first_lines == ["💥 shop web.1 crashed"]
     await shop.poll_repeatedly(times=6)
-    assert shop.watch.first_lines[1:] == ["✅ shop web.1 is up again"]
+    assert shop.watch.first_lines[1:] == ["✅ shop web.1 recovered"]
 
 
 async def test_a_restart_loop_and_its_end_are_notified_once(shop: BuildioPollHarness) -> None:
@@ -150,7 +150,7 @@ async def test_a_restart_loop_and_its_end_are_notified_once(shop: BuildioPollHar
     assert shop.watch.first_lines == ["💥 shop web.1 restarts in a loop"]
     shop.sandbox.stop_crash_loop(dyno)
     await shop.poll_repeatedly(times=24)
-    assert shop.watch.first_lines[1:] == ["✅ shop web.1 is up again"]
+    assert shop.watch.first_lines[1:] == ["✅ shop web.1 recovered"]
 
 
 async def test_a_deployment_that_restarts_dynos_is_no_crash(shop: BuildioPollHarness) -> None:
