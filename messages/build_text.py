@@ -59,7 +59,7 @@ def streak_name(build: Build, app: App) -> str:
         case RunKind.DYNO:
             return f"{title} {code(build.workflow or '')}"
         case RunKind.DEPLOYMENT:
-            return f"Deploying {title}" + (f" from {code(build.branch)}" if build.branch else "")
+            return f"Deployment of {title}" + (f" from {code(build.branch)}" if build.branch else "")
         case _:
             workflow = f", workflow {code(build.workflow)}" if build.workflow else ""
             return f"{title} on {code(build.branch or build.tag or 'tags')}{workflow}"
@@ -72,7 +72,7 @@ def plain_streak_name(build: Build, app: App) -> str:
         case RunKind.DYNO:
             return f"{title} {build.workflow}"
         case RunKind.DEPLOYMENT:
-            return f"Deploying {title}" + (f" from {build.branch}" if build.branch else "")
+            return f"Deployment of {title}" + (f" from {build.branch}" if build.branch else "")
         case _:
             return f"{title} on {build.branch or build.tag or 'tags'}"
 

@@ -62,9 +62,7 @@ async def find_polling_bot(harness: ManyBots) -> ManagedBot:
 
 def succeeded(harness: ManyBots, channel: str) -> list[str]:
     """Return the numbers of the builds in the channel's messages."""
-    lines = [
-        harness.message_text(post).split("\n")[0] for post in harness.messages_with(" passed", channel)
-    ]
+    lines = [harness.message_text(post).split("\n")[0] for post in harness.messages_with(" passed", channel)]
     return [line.split("#")[1].removesuffix(" passed") for line in lines]
 
 

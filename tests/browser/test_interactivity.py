@@ -239,7 +239,7 @@ async def test_an_app_is_selected_a_log_is_followed_and_bitrise_yml_is_shown(
     dialog = page.get_by_role("dialog", name="Choose an app")
     await pick(dialog, "App", "andr", "Sample Android")
     await dialog.get_by_role("button", name="Choose").click()
-    await expect(find_message(page, "Sample Android is this channel's app now")).to_be_visible()
+    await expect(find_message(page, "set this channel's app to Sample Android")).to_be_visible()
     environment.bitrise.start_running(environment.bitrise.start_build(environment.bitrise.android))
     await page.get_by_role("button", name="Skip 1 min").click()
     await send_message(page, "/bitrise log #4")

@@ -366,7 +366,7 @@ async def test_preferences_are_kept(harness: RecordedHarness) -> None:
     policy = await harness.ask("/bitrise policy", "Who may do what")
     assert "Anna Berg and Ben Okafor" in harness.message_text(policy)
     await harness.users.command("anna", "builds", "/bitrise trigger")
-    form = await harness.slack.wait_for_modal("anna", "This is what you started last time")
+    form = await harness.slack.wait_for_modal("anna", "Filled in from the last build that you started")
     assert "v1" in harness.slack.modal_text(form)
 
 
@@ -445,7 +445,7 @@ EXPECTED_TEXTS: dict[str, str] = {
     "request_decline": "declined the build of pull request #43",
     "apps_page_next": "page 2 of 2",
     "apps_page": "page 1 of 2",
-    "start_build": "This is what you started last time",
+    "start_build": "Filled in from the last build that you started",
     "subscribe": "What is told",
     "subscription_edit": "What is told of Sample Android",
     "subscription_resume": "let this channel be told again",

@@ -179,7 +179,7 @@ class ScenarioPlayer:
         buildio.finish(buildio.shop)
         buildio.deploy(buildio.shop, description=log_with_secrets())
         buildio.finish(buildio.shop, error=log_with_secrets())
-        await harness.wait_for_message("Deploying shop", person=None)
+        await harness.wait_for_message("Deployment of shop", person=None)
         buildio.crash(buildio.dyno(buildio.shop, "worker.1"))
         await harness.wait_for_message("worker.1", person=None)
         self._planted.restore()

@@ -39,7 +39,7 @@ _SLUG = re.compile(r"/[0-9a-f-]{16,}(?=/|$)")
 _INTERNAL_ERROR_TEXT = "Something broke on my side"
 # How a successful deployment appears on an app's card, and in notifications.
 _SUCCESS_ON_CARD = re.compile(r"✅ (?:v\d+ )?\*")
-_SUCCESS_IN_NOTIFICATION = re.compile(r"deployment (?:v\d+)?[^\n]* succeeded|Deploying [^\n]* is fixed")
+_SUCCESS_IN_NOTIFICATION = re.compile(r"deployment (?:v\d+)?[^\n]* succeeded|Deployment of [^\n]* is fixed")
 _SUCCESSES = ("succeeded", "success", "successful", "deployed", "live", "complete", "completed")
 _NOTIFYING_METHODS = frozenset({"chat.postMessage", "chat.update"})
 # Responses that must occur in a scenario that uses everything.

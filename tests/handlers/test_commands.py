@@ -41,7 +41,7 @@ async def test_a_running_build_shows_its_progress_by_similar_builds(harness: Bot
     more = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(more)
     text = harness.message_text(
-        await harness.wait_for_message("Sample Android #4 is running since", person=None)
+        await harness.wait_for_message("Sample Android #4 is running · since", person=None)
     )
     assert "running for 0s, usually takes 8m, as of" in text
 
@@ -69,7 +69,7 @@ async def test_an_unknown_app_gets_suggestions(harness: BotHarness) -> None:
 async def test_a_channels_default_app_is_used_without_a_name(harness: BotHarness) -> None:
     post = await harness.ask("/bitrise status", "Which app?")
     assert post.only_for == "U0ANNA"
-    chosen = await harness.ask("/bitrise use ios", "Sample iOS is this channel's app now")
+    chosen = await harness.ask("/bitrise use ios", "set this channel's app to Sample iOS")
     assert chosen.only_for is None
     await harness.ask("/bitrise status", "Sample iOS: nothing is running")
     await harness.ask("/bitrise status", "Which app?", channel="random")

@@ -85,10 +85,10 @@ def test_progress_is_shown_against_the_usual_duration_in_words_and_as_a_bar() ->
         usual_duration=usual,
     )
     text = message.blocks[0]["text"]["text"]
-    assert f"*is running* since {when(NOON + timedelta(minutes=1))}\n" in text
+    assert f"*is running* · since {when(NOON + timedelta(minutes=1))}\n" in text
     as_of = clock_time(NOON + timedelta(minutes=4, seconds=30))
-    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3m, usually takes 7m, as of {as_of}\n" in text
-    assert f"Running for 3m, usually takes 7m, as of {as_of}." in message.text
+    assert f"\n▰▰▰▰▱▱▱▱▱▱ running for 3m 30s, usually takes 7m, as of {as_of}\n" in text
+    assert f"Running for 3m 30s, usually takes 7m, as of {as_of}." in message.text
     assert "▰" not in message.text
 
 
@@ -101,7 +101,7 @@ def test_a_build_that_takes_much_longer_than_usual_says_so() -> None:
         now=late,
         usual_duration=timedelta(minutes=10),
     )
-    assert "running for 30m, longer than the usual 10m" in message.text
+    assert "Running for 30m, longer than the usual 10m" in message.text
 
 
 def test_the_usual_duration_is_the_median_of_at_least_two_successes() -> None:

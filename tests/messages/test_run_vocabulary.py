@@ -152,7 +152,7 @@ def test_a_streak_of_deployments_has_a_card_from_broken_to_fixed() -> None:
         CardState(),
         now=NOON,
     )
-    assert "Deploying *shop* from `main` *is failing*" in message_text(card)
+    assert "Deployment of *shop* from `main` *is failing*" in message_text(card)
     assert "2 deployments failed in a row" in message_text(card)
     assert "v2" in message_text(card)
     assert {"I'm on it", "Snooze 4 hours", "Deploy again…"} <= buttons(card).keys()
@@ -164,7 +164,7 @@ def test_a_streak_of_deployments_has_a_card_from_broken_to_fixed() -> None:
         now=NOON,
     )
     assert "is fixed" in message_text(card)
-    assert "2 deployments failed before" in message_text(card)
+    assert "after 2 failed deployments" in message_text(card)
 
 
 def test_the_card_of_a_dyno_shows_that_it_is_down_until_it_is_up() -> None:

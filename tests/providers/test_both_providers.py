@@ -179,15 +179,15 @@ async def test_the_details_button_in_a_list_shows_the_app(harness: BotHarness) -
 
 
 async def test_a_channel_chooses_one_app_of_each_provider(harness: BotHarness) -> None:
-    await harness.ask("/buildio use shop", "shop is this channel's app now")
-    await harness.ask("/bitrise use android", "Sample Android is this channel's app now")
+    await harness.ask("/buildio use shop", "set this channel's app to shop")
+    await harness.ask("/bitrise use android", "set this channel's app to Sample Android")
     await harness.ask("/buildio app", "v1 succeeded")
     await harness.ask("/bitrise status", "Sample Android")
     await harness.users.command("anna", "builds", "/buildio use")
-    await harness.slack.wait_for_modal("anna", "Commands here that name no app")
+    await harness.slack.wait_for_modal("anna", "Commands that name no app will use this one")
     [staging] = await harness.users.options("anna", "pick_app", "staging")
     await harness.users.submit("anna", {"app": staging})
-    await harness.wait_for_message("shop-staging is this channel's app now")
+    await harness.wait_for_message("set this channel's app to shop-staging")
     await harness.ask("/bitrise status", "Sample Android")
 
 

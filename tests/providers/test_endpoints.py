@@ -115,7 +115,7 @@ AT_BITRISE: Mapping[str, Action] = {
     "GET /v0.1": run_doctor(bitrise_token="bitpat_of-nobody-0000000000"),
     "GET /me": connect,
     "GET /me/apps": type_command("/bitrise apps", "3 apps"),
-    "GET /apps/{APP-SLUG}": type_command("/bitrise use android", "is this channel's app now"),
+    "GET /apps/{APP-SLUG}": type_command("/bitrise use android", "set this channel's app to"),
     "GET /apps/{APP-SLUG}/builds": type_command("/bitrise builds", "#1"),
     "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}": type_command(
         "/bitrise rebuild #1", "anna started Sample Android"

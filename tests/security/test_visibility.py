@@ -78,7 +78,7 @@ async def test_b31_the_only_app_of_a_channel_is_shown_only_to_people_with_access
     for default in (False, True):
         if default:
             await harness.connect("anna")
-            await harness.ask("/bitrise use ios", "is this channel's app now")
+            await harness.ask("/bitrise use ios", "set this channel's app to")
         for command in (*COMMANDS, f"build {hidden.slug}", f"build {link}"):
             for person in ("carla", "ben"):
                 text = await command_response(harness, command, person)

@@ -128,7 +128,7 @@ async def test_e1_a_workspace_reads_and_changes_only_its_own_data(harness: Multi
     await harness.install_everywhere()
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
-    await harness.ask("/bitrise use android", "this channel's app now")
+    await harness.ask("/bitrise use android", "set this channel's app to")
     await harness.twin.ask("/bitrise subscriptions", "told of nothing yet")
     await harness.twin.ask("/bitrise whoami", "have not linked an account")
     await harness.twin.ask("/bitrise status", "")

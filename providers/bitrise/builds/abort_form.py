@@ -68,11 +68,7 @@ class AbortOrigin(ViewMetadata):
 def read_abort(values: FormValues) -> AbortRequest:
     """Read the form: a suggestion, the user's own text, or both."""
     suggestion, text = values.picked(SUGGESTION), " ".join(values.text(REASON).split())
-    reason = ": ".join(
-        part
-        for part in (suggestion if suggestion in SUGGESTIONS else None, text)
-        if part
-    )
+    reason = ": ".join(part for part in (suggestion if suggestion in SUGGESTIONS else None, text) if part)
     chosen = values.several(OPTIONS)
     return AbortRequest(
         reason=reason[:LONGEST_REASON] or None, **{name: name in chosen for name in _OPTION_TEXTS}

@@ -144,7 +144,7 @@ def test_digests_and_quiet_hours_follow_the_local_clock(
         ("running:90m status:failed", "every failure and every run of more than 90m in Android"),
         (
             "style:card",
-            "what breaks, stays broken and is fixed in Android; one card a broken series, edited until it is fixed",
+            "what breaks, stays broken and is fixed in Android; one card a broken series, edited until it is green again",
         ),
         (
             "style:weekly on:fri at:17:00 zone:Europe/Berlin",

@@ -88,7 +88,7 @@ async def test_links_to_unknown_builds_cost_few_requests_and_none_when_repeated(
 ) -> None:
     apps = [harness.bitrise.state.add_app(f"Service {number}", "acme", f"s{number}") for number in range(20)]
     harness.bitrise.state.start_build(apps[0], {"branch": "main"}, harness.clock())
-    await harness.ask("/bitrise use android", "is this channel's app now")
+    await harness.ask("/bitrise use android", "set this channel's app to")
     slugs = [f"{number}{SLUG}" for number in range(5)]
     links = " ".join(f"https://app.bitrise.io/build/{slug}" for slug in slugs)
 

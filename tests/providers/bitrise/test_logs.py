@@ -45,9 +45,7 @@ async def test_reported_steps_and_the_ai_summary_are_shown(
     harness.bitrise.android.has_log_summary = harness.bitrise.android.has_ai_summary = True
     start_failing_build(harness)
     text = harness.message_text(await show_log(harness))
-    assert re.search(
-        "❌ `gradle-unit-test@1.0.7` failed after (29|30) s: 118 tests completed, 1 failed", text
-    )
+    assert re.search("❌ `gradle-unit-test@1.0.7` failed after (29|30)s: 118 tests completed, 1 failed", text)
     assert "Bitrise's AI summary" in text
     assert "LoginTest rejects an empty password" in text
     assert "FAILURE: Build failed with an exception." in text

@@ -48,12 +48,12 @@ async def test_a_pipeline_is_notified_as_one_card_when_it_ends(harness: BotHarne
     finish_workflow(harness, pipeline, "deploy")
     card = await harness.wait_for_message("release-train #1 passed", person=None)
     text = harness.message_text(card)
-    assert "Stage 2  ✅ unit succeeded" in text
+    assert "Stage 2  ✅ unit passed" in text
     assert "[Rebuild all]" in text
     await harness.wait_for_poll()
     assert len(cards(harness)) == 1
     assert not harness.messages_with("Sample Android #1 passed")
-    assert "release-train #1 passed on main. compile succeeded, unit succeeded" in card.text
+    assert "release-train #1 passed on main. compile passed, unit passed" in card.text
     sample = harness.bot.metrics.registry.get_sample_value
     await harness.wait_until(lambda: sample("buildbell_notifications_told_total") == 4)
     # The first three have waited for the end of the pipeline on purpose.
@@ -70,7 +70,7 @@ async def test_a_failed_workflow_is_notified_at_once_and_the_same_card_shows_the
     finish_workflow(harness, pipeline, "unit", "error")
     card = await harness.wait_for_message("release-train #1 is running", person=None)
     assert "❌ unit failed" in harness.message_text(card)
-    assert "2 of 4 workflows done" in harness.message_text(card)
+    assert "2 of 4 workflows finished" in harness.message_text(card)
     finish_workflow(harness, pipeline, "lint")
     await wait_for_text(harness, card, "release-train #1 failed")
     harness.clock.skip(timedelta(minutes=1))
@@ -87,15 +87,15 @@ async def test_a_rebuild_of_what_failed_is_a_new_attempt_with_a_card_of_its_own(
         finish_workflow(harness, pipeline, name, result)
     first = await harness.wait_for_message("release-train #1 failed", person=None)
     second_attempt = await harness.press(
-        first, "Rebuild failed", "anna started what had not succeeded of Sample Android release-train #1"
+        first, "Rebuild failed", "anna rebuilt the failed workflows of Sample Android release-train #1"
     )
     finish_workflow(harness, pipeline, "unit")
     finish_workflow(harness, pipeline, "deploy")
-    await wait_for_text(harness, second_attempt, "succeeded, attempt 2")
-    second = await harness.wait_for_message("succeeded, attempt 2", person=None, after=second_attempt)
+    await wait_for_text(harness, second_attempt, "passed, attempt 2")
+    second = await harness.wait_for_message("passed, attempt 2", person=None, after=second_attempt)
     assert second.thread_ts == second_attempt.ts
     assert "release-train #1 failed" in harness.message_text(first)
-    assert "compile succeeded" in harness.message_text(second)
+    assert "compile passed" in harness.message_text(second)
     assert len([post for post in cards(harness) if "Stage 1" in harness.message_text(post)]) == 3
 
 

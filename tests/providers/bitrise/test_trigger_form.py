@@ -84,7 +84,14 @@ async def test_the_last_started_build_is_filled_in_without_possible_secrets(harn
     await harness.ask(f"/bitrise {command}", "started")
     opened = await open_form(harness)
     text = harness.slack.modal_text(opened)
-    for expected in ("Sample Android", "develop", "deploy", "MODE=fast", "API_TOKEN=", "started last time"):
+    for expected in (
+        "Sample Android",
+        "develop",
+        "deploy",
+        "MODE=fast",
+        "API_TOKEN=",
+        "last build that you started",
+    ):
         assert expected in text
     assert "abcdefghijkl" not in text
     await harness.users.submit("anna")
@@ -198,10 +205,10 @@ async def test_a_mention_gets_a_button_that_opens_the_form(harness: BotHarness) 
 
 async def test_the_channels_app_is_chosen_from_a_list(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/bitrise use")
-    await harness.slack.wait_for_modal("anna", "will mean this one")
+    await harness.slack.wait_for_modal("anna", "will use this one")
     option = await find_option(harness, "pick_app", "ios", "Sample iOS")
     await harness.users.submit("anna", {"app": option})
-    await harness.wait_for_message("Sample iOS is this channel's app now")
+    await harness.wait_for_message("set this channel's app to Sample iOS")
 
 
 async def test_the_last_trigger_is_stored_per_person_and_workspace_without_secrets(tmp_path: Any) -> None:
@@ -229,7 +236,7 @@ async def test_the_last_trigger_is_stored_per_person_and_workspace_without_secre
 async def test_the_form_is_prefilled_with_the_channels_app_and_its_main_branch(
     harness: BotHarness,
 ) -> None:
-    await harness.ask("/bitrise use android", "is this channel's app now")
+    await harness.ask("/bitrise use android", "set this channel's app to")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, params={"branch": "trunk"}))
     status = await harness.ask("/bitrise status", "Sample Android")

@@ -216,5 +216,5 @@ async def test_a_step_interrupted_by_a_crash_fails_and_is_not_executed_again(tmp
         harness.database_url = f"sqlite:///{tmp_path / 'buildbell.db'}"
         await harness.start_bot()
         await wait_until_over(harness, run)
-        assert "stopped in the middle" in str(run.error)
+        assert "stopped during this step" in str(run.error)
         assert harness.bitrise.state.builds == []

@@ -131,7 +131,7 @@ async def test_each_provider_has_its_own_default_app_in_a_channel(harness: Actio
     await harness.harness.connect("anna")
     await harness.connect("anna")
     context, shop = harness.context(), harness.harness.buildio.shop
-    await harness.harness.ask("/bitrise use android", "is this channel's app now")
+    await harness.harness.ask("/bitrise use android", "set this channel's app to")
     await context.storage.channel_settings.set_default_app(
         context.channel, BUILDIO, shop.id, by=context.person, at=context.now()
     )

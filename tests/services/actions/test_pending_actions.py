@@ -144,9 +144,9 @@ async def test_a_build_without_a_known_branch_counts_as_protected(harness: BotHa
 
 async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "release/2.1"})
-    request = await request_action(harness, "/bitrise abort android #1 it is failing")
+    request = await request_action(harness, "/bitrise abort android #1 it is broken")
     assert "ben wants to abort Sample Android #1" in harness.message_text(request)
-    assert "it is failing" in harness.message_text(request)
+    assert "it is broken" in harness.message_text(request)
     # Those who may agree are notified, and nobody else.
     assert "<@U0ANNA>" in request.text
     assert "please decide" in harness.message_text(request)
@@ -155,10 +155,10 @@ async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: Bo
     await harness.wait_for_message(
         "declined your request in #builds to abort Sample Android #1", person="ben", channel="D0BEN"
     )
-    await harness.wait_until(lambda: "reason: it is failing" in harness.message_text(request))
-    request = await request_action(harness, "/bitrise abort android #1 it is failing")
+    await harness.wait_until(lambda: "reason: it is broken" in harness.message_text(request))
+    request = await request_action(harness, "/bitrise abort android #1 it is broken")
     await harness.users.click("anna", request, "Agree")
-    await harness.wait_for_message("ben aborted Sample Android #1: it is failing", person=None)
+    await harness.wait_for_message("ben aborted Sample Android #1: it is broken", person=None)
     assert build.abort_reason is not None
     assert "ben-okafor" in build.abort_reason
 

@@ -242,7 +242,7 @@ async def test_a_single_refusal_disconnects_nobody_and_repeated_ones_are_reporte
         tmp_path, seconds={"access_check_seconds": 0.2}, now=now, service_token_acts="0"
     ) as harness:
         await harness.connect("ben")
-        await harness.ask("/bitrise use android", "is this channel's app now", person="ben")
+        await harness.ask("/bitrise use android", "set this channel's app to", person="ben")
         await harness.ask("/bitrise subscribe android", "subscribed", person="ben")
         # After one refusal the token is verified, and the refused request is repeated.
         harness.bitrise.fault("POST *", "status", status=401)

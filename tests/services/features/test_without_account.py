@@ -33,7 +33,7 @@ async def test_every_refusal_for_a_missing_account_has_a_connect_button(harness:
     await harness.connect("anna")
     await harness.connect("anna", provider=BUILDIO)
     for use in ("/bitrise use android", "/buildio use shop"):
-        await harness.ask(use, "is this channel's app now")
+        await harness.ask(use, "set this channel's app to")
     harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     lines = {
         "/bitrise": "apps|status|build #1|log #1|abort #1|trigger branch:main|trigger|yml|use android|subscribe android"
@@ -89,7 +89,7 @@ async def test_an_admin_can_add_the_rule_for_an_action_that_is_off(tmp_path: Pat
 async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["deploy"]\napps = ["ledger"]\nwho = ["U0BEN"]\n'
     async with open_governed(tmp_path, rules) as harness:
-        await harness.ask("/buildio use shop", "is this channel's app now")
+        await harness.ask("/buildio use shop", "set this channel's app to")
         await harness.ask("/buildio policy", "You may deploy here.")
         await harness.ask("/buildio policy ledger", "You may not deploy here")
         await harness.ask("/buildio deploy branch:main", "anna deploys")

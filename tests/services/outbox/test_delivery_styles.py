@@ -62,8 +62,8 @@ async def test_a_failure_streak_is_one_card_until_it_is_green_again(harness: Bot
         "Sample Android on `main`, workflow `primary` is failing", person=None
     )
     text = harness.message_text(card)
-    assert "Broke with #3 01234567 Fix the login" in text
-    assert "was green at #2" in text
+    assert "First failure: #3 01234567 “Fix the login”" in text
+    assert "last passed before it: #2" in text
     assert "[I'm on it] [Snooze 4 hours] [Rebuild]" in text
     start_build(harness, "error")
     await wait_for_text(harness, card, "2 builds failed in a row")

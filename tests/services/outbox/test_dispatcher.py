@@ -432,7 +432,7 @@ async def test_a_flood_becomes_one_growing_message_that_says_so(
     texts = [harness.slack.message_text(post) for post in harness.slack.posts("builds")]
     assert [text.split("\n")[0] for text in texts[:3]] == [line(1), line(2), line(3)]
     assert len(texts) == 4
-    assert "More than 3 messages in an hour here" in texts[3]
+    assert "More than 3 messages in an hour:" in texts[3]
     assert [f"#{number} passed" in texts[3] for number in (4, 5, 6)] == [True] * 3
     harness.now += timedelta(hours=2)
     await harness.enqueue(make_build(200))

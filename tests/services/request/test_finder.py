@@ -55,7 +55,7 @@ async def test_a_link_is_searched_in_nearby_apps_before_all_builds(harness: BotH
     build = start_build_with_newer_ones(harness)
     await harness.start_bot()
     await harness.connect("anna", "ben")
-    await harness.ask("/bitrise use android", "is this channel's app now")
+    await harness.ask("/bitrise use android", "set this channel's app to")
     card = f"/apps/{build.app.slug}/builds/{build.slug}"
     for words in (build_link(build), build.slug):
         await harness.ask(f"/bitrise build {words}", "Sample Android #1 passed")
@@ -114,7 +114,7 @@ async def test_an_app_in_no_list_is_found_by_its_slug(harness: BotHarness) -> No
     await harness.start_bot()
     await harness.connect("anna", "ben")
     await harness.ask(f"/bitrise status {android.slug}", "Sample Android")
-    await harness.ask(f"/bitrise use {android.slug}", "is this channel's app now")
+    await harness.ask(f"/bitrise use {android.slug}", "set this channel's app to")
     await harness.ask("/bitrise build #1", "Sample Android #1 passed")
     await harness.ask(
         f"/bitrise status {harness.bitrise.web.slug}", "I don't know an app called", person="ben"

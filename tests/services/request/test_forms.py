@@ -79,7 +79,7 @@ def test_a_form_that_is_shown_again_says_why_and_has_all_input(form: Form[Any, A
 
 async def choose_app(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/bitrise use")
-    await harness.slack.wait_for_modal("anna", "Commands here that name no app")
+    await harness.slack.wait_for_modal("anna", "Commands that name no app will use this one")
     app = (await harness.users.options("anna", "pick_app", "andr"))[0]
     await harness.users.submit("anna", {"app": app})
 

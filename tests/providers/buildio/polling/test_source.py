@@ -87,7 +87,7 @@ async def test_a_start_is_notified_if_subscribed(harness: BuildioPollHarness) ->
     harness.sandbox.deploy(harness.sandbox.shop)
     await harness.poll_repeatedly(seconds=15)
     [builds] = harness.watch.first_lines
-    assert builds.startswith("▶️ shop deployment v2 is running since ")
+    assert builds.startswith("▶️ shop deployment v2 is running · since ")
     assert "running for 15s, as of " in harness.watch.message_text()
     await harness.poll_repeatedly(times=6)
     assert harness.watch.first_lines == ["✅ shop deployment v2 succeeded"]
