@@ -297,7 +297,8 @@ def _too_long_headline(build: Build, app: App, event: str) -> str:
         doing = "has been on hold" if build.state is BuildState.ON_HOLD else "was on hold"
         return f"⏳ {build_text.build_link(build, app)} {doing} for a long time"
     if event == BuildEvent.RUNNING_TOO_LONG:
-        return f"🐢 {build_text.build_link(build, app)} {'ran' if build.ended else 'has been running'} for a long time"
+        doing = "ran" if build.ended else "has been running"
+        return f"🐢 {build_text.build_link(build, app)} {doing} for a long time"
     return ""
 
 

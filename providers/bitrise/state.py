@@ -80,13 +80,17 @@ class LogLimit:
         in_workspace = sum(1 for workspace, _ in self._reservations if workspace == team)
         if of_person >= self.per_person:
             logs = "a log" if self.per_person == 1 else f"{self.per_person} logs"
-            raise TooManyLogs(f"I'm still {self.activity} {logs} for you. Try again when I'm done.")
+            raise TooManyLogs(
+                f"Buildbell is still {self.activity} {logs} for you. Try again when that is done."
+            )
         if in_workspace >= self.per_workspace:
             raise TooManyLogs(
-                f"I'm {self.activity} {in_workspace} logs for people of this workspace already. Try again in a minute."
+                f"Buildbell is already {self.activity} {in_workspace} logs for this workspace. Try again in a minute."
             )
         if len(self._reservations) >= self.total:
-            raise TooManyLogs(f"I'm {self.activity} as many logs as I can at once. Try again in a minute.")
+            raise TooManyLogs(
+                f"Buildbell is {self.activity} as many logs as it can at once. Try again in a minute."
+            )
         reservation = (team, person)
         self._reservations.append(reservation)
         try:

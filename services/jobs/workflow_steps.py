@@ -91,17 +91,19 @@ class WorkflowStepCompletion(BackgroundJob):
         try:
             build = await self._find_build(step)
         except NotFound:
-            return Outcome(error="The build is not there any more, or I may not see it any more.")
+            return Outcome(error="The build no longer exists, or Buildbell can't see it any more.")
         if build.ended:
             try:
                 # The step may have started a day ago, so the workflow's access is checked again.
                 app = await self._visible_apps(step).require(step.app_slug)
             except (NotFound, NotConnected):
-                message = "No channel here follows the build's app any more, so I can't say how it ended."
+                message = (
+                    "No channel here is subscribed to the build's app any more, so its result isn't shown."
+                )
                 return Outcome(error=message)
             return Outcome(outputs=step_outputs(app, build))
         if self._clock() >= step.until:
-            return Outcome(error=f"Build {build.label} has not ended within the time that was given.")
+            return Outcome(error=f"Build {build.label} didn't finish within the time that was given.")
         return None
 
     def _visible_apps(self, step: WaitingStep) -> VisibleApps:
@@ -142,7 +144,7 @@ class WorkflowStepCompletion(BackgroundJob):
             )
         else:
             await slack.functions_completeError(
-                function_execution_id=execution, error=outcome.error or "It did not work."
+                function_execution_id=execution, error=outcome.error or "The step failed."
             )
 
 

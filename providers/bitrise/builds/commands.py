@@ -62,7 +62,7 @@ async def trigger(command: TriggerBuild, context: RequestContext) -> Reply | Non
 
 
 async def rebuild(command: RebuildBuild, context: RequestContext) -> Reply | None:
-    """Start a build again as it was started."""
+    """Start a build again with the same parameters."""
     app, build = await find_build(context, command.app, command.build, BITRISE)
     return await rebuild_build(app, build, context)
 
@@ -76,7 +76,7 @@ COMMANDS = (
     CommandSpec(
         AbortBuild,
         "abort",
-        "Stop a build, and tell the channel who did and why.",
+        "Abort a build; the channel sees who did it and why.",
         ("abort #12 wrong branch", "abort android #12"),
         handler=abort,
         aliases=("stop", "cancel"),
@@ -84,19 +84,19 @@ COMMANDS = (
     CommandSpec(
         TriggerBuild,
         "trigger",
-        "Start a build; without a word on what to build, by filling in a form.",
+        "Start a build; without options, opens a form.",
         ("trigger", "trigger branch:main", "trigger android tag:v1.2 workflow:release env:DRY_RUN=1"),
         handler=trigger,
         notes=(
-            "Name at least one of branch, tag, commit, workflow and pipeline, or nothing at all for the form.",
-            "`env:` may come several times.",
+            "Give at least one of branch, tag, commit, workflow and pipeline; the form opens if you give none.",
+            "`env:` can be repeated.",
         ),
         aliases=("start", "run"),
     ),
     CommandSpec(
         RebuildBuild,
         "rebuild",
-        "Start a build again as it was started.",
+        "Start a build again with the same parameters.",
         ("rebuild #12",),
         handler=rebuild,
         aliases=("retry",),

@@ -56,7 +56,8 @@ class ShowPipeline(Command):
             return cls(app_slug=link.app, pipeline_id=link.pipeline)
         ref = arguments.parse_build_ref(name)
         if ref is None or ref.number is None:
-            arguments.fail(f"{name or 'Nothing'} is no pipeline: give its number or a link to it.")
+            problem = f"`{name}` isn't a valid pipeline." if name else "Which pipeline?"
+            arguments.fail(f"{problem} Give its number or a link to it.")
         return cls(app=app, number=ref.number)
 
     def format(self, reserved: Collection[str] = ()) -> str:
@@ -121,7 +122,7 @@ COMMANDS = (
     CommandSpec(
         ListPipelines,
         "pipelines",
-        "The latest pipelines, with their stages.",
+        "List the latest pipelines, with their stages.",
         ("pipelines android",),
         handler=list_pipelines,
         read_only=True,
@@ -130,11 +131,11 @@ COMMANDS = (
     CommandSpec(
         ShowPipeline,
         "pipeline",
-        "One pipeline with its workflows by stage, to abort or start again.",
+        "Show one pipeline with its workflows by stage, to abort or rebuild it.",
         ("pipeline android #45",),
         handler=show,
         read_only=True,
-        notes=("A pipeline is named by its number (`#45`) or a pasted link to its page.",),
+        notes=("`#N` is a pipeline's number (`#45`) or a pasted link to its page.",),
         usage="pipeline [APP] #N",
         open_to_external_users=True,
     ),

@@ -133,15 +133,13 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
 
     The examples use `app`; `filters` says what the filters are.
     """
-    states = (
-        "`status:failed,aborted` takes results; there are success, failed, aborted, aborted-with-success."
-    )
+    states = "`status:failed,aborted` takes results: success, failed, aborted, aborted-with-success."
     times = "Times are UTC dates, or how long ago: `30m`, `2h`, `3d`, `1w`."
     return (
         CommandSpec(
             ShowStatus,
             "status",
-            "What runs now, and how each branch last ended.",
+            "Show running builds and the latest result of each branch.",
             ("status", f"status {app}"),
             handler=partial(status, provider=provider),
             read_only=True,
@@ -150,7 +148,7 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
         CommandSpec(
             ListBuilds,
             "builds",
-            "The latest builds, newest first.",
+            "List the latest builds, newest first.",
             (
                 "builds branch:main",
                 f"builds {app} status:failed since:2d",
@@ -165,7 +163,7 @@ def build_commands(provider: Provider, *, app: str, filters: str) -> tuple[Comma
         CommandSpec(
             ShowBuild,
             "build",
-            "One build, with its buttons.",
+            "Show one build, with its buttons.",
             ("build #12", f"build {app} #12"),
             handler=partial(show, provider=provider),
             read_only=True,

@@ -112,7 +112,7 @@ async def test_a_waiting_step_reveals_nothing_of_an_app_without_subscriptions_le
         harness.bitrise.finish(build)
         await wait_until_over(harness, waiting)
         assert waiting.outputs is None
-        assert "No channel here follows the build's app any more" in str(waiting.error)
+        assert "No channel here is subscribed to the build's app any more" in str(waiting.error)
 
 
 async def test_an_ended_build_is_not_waited_for(harness: BotHarness) -> None:
