@@ -221,8 +221,8 @@ async def test_b33_many_log_requests_of_one_person_do_not_block_others(harness: 
     try:
         await harness.users.click("anna", card, "Send me the file")
         await harness.wait_until(lambda: len(harness.bot.workers.pids) < len(worker_pids))
-        await harness.press(card, "Send me the file", "I'm still preparing a log for you")
-        await harness.press(other_card, "Send me the file", "I'm still preparing a log for you")
+        await harness.press(card, "Send me the file", "Buildbell is still preparing a log for you")
+        await harness.press(other_card, "Send me the file", "Buildbell is still preparing a log for you")
         # Other people are answered, and can request a log too.
         await harness.ask("/bitrise builds android", "Sample Android #2", person="ben")
         await harness.ask("/bitrise help", "Commands", person="carla")
