@@ -65,14 +65,14 @@ class BuildFilter(FrozenModel):
         return self.mismatch(build, names) is None
 
     def mismatch(self, build: Build, names: NameDirectory = NOBODY) -> str | None:
-        """Return why the build does not match, as text that follows "because"; None if it matches."""
+        """Return why the build does not match, as text that follows "Not posted:"; None if it matches."""
         return next(self._mismatches(build, names), None)
 
     def _mismatches(self, build: Build, names: NameDirectory) -> Iterator[str]:
         if self.builds and build.slug not in self.builds:
-            yield "it is another build"
+            yield "another build"
         if self.attempts and (build.pipeline is None or build.pipeline.key not in self.attempts):
-            yield "it is of another pipeline"
+            yield "another pipeline"
         if self.branch and (mismatch := _describe_mismatch("branch", self.branch, build.branch)):
             yield mismatch
         if self.target and (
@@ -85,14 +85,15 @@ class BuildFilter(FrozenModel):
             yield mismatch
         if self.events and event_of(build) not in self.events:
             wanted = " or ".join(sorted(self.events))
-            yield f"it was started by {_EVENTS[event_of(build)]}, not by {wanted}"
+            yield f"started by {_EVENTS[event_of(build)]}, not by {wanted}"
         if self.pull_requests and build.pull_request not in self.pull_requests:
             wanted = " or ".join(f"#{number}" for number in sorted(self.pull_requests))
-            yield f"it is not of pull request {wanted}"
+            yield f"not for pull request {wanted}"
         if self.by and (mismatch := self._author_mismatch(build, names)):
             yield mismatch
         if self.states and build.state not in self.states:
-            yield f"its result is {build.state.value}, not {' or '.join(sorted(self.states))}"
+            wanted = " or ".join(words for state, words in _STATE_ADJECTIVES.items() if state in self.states)
+            yield f"{describe_state(build.state)}, not {wanted}"
         if self.aborted and (mismatch := self._abort_mismatch(build)):
             yield mismatch
 
@@ -101,21 +102,17 @@ class BuildFilter(FrozenModel):
             _format_code(author) for author in authors(build) if not author.startswith("@")
         )
         if _has_author(self.by.exclude, build, names):
-            return f"it is by {names_shown or 'somebody who is left out'}"
+            return f"by {names_shown} (excluded)" if names_shown else "by an excluded author"
         if self.by.include and not _has_author(self.by.include, build, names):
-            return (
-                f"it is by {names_shown}"
-                if names_shown
-                else f"{build.provider.label} does not say whose build it is"
-            )
+            return f"by {names_shown}" if names_shown else f"{build.provider.label} doesn't say who it's by"
         return None
 
     def _abort_mismatch(self, build: Build) -> str | None:
         kind = build.abort_kind if build.state.aborted else None
         if kind is not None and kind in self.aborted.exclude:
-            return f"it was aborted for the reason {kind}"
+            return f"aborted ({kind})"
         if self.aborted.include and kind not in self.aborted.include:
-            return f"it was {f'aborted for the reason {kind}' if kind else 'not aborted'}"
+            return f"aborted ({kind})" if kind else "not aborted"
         return None
 
     def __bool__(self) -> bool:
@@ -133,11 +130,16 @@ _EVENTS = {
 _STATE_ADJECTIVES = {
     BuildState.ON_HOLD: "on hold",
     BuildState.RUNNING: "running",
-    BuildState.SUCCEEDED: "successful",
+    BuildState.SUCCEEDED: "passed",
     BuildState.FAILED: "failed",
     BuildState.ABORTED: "aborted",
-    BuildState.ABORTED_WITH_SUCCESS: "aborted as a success",
+    BuildState.ABORTED_WITH_SUCCESS: "aborted (counted as success)",
 }
+
+
+def describe_state(state: BuildState) -> str:
+    """Return the state in words: "passed"."""
+    return _STATE_ADJECTIVES.get(state, "unknown result")
 
 
 def event_of(build: Build) -> BuildTriggerEvent:
@@ -170,10 +172,10 @@ def _describe_mismatch(what: str, patterns: GlobPatterns, text: str | None) -> s
     if patterns.match(text):
         return None
     if text is None:
-        return f"it has no {what}"
+        return f"no {what}"
     if any(fnmatchcase(text, glob) for glob in patterns.exclude):
-        return f"its {what} {_format_code(text)} is left out"
-    return f"its {what} {_format_code(text)} is not {' or '.join(map(_format_code, patterns.include))}"
+        return f"{what} {_format_code(text)} is excluded"
+    return f"{what} is {_format_code(text)}, not {' or '.join(map(_format_code, patterns.include))}"
 
 
 def _format_code(text: str) -> str:
@@ -191,21 +193,19 @@ def describe_filter(build_filter: BuildFilter) -> str:
 
 def describe_conditions(build_filter: BuildFilter) -> str:
     """Describe what the filter asks of a build besides its state, to follow "builds": ", on branch main"."""
-    no_tags = " (not tags, whose builds have no branch)"
     parts = [
         _describe_patterns("on branch", build_filter.branch),
-        no_tags if build_filter.branch.include and not build_filter.tag else "",
         _describe_patterns("for pull requests into", build_filter.target),
-        _describe_patterns("of tag", build_filter.tag),
+        _describe_patterns("for tag", build_filter.tag),
         _describe_patterns("with workflow", build_filter.workflow),
         _clause(
             "started by", [_EVENTS[event] for event in BuildTriggerEvent if event in build_filter.events]
         ),
-        _clause("of pull request", [f"#{number}" for number in sorted(build_filter.pull_requests)]),
+        _clause("for pull request", [f"#{number}" for number in sorted(build_filter.pull_requests)]),
         _clause("by", [_describe_author(author) for author in build_filter.by.include]),
         _clause("except by", [_describe_author(author) for author in build_filter.by.exclude]),
-        _clause("aborted for the reason", build_filter.aborted.include),
-        _clause("except aborts for the reason", build_filter.aborted.exclude),
+        _clause("with abort reason", build_filter.aborted.include),
+        _clause("except abort reason", build_filter.aborted.exclude),
     ]
     text = "".join(parts)
     return text if text.startswith(", except") else text.removeprefix(",")

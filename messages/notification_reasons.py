@@ -42,15 +42,15 @@ def explain_notifications(
     `started_by` is the user who started the build in the channel, where a message follows it.
     """
     head = f"{build_text.build_symbol(build)} {build_text.build_link(build, app)} {build_text.result_text(build)}"
-    started = f"{mention(started_by)} started it here, so a message in this channel follows it to its end."
+    started = f"{mention(started_by)} started it here, so its message in this channel shows the result."
     if not reasons and started_by:
         return Message(
-            f"{started} There is no subscription to {escape(app.title)}.",
-            [section(f"{head}\n🔔 {started}\nThis channel has no subscription to {escape(app.title)}.")],
+            f"{started} No subscription to {escape(app.title)} here.",
+            [section(f"{head}\n🔔 {started}\nNo subscription to {escape(app.title)} here.")],
         )
     if not reasons:
-        cure = f"`{app.provider.command} subscribe` makes one."
-        nobody = f"This channel has no subscription to {escape(app.title)}: {cure}"
+        cure = f"Add one: `{app.provider.command} subscribe`."
+        nobody = f"No subscription to {escape(app.title)} here. {cure}"
         return Message(nobody, [section(f"{head}\n{nobody}")])
     lines = [_reason_line(reason) for reason in reasons]
     spoken = " ".join(f"{reason.number}: {reason.text}." for reason in reasons)
@@ -77,14 +77,17 @@ def subscription_preview(
 ) -> Message:
     """Show which of the latest builds the channel would have been notified of."""
     looked_at = len(notified) + len(not_notified)
+    matches = "matches" if len(notified) == 1 else "match"
     head = (
-        f"*{len(notified)} of the last {looked_at} builds would have been told*\n"
+        f"*{len(notified)} of the last {looked_at} builds {matches}*\n"
         f"{describe_subscription(app, terms, presentation)}"
     )
     lines = first_lines([build_line(build, app) for build in notified], MAX_LINES)
     reasons = Counter(reason for _, reason in not_notified).most_common(MAX_REASONS)
-    quiet = "\n".join(f"🔕 {count} since {sentence(reason, 200)}" for reason, count in reasons)
+    quiet = "\n".join(f"🔕 {count} skipped: {sentence(reason, 200)}" for reason, count in reasons)
     blocks = [section(head), *paragraphs(lines), *([context(quiet)] if quiet else [])]
-    note = "Nothing was subscribed. The oldest of these builds count as the first of their series."
-    spoken = f"{len(notified)} of the last {looked_at} builds of {escape(app.title)} would have been told."
+    note = (
+        "Preview only: nothing was subscribed. The oldest of these builds count as the first of their streak."
+    )
+    spoken = f"{len(notified)} of the last {looked_at} builds of {escape(app.title)} {matches}."
     return Message(spoken, [*blocks, context(note)])

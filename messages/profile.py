@@ -27,9 +27,6 @@ def own_builds(
     ends: bool = False,
 ) -> Message:
     """List a person's own builds, running ones first; `ends`: they are notified already when these end."""
-    known = "started from Slack by you"
-    if name:
-        known += f", or by {code(name)} at {presentation.label}"
     command = presentation.command
     hints = (
         []
@@ -40,7 +37,7 @@ def own_builds(
         hints.append(f"`{command} me ends:on` sends you how they end.")
     below = [context(*hints)] if hints else []
     if not builds:
-        return text_message(f"None of the last {looked_at} builds is yours ({known}).", *below)
+        return text_message(f"You have no recent builds{f' as {code(name)}' if name else ''}.", *below)
     blocks = [section(f"*Your builds* among the last {looked_at}")]
     blocks += [
         build_row(build, app, presentation=presentation, now=now) for build, app in builds[:MAX_BUILDS]

@@ -46,7 +46,7 @@ class ProviderPresentation:
 
     # The form for a subscription: the field for workflows, and examples of filters that can be typed
     workflows_label: str = "Workflows"
-    every_workflow: str = "None picked: every workflow"
+    every_workflow: str = "All workflows"
     filter_examples: str = ""
     subscribe_example: str = "subscribe by:@me -by:bot"
 

@@ -46,26 +46,26 @@ LONGEST_MORE = 3000
 # The options whose values have fields of their own; the others are typed.
 _KEYS_WITH_FIELD = frozenset({"branch", "-branch", "workflow", "status", "style"})
 _RESULTS = {
-    Result.FAILED: "Every failure",
-    Result.BROKEN: "The first failure of a series",
-    Result.STILL_FAILING: "Every further failure of a series",
-    Result.FIXED: "The first success after failures",
-    Result.SUCCEEDED: "Every success",
-    Result.ABORTED: "Every abort",
-    Result.ABORTED_WITH_SUCCESS: "Every abort that counts as a success",
+    Result.FAILED: "All failures",
+    Result.BROKEN: "First failures",
+    Result.STILL_FAILING: "Repeated failures",
+    Result.FIXED: "Fixes",
+    Result.SUCCEEDED: "All successes",
+    Result.ABORTED: "All aborts",
+    Result.ABORTED_WITH_SUCCESS: "All aborts counted as success",
 }
 _STYLES = {
-    DeliveryStyle.EACH: "One message a {run}",
-    DeliveryStyle.LIVE: "One message a {run}, edited from start to end",
-    DeliveryStyle.CARD: "One card a broken series, until it is green again",
-    DeliveryStyle.THREAD: "One thread a branch or pull request",
-    DeliveryStyle.DAILY: "One message a day",
-    DeliveryStyle.WEEKLY: "One message a week",
+    DeliveryStyle.EACH: "One message per {run}",
+    DeliveryStyle.LIVE: "One message per {run}, updated live",
+    DeliveryStyle.CARD: "One card per failure streak, updated until it is fixed",
+    DeliveryStyle.THREAD: "One thread per branch or pull request",
+    DeliveryStyle.DAILY: "Daily summary",
+    DeliveryStyle.WEEKLY: "Weekly summary",
 }
 
 
 class FilterTooLong(Exception):
-    """This subscription's filters are too long for a dialog. End it, and subscribe anew with shorter ones."""
+    """This subscription's filters are too long to edit here. Unsubscribe, then subscribe with shorter ones."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)
@@ -130,9 +130,7 @@ def _merge_patterns(key: str, picked: GlobPatterns, typed: GlobPatterns) -> Glob
     include = tuple(dict.fromkeys([*picked.include, *typed.include]))
     exclude = tuple(dict.fromkeys([*picked.exclude, *typed.exclude]))
     if both := [pattern for pattern in include if pattern in exclude]:
-        raise InvalidNotificationRule(
-            f"{key}:{both[0]} is both asked for and left out. Take it away in one place."
-        )
+        raise InvalidNotificationRule(f"`{key}:{both[0]}` is both included and excluded. Remove one of them.")
     return GlobPatterns(include=include, exclude=exclude)
 
 
@@ -156,14 +154,10 @@ def subscription_modal(
     ]
     blocks = [
         *warning(problem),
-        *(_app_and_channel_fields(app, origin) if new else [section(f"What is told of *{title}*")]),
+        *(_app_and_channel_fields(app, origin) if new else [section(f"Notifications for *{title}*")]),
         _results_field(filled),
-        _names_field(
-            BRANCHES, "Branches", action_ids.PICK_BRANCH, filled.branches, "None picked: every branch"
-        ),
-        _names_field(
-            NOT_BRANCHES, "But not branches", action_ids.PICK_BRANCH, filled.not_branches, "None left out"
-        ),
+        _names_field(BRANCHES, "Branches", action_ids.PICK_BRANCH, filled.branches, "All branches"),
+        _names_field(NOT_BRANCHES, "Exclude branches", action_ids.PICK_BRANCH, filled.not_branches, "None"),
         _names_field(
             WORKFLOWS,
             presentation.workflows_label,
@@ -173,19 +167,19 @@ def subscription_modal(
         ),
         field(
             STYLE,
-            "How",
+            "Style",
             select(styles, chosen=filled.style.value),
             optional=False,
         ),
         field(
             MORE,
-            "Anything else, as you would type it",
+            "More options",
             text_element(filled.more, most=LONGEST_MORE),
-            hint=f"by:@me -by:bot {presentation.filter_examples}on-hold:15m running:1h quiet:22:00-7:00 at:9:00 on:mon",
+            hint=f"As typed: by:@me -by:bot {presentation.filter_examples}on-hold:15m running:1h quiet:22:00-7:00",
         ),
     ]
     return modal(
-        "Subscribe" if new else "Edit a subscription",
+        "Subscribe" if new else "Edit subscription",
         blocks,
         callback_id=action_ids.SUBSCRIPTION_MODAL,
         private_metadata=origin.encode(),
@@ -219,7 +213,7 @@ def _app_and_channel_fields(app: App | None, origin: SubscriptionOrigin) -> list
     chosen = any_app_option(app) if app_option(app) is not None and app is not None else None
     channel: Block = {
         "type": "conversations_select",
-        "placeholder": plain_text("None picked: you alone, as a direct message", 150),
+        "placeholder": plain_text("Only you, as a direct message", 150),
         "filter": {"include": ["public", "private"], "exclude_bot_users": True},
     }
     if origin.channel and not origin.channel.startswith("D"):
@@ -228,7 +222,7 @@ def _app_and_channel_fields(app: App | None, origin: SubscriptionOrigin) -> list
         field(
             APP,
             "App",
-            search_select(action_ids.PICK_APP, "Type a part of its name", chosen),
+            search_select(action_ids.PICK_APP, "Type part of the name", chosen),
             optional=False,
             dispatch=True,
         ),
@@ -248,9 +242,9 @@ def _results_field(filled: SubscriptionForm) -> Block:
     ticked = {result.value for result in filled.results} | ({STARTED} if filled.started else set())
     return field(
         RESULTS,
-        "What is told",
-        checkboxes([*options, option("Every start", STARTED)], ticked),
-        hint="None picked: every end, whatever the result. Aborted builds do not count in a series.",
+        "Notify about",
+        checkboxes([*options, option("All starts", STARTED)], ticked),
+        hint="Leave empty for every result. Aborted builds don't count in a failure streak.",
     )
 
 
@@ -259,5 +253,5 @@ def _names_field(name: str, label: str, action_id: str, chosen: Sequence[str], p
         name,
         label,
         multi_search_select(action_id, placeholder, pickable_options(chosen)),
-        hint="Pick names, or type a pattern such as release/*" if name != WORKFLOWS else None,
+        hint="Select names, or type a pattern such as release/*" if name != WORKFLOWS else None,
     )

@@ -27,11 +27,11 @@ MAX_LIST_LENGTH = 9000
 MAX_ROW_LENGTH = 2500
 # By Slack's error for the channel (Slack's rules, "Failures that are final for a channel").
 _REMEDIES = {
-    "not_in_channel": "I am not in this channel. Type `/invite @buildbell` in it, then press *Tell again*.",
-    "channel_not_found": "I can't see this channel any more. Type `/invite @buildbell` in it, then press *Tell again*.",
-    "unseen": "Whoever made it can't see the app any more, or has unlinked their account. Press *Tell again* if you"
-    " can.",
-    "is_archived": "The channel was archived. Press *Tell again* once it is back.",
+    "not_in_channel": "Buildbell isn't in this channel. Type `/invite @buildbell` in it, then press *Resume*.",
+    "channel_not_found": "Buildbell can't see this channel. Type `/invite @buildbell` in it, then press *Resume*.",
+    "unseen": "The person who added it can't see the app any more, or disconnected their account. If you can see the"
+    " app, press *Resume*.",
+    "is_archived": "The channel is archived. Unarchive it, then press *Resume*.",
 }
 
 
@@ -72,13 +72,13 @@ def subscription_added(
     what = describe_subscription(app, terms, presentation)
     command, run = presentation.command, presentation.run
     return Message(
-        f"This channel is told of {what} from now on.",
+        f"Subscribed to {what}.",
         [
-            section(f"🔔 {mention(by)} subscribed this channel to {what}. Each is told here once."),
+            section(f"🔔 {mention(by)} subscribed to {what}."),
             *_invite_note(member=member),
             context(
-                f"`{command} subscriptions` shows, changes and ends what this channel is told of; `{command} why #N`"
-                f" says why a {run} was told or not."
+                f"Edit or pause it: `{command} subscriptions`. See why a {run} was or wasn't posted: `{command} why"
+                " #N`."
             ),
         ],
     )
@@ -86,8 +86,7 @@ def subscription_added(
 
 def subscription_exists(row: SubscriptionRow) -> Message:
     """Say that the channel has this subscription already."""
-    text = f"🔔 This channel already has this subscription: {describe_row(row, MAX_ROW_LENGTH, with_provider=False)}."
-    return text_message(text)
+    return text_message(f"🔔 Already subscribed: {describe_row(row, MAX_ROW_LENGTH, with_provider=False)}.")
 
 
 def _invite_note(*, member: bool) -> list[Block]:
@@ -96,8 +95,8 @@ def _invite_note(*, member: bool) -> list[Block]:
         return []
     return [
         context(
-            "⚠️ Buildbell isn't a member of this channel. If a response from Slack gets lost, the message is posted"
-            " again and may appear twice. To prevent this, type `/invite @buildbell`."
+            "⚠️ Buildbell isn't a member of this channel, so a message may appear twice if a response from Slack gets"
+            " lost. To prevent this, type `/invite @buildbell`."
         )
     ]
 
@@ -111,7 +110,7 @@ def subscription_changed(
     by: str,
 ) -> Message:
     """Tell the channel that a subscription was changed."""
-    text = f"🔔 {mention(by)} changed a subscription: now {describe_subscription(app, after, presentation)}"
+    text = f"🔔 {mention(by)} changed a subscription. Now: {describe_subscription(app, after, presentation)}"
     return text_message(text, context(f"Before: {describe_subscription(app, before, presentation)}"))
 
 
@@ -124,7 +123,8 @@ def subscription_resumed(
     member: bool = True,
 ) -> Message:
     """Tell the channel that a stopped subscription was resumed; `member`: the bot is in the channel."""
-    text = f"🔔 {mention(by)} let this channel be told again of {describe_subscription(app, terms, presentation)}."
+    what = describe_subscription(app, terms, presentation)
+    text = f"▶️ {mention(by)} resumed notifications for {what}."
     return text_message(text, *_invite_note(member=member))
 
 
@@ -133,15 +133,15 @@ def subscription_paused(
 ) -> Message:
     """Tell the channel that a subscription was paused."""
     what = describe_subscription(app, terms, presentation)
-    text = f"⏸️ {mention(by)} paused this: {what}."
-    return text_message(text, context("What ends meanwhile is not told afterwards."))
+    text = f"⏸️ {mention(by)} paused notifications for {what}."
+    return text_message(text, context("What finishes while paused isn't posted later."))
 
 
 def subscription_ended(app: App | None, number: int, *, by: str) -> Message:
     """Tell the channel that subscriptions were ended."""
-    how_many = f"{number} subscriptions" if number > 1 else "the subscription"
-    text = f"🔕 {mention(by)} ended {how_many} to *{_title(app)}* in this channel."
-    return Message(f"{mention(by)} ended {how_many} to {_title(app)}.", [section(text)])
+    how_many = f"{number} subscriptions" if number > 1 else "a subscription"
+    text = f"🔕 {mention(by)} removed {how_many} to *{_title(app)}*."
+    return Message(f"{mention(by)} removed {how_many} to {_title(app)}.", [section(text)])
 
 
 def subscriptions_stopped(
@@ -156,21 +156,23 @@ def subscriptions_stopped(
         f"• {describe_subscription(app, terms, presentation_of(app.provider) if app is not None else None)}"
         for app, terms in what[:MAX_ROWS]
     ]
-    text = f"⚠️ I can't post in {channel_mention} any more, so your subscriptions there have stopped. {_remedy(reason)}"
-    return text_message(text, *paragraphs(lines), context("I say this once."))
+    text = (
+        f"⚠️ Buildbell can't post in {channel_mention}, so your subscriptions there stopped. {_remedy(reason)}"
+    )
+    return text_message(text, *paragraphs(lines))
 
 
 def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider: Provider) -> Message:
     """Tell the channel that subscriptions have stopped because their creator lost access."""
     if len(rows) == 1:
         what = describe_subscription(rows[0].app, rows[0].terms, rows[0].presentation)
-        text = f"⚠️ This channel is not told any more of {what}: {escape(why, 300)}"
+        text = f"⚠️ Notifications stopped for {what}. {escape(why, 300)}"
         lines: Sequence[str] = ()
     else:
-        text = f"⚠️ {len(rows)} subscriptions of this channel have stopped: {escape(why, 300)}"
+        text = f"⚠️ {len(rows)} subscriptions stopped. {escape(why, 300)}"
         lines = _list_rows(rows)
     cure = (
-        f"{mention(by)} added this, and it showed what they could see at {provider.label}. Whoever can see the"
+        f"Added by {mention(by)}, and limited to what they can see at {provider.label}. Anyone who can see the"
         f" {'app can resume it' if len(rows) == 1 else 'apps can resume them'} here."
     )
     ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
@@ -181,14 +183,12 @@ def access_lost(rows: Sequence[SubscriptionRow], *, by: str, why: str, provider:
 def subscriptions_resumed(rows: Sequence[SubscriptionRow], *, by: str) -> Message:
     """Tell the channel that several stopped subscriptions were resumed."""
     how_many = f"{len(rows)} subscriptions" if len(rows) > 1 else "a subscription"
-    return text_message(
-        f"🔔 {mention(by)} resumed {how_many} of this channel.", *paragraphs(_list_rows(rows))
-    )
+    return text_message(f"▶️ {mention(by)} resumed {how_many}.", *paragraphs(_list_rows(rows)))
 
 
 def unsubscribe_question(rows: Sequence[SubscriptionRow]) -> Message:
     """Ask before several subscriptions end: list them, with a button that ends them."""
-    text = f"End {len(rows)} subscriptions of this channel?"
+    text = f"Remove these {len(rows)} subscriptions?"
     ids = " ".join(str(row.id) for row in rows[:MAX_IDS])
     end = button("Unsubscribe", action_ids.UNSUBSCRIBE, ids, style="danger")
     return text_message(text, *paragraphs(_list_rows(rows)), row(end))
@@ -212,31 +212,29 @@ def subscription_list(
     `provider` is the one whose command was typed.
     """
     if not rows:
-        words = f"This channel is told of nothing yet. `{provider.command} subscribe APP` changes that."
+        words = f"No subscriptions here yet. Add one: `{provider.command} subscribe APP`."
         return text_message(words, *deploy_links)
-    blocks = [section("*This channel is told of*")]
+    blocks = [section("*Subscriptions*")]
     blocks += [
-        section(f"{outage_text(outage)} What happens meanwhile is told afterwards.") for outage in outages
+        section(f"{outage_text(outage)} Missed notifications are posted afterwards.") for outage in outages
     ]
     several = has_several_providers(rows)
     most = min(MAX_ROW_LENGTH, MAX_LIST_LENGTH // len(rows[:MAX_ROWS]))
     for subscription in rows[:MAX_ROWS]:
         creator = mention(subscription.created_by)
-        text = f"{describe_row(subscription, most, with_provider=several)}, since {creator} asked"
+        text = f"{describe_row(subscription, most, with_provider=several)} · added by {creator}"
         blocks += [section(text + stopped_text(subscription)), subscription_buttons(subscription)]
     blocks += [*more_note(len(rows) - MAX_ROWS), *deploy_links]
     spoken = "; ".join(
         f"{row.number}: {describe_subscription(row.app, row.terms, row.presentation)}" for row in rows
     )
-    return Message(cut_markup(f"This channel is told of: {spoken}", 3000), blocks)
+    return Message(cut_markup(f"Subscriptions: {spoken}", 3000), blocks)
 
 
 def outage_text(outage: ProviderUnavailable) -> str:
     """Say since when and why a provider can't be polled."""
     since = f" since {when(outage.since)}" if outage.since else ""
-    return (
-        f"⚠️ I could not look at {outage.provider.label}{since}, so nothing is told: {escape(outage.reason)}"
-    )
+    return f"⚠️ No updates from {outage.provider.label}{since}: {escape(outage.reason)}"
 
 
 def has_several_providers(rows: Iterable[SubscriptionRow]) -> bool:
@@ -246,7 +244,7 @@ def has_several_providers(rows: Iterable[SubscriptionRow]) -> bool:
 
 def describe_row(row: SubscriptionRow, most: int, *, with_provider: bool) -> str:
     """Describe a subscription behind its number; `with_provider`: name its provider."""
-    at = f"{row.provider.label}: " if with_provider else ""
+    at = f"{row.provider.label} · " if with_provider else ""
     return f"{row.number}. {at}{describe_subscription(row.app, row.terms, row.presentation, most)}"
 
 
@@ -266,7 +264,7 @@ def describe_subscription(
         return description
     return describe_rule(
         terms.model_copy(update={"filter": BuildFilter()}),
-        f"{title}, as far as its filters let pass",
+        f"{title} (with filters)",
         ends=ends,
     )
 
@@ -290,22 +288,22 @@ def _escape_name(name: str) -> str:
 
 
 def _title(app: App | None) -> str:
-    return escape(app.title, 100) if app else "every app that somebody here follows"
+    return escape(app.title, 100) if app else "your own builds"
 
 
 def subscription_buttons(subscription: SubscriptionRow) -> Block:
     """Return the buttons that change a subscription."""
     value, number = str(subscription.id), str(subscription.number)
     title = plain(subscription.app.title, 80) if subscription.app else "your own builds"
-    question = confirm("End it?", f"This subscription to {title} ends.", "End it")
+    question = confirm("Unsubscribe?", f"This removes the subscription to {title}.", "Unsubscribe")
     return row(
-        button("Tell again", action_ids.SUBSCRIPTION_RESUME, value, style="primary")
+        button("Resume", action_ids.SUBSCRIPTION_RESUME, value, style="primary")
         if subscription.stopped
         else None,
         button("Edit", action_ids.SUBSCRIPTION_EDIT, value, label=f"Edit subscription {number}"),
         None
         if subscription.stopped
-        else button("Pause", action_ids.SUBSCRIPTION_PAUSE, value, label=f"Pause {number}"),
+        else button("Pause", action_ids.SUBSCRIPTION_PAUSE, value, label=f"Pause subscription {number}"),
         button("Unsubscribe", action_ids.UNSUBSCRIBE, value, confirm=question),
     )
 
@@ -314,10 +312,10 @@ def stopped_text(row: SubscriptionRow) -> str:
     """Say why a subscription is stopped or paused, on a line of its own; empty if it is not."""
     if row.stopped is None:
         return ""
-    return "\n⏸️ Paused." if row.stopped == PAUSED else f"\n⚠️ Stopped: {_remedy(row.stopped)}"
+    return "\n⏸️ Paused." if row.stopped == PAUSED else f"\n⚠️ Stopped. {_remedy(row.stopped)}"
 
 
 def _remedy(reason: str) -> str:
     return _REMEDIES.get(
-        reason, f"Slack does not let me post here ({escape(reason)}). Press *Tell again* once it does."
+        reason, f"Slack doesn't allow posting here ({code(reason)}). Once it does, press *Resume*."
     )

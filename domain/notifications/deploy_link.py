@@ -23,7 +23,7 @@ class DeployLink(FrozenModel):
     def mismatch(self, build: Build) -> str | None:
         """Return why the build can't be deployed by this link, as text that follows "since"; None if it can."""
         if (build.provider, build.app_slug) != (self.bitrise.provider, self.bitrise.slug):
-            return f"it is no build of {self.bitrise.title}"
+            return f"it isn't a build of {self.bitrise.title}"
         if (problem := _find_obstacle(build)) is not None:
             return problem
         if not GlobPatterns(include=self.branches).match(build.branch):
@@ -44,11 +44,11 @@ def links_offered(links: Iterable[DeployLink], build: Build) -> tuple[DeployLink
 
 def _find_obstacle(build: Build) -> str | None:
     if build.state is not BuildState.SUCCEEDED or build.kind is not RunKind.BUILD:
-        return "it did not succeed"
+        return "it didn't pass"
     if not build.commit_hash:
-        return f"{build.provider.label} does not say which commit was built"
+        return f"{build.provider.label} doesn't say which commit was built"
     if build.pull_request is not None:
         # The build is of the pull request merged into its target, and its branch in a fork may be named like one of
         # ours (Bitrise API v0.1, "Build Trigger API": pull_request_merge_branch).
-        return "it is of a pull request, whose commit alone is not what was built"
+        return "it was built from a pull request merged into its target, not from its commit alone"
     return None

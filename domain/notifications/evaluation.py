@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domain.build import Build, BuildState, FrozenModel
 from domain.build_author import NameDirectory
-from domain.build_filter import NOBODY, GlobPatterns
+from domain.build_filter import NOBODY, GlobPatterns, describe_state
 from domain.failure_streak import StreakPosition, StreakState
 from domain.notifications.rule import BuildEvent, DeliveryStyle, NotificationRule, Result
 
@@ -22,17 +22,17 @@ _BY_POSITION = {
 }
 _FAILURES = frozenset({Result.FAILED, Result.BROKEN, Result.STILL_FAILING})
 _REASONS = {
-    StreakPosition.BROKEN: "it is the first failure of a series",
-    StreakPosition.STILL_FAILING: "the series was failing before",
-    StreakPosition.FIXED: "it fixed the series",
-    StreakPosition.STILL_PASSING: "the build before it had passed too",
-    StreakPosition.NOT_COUNTED: "aborted builds do not count in a series",
-    StreakPosition.OVERTAKEN: "a newer build of the series had ended before it",
+    StreakPosition.BROKEN: "first failure",
+    StreakPosition.STILL_FAILING: "repeated failure",
+    StreakPosition.FIXED: "fix",
+    StreakPosition.STILL_PASSING: "passed, and so did the previous one",
+    StreakPosition.NOT_COUNTED: "aborted builds don't count in a failure streak",
+    StreakPosition.OVERTAKEN: "a newer build finished first",
 }
 
 
 class Evaluation(FrozenModel):
-    """The result of an evaluation; `why` follows the word "because"."""
+    """The result of an evaluation; `why` follows the words "Posted:" or "Not posted:"."""
 
     should_notify: bool
     why: str
@@ -63,7 +63,7 @@ def evaluate(
         BuildEvent.RUNNING_TOO_LONG: rule.running_over is not None,
     }[event]
     return Evaluation(
-        should_notify=requested, why="that is asked for" if requested else "that moment is not asked for"
+        should_notify=requested, why="this event is selected" if requested else "this event isn't selected"
     )
 
 
@@ -72,18 +72,13 @@ def _evaluate_end(rule: NotificationRule, build: Build, streak_state: StreakStat
     if rule.style is DeliveryStyle.CARD:
         return Evaluation(should_notify=position in _CARD_POSITIONS, why=_REASONS[position])
     if not rule.results:
-        return Evaluation(should_notify=True, why="every end is asked for")
+        return Evaluation(should_notify=True, why="every result is selected")
     found = {_BY_STATE.get(build.state), _BY_POSITION.get(position)} - {None}
     if build.state is BuildState.UNKNOWN and rule.results & _FAILURES:
         # It may be a new kind of failure: who waits for failures should rather get one notification too many.
-        return Evaluation(
-            should_notify=True, why="it ended in a way that has no name here, which may be a failure"
-        )
+        return Evaluation(should_notify=True, why="unknown result, which may be a failure")
     if met := sorted(str(result) for result in found & rule.results if result):
-        return Evaluation(should_notify=True, why=f"{' and '.join(met)} is asked for")
-    requested = " or ".join(sorted(rule.results))
+        return Evaluation(should_notify=True, why=f"result is {' and '.join(met)}")
     if rule.results <= set(_BY_POSITION.values()):
-        return Evaluation(should_notify=False, why=f"{_REASONS[position]}, and only {requested} is asked for")
-    return Evaluation(
-        should_notify=False, why=f"its result is {build.state.value}, and only {requested} is asked for"
-    )
+        return Evaluation(should_notify=False, why=_REASONS[position])
+    return Evaluation(should_notify=False, why=describe_state(build.state))

@@ -59,15 +59,15 @@ class Weekday(IntEnum):
 
 # Exact wording: other bots lost their users' trust with a "notify on failure" that meant only the first failure.
 _RESULT_PHRASES = {
-    Result.SUCCEEDED: "every success",
-    Result.FAILED: "every failure",
-    Result.ABORTED: "every abort",
-    Result.ABORTED_WITH_SUCCESS: "every abort that counts as a success",
-    Result.BROKEN: "the first failure of a series",
-    Result.STILL_FAILING: "every further failure of a series",
-    Result.FIXED: "the first success after failures",
+    Result.SUCCEEDED: "all successes",
+    Result.FAILED: "all failures",
+    Result.ABORTED: "all aborts",
+    Result.ABORTED_WITH_SUCCESS: "all aborts counted as success",
+    Result.BROKEN: "first failures",
+    Result.STILL_FAILING: "repeated failures",
+    Result.FIXED: "fixes",
 }
-EVERY_END = "every build's end"
+EVERY_END = "all finished builds"
 
 
 class QuietHours(FrozenModel):
@@ -109,46 +109,46 @@ def validate_rule(rule: NotificationRule) -> NotificationRule:
     events = rule.started or rule.on_hold_over or rule.running_over
     if rule.style is DeliveryStyle.CARD and (rule.results or events):
         raise InvalidNotificationRule(
-            "style:card tells what breaks, stays broken and is fixed; it goes without status:, on-hold: and running:."
+            "`style:card` posts failures and fixes, so it can't be combined with `status:`, `on-hold:` or `running:`."
         )
     if rule.style is DeliveryStyle.LIVE and (rule.results or rule.started):
         raise InvalidNotificationRule(
-            "style:live shows every build from its start to its end; it goes without status:."
+            "`style:live` posts every build from start to finish, so it can't be combined with `status:`."
         )
     if rule.style is DeliveryStyle.LIVE and rule.quiet:
         raise InvalidNotificationRule(
-            "style:live can't be held back by quiet: hours; its messages would come too late."
+            "`style:live` can't wait for `quiet:` hours to end. Choose another style, or remove `quiet:`."
         )
     if rule.broadcast and rule.style is not DeliveryStyle.THREAD:
         raise InvalidNotificationRule(
-            "broadcast:yes is for style:thread alone; everything else is in the channel anyway."
+            "`broadcast:yes` is only for `style:thread`. Other styles always post in the channel."
         )
     return rule
 
 
 def describe_rule(rule: NotificationRule, app: str, *, ends: str = EVERY_END) -> str:
-    """Describe the rule as a sentence without its end: "every failure in Android on branch main; one thread a branch".
+    """Describe the rule as a sentence without its end: "Android: all failures on branch main; one thread per branch".
 
     `ends` is the text for a rule that notifies of every end.
     """
     return (
-        f"{_describe_events(rule, ends)} in {app}{describe_conditions(rule.filter)}{_describe_delivery(rule)}"
+        f"{app}: {_describe_events(rule, ends)}{describe_conditions(rule.filter)}{_describe_delivery(rule)}"
     )
 
 
 def _describe_events(rule: NotificationRule, ends: str) -> str:
     if rule.filter.builds:
-        return "the end of one build"
+        return "the result of one build"
     if rule.style is DeliveryStyle.CARD:
-        return "what breaks, stays broken and is fixed"
-    events = ["every start"] if rule.started or rule.style is DeliveryStyle.LIVE else []
+        return "failures and fixes"
+    events = ["all starts"] if rule.started or rule.style is DeliveryStyle.LIVE else []
     events += [_RESULT_PHRASES[result] for result in Result if result in rule.results]
     if not rule.results:
         events.append(ends)
     if rule.on_hold_over:
-        events.append(f"every wait on hold of more than {format_duration(rule.on_hold_over)}")
+        events.append(f"builds on hold longer than {format_duration(rule.on_hold_over)}")
     if rule.running_over:
-        events.append(f"every run of more than {format_duration(rule.running_over)}")
+        events.append(f"builds running longer than {format_duration(rule.running_over)}")
     return join_words(events, "and")
 
 
@@ -156,17 +156,17 @@ def _describe_delivery(rule: NotificationRule) -> str:
     when = f"at {rule.at:%H:%M} ({rule.zone})"
     delivery = {
         DeliveryStyle.EACH: "",
-        DeliveryStyle.LIVE: "; one message a build, edited from its start to its end",
-        DeliveryStyle.CARD: "; one card a broken series, edited until it is green again",
-        DeliveryStyle.THREAD: "; one thread a branch or pull request",
-        DeliveryStyle.DAILY: f"; gathered into one message a day {when}",
-        DeliveryStyle.WEEKLY: f"; gathered into one message a week, on {rule.on.name.capitalize()} {when}",
+        DeliveryStyle.LIVE: "; one message per build, updated live",
+        DeliveryStyle.CARD: "; one card per failure streak, updated until it is fixed",
+        DeliveryStyle.THREAD: "; one thread per branch or pull request",
+        DeliveryStyle.DAILY: f"; daily summary {when}",
+        DeliveryStyle.WEEKLY: f"; weekly summary on {rule.on.name.capitalize()} {when}",
     }[rule.style]
     if rule.broadcast:
-        delivery += ", shown in the channel too"
+        delivery += ", also sent to the channel"
     if rule.quiet:
-        hours = f"{rule.quiet.start:%H:%M} to {rule.quiet.end:%H:%M} ({rule.zone})"
-        delivery += f"; what happens from {hours} comes in one message afterwards"
+        hours = f"{rule.quiet.start:%H:%M}–{rule.quiet.end:%H:%M} ({rule.zone})"
+        delivery += f"; quiet hours {hours}, summarized afterwards"
     return delivery
 
 

@@ -36,9 +36,9 @@ PRESENTATION = ProviderPresentation(
     open_label="Open the app",
     run="deployment",
     notified_run="deployment or crash",
-    every_end="every deployment's end and every dyno that goes down or is up again",
+    every_end="all finished deployments, dyno crashes and recoveries",
     workflows_label="Deployments (deploy) and processes (web.1)",
-    every_workflow="None picked: all of them",
+    every_workflow="All",
     token_instructions=(  # noqa: S106 - words
         "Make an *API token* of your own at Build.io and paste it here. I see and do with it what you may see"
         " and do there, and what you change is done in your name."

@@ -36,13 +36,15 @@ AT_ONCE = 50
 LONGEST_SLEEP = 300.0
 # The delay up to which a check still counts as made in time.
 TOLERANCE = timedelta(minutes=15)
-CREATOR_GONE = "the one who made it has unlinked their account, or has left"
-ACCESS_LOST = "the one who made it can't see the app at {provider} any more"
-ACCOUNT_REFUSED = "{provider} does not take the token any more of the one who made it"
-PROVIDER_SILENT = "{provider} has not said for a day whether the one who made it still sees the app"
-MEMBER_UNKNOWN = "Slack has not said for a day whether the one who made it still belongs here"
-SLACK_SILENT = "Slack has not said for a day in which channels the one who made it is"
-NOT_SUBSCRIBED = "no channel that its maker is in follows the app any more, and they have linked no account"
+CREATOR_GONE = "The person who added this disconnected their account, or left."
+ACCESS_LOST = "The person who added this can't see the app at {provider} any more."
+ACCOUNT_REFUSED = "{provider} rejected the token of the person who added this."
+PROVIDER_SILENT = "{provider} hasn't confirmed for a day that the person who added this can see the app."
+MEMBER_UNKNOWN = "Slack hasn't confirmed for a day that the person who added this belongs to this workspace."
+SLACK_SILENT = "Slack hasn't said for a day which channels the person who added this is in."
+NOT_SUBSCRIBED = (
+    "No channel of the person who added this is subscribed to the app, and they have no connected account."
+)
 
 
 class AccessChecker(BackgroundJob):

@@ -170,8 +170,8 @@ async def _baseline(app: App, context: RequestContext) -> Baseline:
         return await context.services.pollers.baseline(app)
     except (NotFound, Forbidden) as error:
         raise UserError(
-            f"You can see {app.title} at {app.provider.label}, but I can't, and it is I who must watch it. Let whoever"
-            " runs me give my token access to it."
+            f"You can see {app.title} at {app.provider.label}, but Buildbell can't. Ask whoever runs Buildbell to give"
+            " its token access to the app."
         ) from error
 
 
@@ -231,7 +231,7 @@ async def _resume(subscription_id: int, context: RequestContext, *, announce: bo
     subscription = await find_subscription(subscription_id, context)
     if subscription.stopped is None:
         # An earlier message may still have the button; pressing it takes over nobody's active subscription.
-        raise NotStopped("This was resumed already.")
+        raise NotStopped("This subscription was already resumed.")
     channel_context = context.in_channel(subscription.channel)
     app = await _fetch_current_app(subscription, context)
     async with permitted_and_audited(
@@ -324,14 +324,14 @@ async def find_subscription(subscription_id: int, context: RequestContext) -> Su
         ):
             return subscription
     raise NoSuchSubscription(
-        "This channel has no such subscription any more."
-        f" `{context.services.clients.first.command} subscriptions` lists what it has."
+        "This subscription no longer exists."
+        f" `{context.services.clients.first.command} subscriptions` lists the current ones."
     )
 
 
 def _subscription_not_found(provider: Provider) -> NoSuchSubscription:
     return NoSuchSubscription(
-        f"This channel has no such subscription. `{provider.command} subscriptions` lists what it has."
+        f"No such subscription here. `{provider.command} subscriptions` lists them all."
     )
 
 
@@ -445,8 +445,10 @@ async def _post(context: RequestContext, message: Message) -> None:
     except SlackCallFailed as error:
         if error.reason in ("channel_not_found", "not_in_channel"):
             raise ChannelRefused(
-                "I can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again."
+                "Buildbell can't post in this channel yet. Type `/invite @buildbell` here, then subscribe again."
             ) from error
         if error.reason in ("is_archived", "restricted_action"):
-            raise ChannelRefused("Nobody may post in this channel, so it can't be told of builds.") from error
+            raise ChannelRefused(
+                "No one can post in this channel, so it can't be subscribed: it is archived, or posting is restricted."
+            ) from error
         raise

@@ -15,7 +15,7 @@ from domain.notification import NotificationStatus
 from domain.notifications.evaluation import Evaluation, evaluate
 from domain.notifications.rule import BuildEvent, NotificationRule
 from domain.provider import Provider
-from domain.subscription import Subscription
+from domain.subscription import StopReason, Subscription
 from messages import notification_reasons
 from messages.notification_reasons import NotificationReason
 from services.outbox.message_key import build_run_key, pipeline_run_key
@@ -33,8 +33,8 @@ async def find_run(
     build = await _find_recorded(context, app, ref)
     if build is None:
         raise UserError(
-            f"I have not seen {ref} of {app.title}: {provider.label} keeps no list for me, so I know what happened"
-            " while somebody here followed the app."
+            f"No record of `{ref}` in {app.title}. {provider.label} keeps no history, so only what happened while"
+            " someone was subscribed is known."
         )
     return app, build
 
@@ -64,11 +64,11 @@ async def _find_recorded(context: RequestContext, app: App, ref: BuildRef) -> Bu
 
 
 PREVIEWED = 50
-# The events of a build before its end, as sentences about the notification.
+# The events of a build before its end, as sentences about the notification, without their full stop.
 _EARLY_EVENTS = {
-    BuildEvent.STARTED: "it posted here that the build started",
-    BuildEvent.ON_HOLD_TOO_LONG: "it posted here that the build was on hold for long",
-    BuildEvent.RUNNING_TOO_LONG: "it posted here that the build was running for long",
+    BuildEvent.STARTED: "Posted when it started",
+    BuildEvent.ON_HOLD_TOO_LONG: "Posted when it was on hold for a long time",
+    BuildEvent.RUNNING_TOO_LONG: "Posted when it was running for a long time",
 }
 
 
@@ -104,7 +104,7 @@ async def explain_notification(
                 terms=subscription.terms,
                 presentation=context.services.registry.presentation_of(subscription.provider),
                 notified=status == NotificationStatus.DELIVERED or bool(earlier),
-                text="; ".join([*earlier, outcome]),
+                text=". ".join([*earlier, outcome]),
             )
         )
     # Bitrise does not say with a build which attempt of a pipeline it belongs to; polling has found it out.
@@ -130,11 +130,11 @@ async def _started_by(build: Build, attempt: PipelineRef | None, context: Reques
 
 def _describe_status(status: str | None) -> str | None:
     return {
-        "told": "it told this build here",
-        "owed": "it is about to tell this build here, or waits for its time",
-        "sending": "it is telling this build here right now",
-        "paused": "it was paused before it could tell this build here",
-        "dropped": "it could not tell this build here, since Slack did not let me post",
+        "told": "Posted here",
+        "owed": "Not posted yet: scheduled, or about to be posted",
+        "sending": "Being posted now",
+        "paused": "Not posted: the subscription was paused first",
+        "dropped": "Not posted: Slack didn't allow it",
     }.get(status or "")
 
 
@@ -142,13 +142,14 @@ def _explain_silence(
     subscription: Subscription, build: Build, streak_state: StreakState | None, verdict: Evaluation
 ) -> str:
     if subscription.stopped is not None:
-        return f"it tells nothing, since it was stopped ({subscription.stopped})"
+        state = "paused" if subscription.stopped == StopReason.PAUSED else "stopped"
+        return f"Not posted: the subscription is {state}"
     if not build.ended:
-        return "the build has not ended yet"
+        return "Not finished yet"
     if streak_state is None or verdict.should_notify:
         # The rule matches, so it would have been notified if the subscription had existed.
-        return "the build had ended before this subscription began"
-    return f"it kept silent because {verdict.why}"
+        return "Not posted: finished before this subscription was added"
+    return f"Not posted: {verdict.why}"
 
 
 def _sort_key(build: Build) -> tuple[int, datetime]:

@@ -29,7 +29,7 @@ from services.request.finder import app_by_slug, find_channel_app_slug
 from services.request.forms import Form, FormSubmission, check_may_act, opening_deadline
 from services.request.interactions import ViewAction
 
-CHANNEL_NOTIFIED = "🔔 Done; the channel was told."
+CHANNEL_NOTIFIED = "🔔 Saved. The channel was notified."
 
 
 @dataclass
@@ -87,7 +87,7 @@ class EditSubscriptionForm(Form[SubscriptionOrigin, SubscriptionForm, str]):
         command = read_subscribe_command(self.state, subscription.terms, parser)
         terms = await commands.resolve_rule(command, self.context)
         changed = await commands.change(subscription, terms, self.context)
-        return CHANNEL_NOTIFIED if changed else "Nothing has changed."
+        return CHANNEL_NOTIFIED if changed else "Nothing changed."
 
     async def _add(self) -> str:
         provider = self.origin.provider
@@ -174,12 +174,10 @@ def read_subscribe_command(values: FormValues, before: NotificationRule, parser:
     except CommandError as error:
         raise CommandError(error.problem, example=example, provider=provider) from error
     if not isinstance(typed, Subscribe) or typed.app is not None or typed.preview:
-        reason = "Here only filters and times can be typed, each with its name."
+        reason = "Only options go here, each as `name:value`."
         raise CommandError(reason, example=example, provider=provider)
     if filled.style not in (typed.terms.style, before.style):
-        reason = (
-            f"Another style was picked in the field above: take style:{styles[-1]} away, or pick it there."
-        )
+        reason = f"`style:{styles[-1]}` isn't the style selected above. Remove it, or select it there."
         raise CommandError(reason, example=example, provider=provider)
     try:
         terms = filled.merge_into(typed.terms)

@@ -84,7 +84,7 @@ async def _update_card(press: ButtonPress, **changes: object) -> tuple[SlackMess
     """Change the users' additions to a card; return it, and its state before."""
     card = await find_message(press)
     if card is None:
-        raise UserError("This card is too old to be changed.")
+        raise UserError("This card is too old to change.")
     await _check_may_change(card, press.context)
     before = await press.context.services.storage.slack_messages.update_card(card.parcel, changes)
     return card, before
@@ -94,6 +94,6 @@ async def _check_may_change(message: SlackMessage, context: RequestContext) -> N
     notifications = await context.services.storage.outbox.in_message(message.parcel)
     if notifications and all(notification.access_lost for notification in notifications):
         raise UserError(
-            "Whoever made this subscription can't see the app any more, so its messages stay as they are. Somebody who"
-            " can see the app can press *Tell again* in the list of subscriptions."
+            "The person who added this subscription can't see the app any more, so its messages can't be updated."
+            " Anyone who can see the app can press *Resume* in the list of subscriptions."
         )
