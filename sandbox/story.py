@@ -99,7 +99,7 @@ async def play_story(manifest: Mapping[str, Any], *, database_url: str | None = 
 async def _subscribe(story: Story) -> None:
     """Anna subscribes #builds to an app."""
     await story.users.command("anna", "builds", "/bitrise subscribe android")
-    await story.wait_for_notification("anna subscribed this channel to every build's end in Sample Android")
+    await story.wait_for_notification("anna subscribed to Sample Android: all finished builds")
 
 
 async def _a_build_fails(story: Story) -> None:
@@ -201,7 +201,7 @@ async def _a_crash(story: Story) -> None:
 async def _a_failure_streak(story: Story) -> None:
     """#random gets a card for a failure streak; Carla claims it, and the branch is fixed."""
     await story.users.command("ben", "random", "/bitrise subscribe android branch:main style:card")
-    await story.slack.wait_for_post("random", "one card a broken series", seconds=WAIT_SECONDS)
+    await story.slack.wait_for_post("random", "one card per failure streak", seconds=WAIT_SECONDS)
     failing = story.bitrise.start_build(story.bitrise.android, ends_as="error")
     story.pass_time(minutes=7)
     card = await story.slack.wait_for_post("random", "is failing", seconds=WAIT_SECONDS)
@@ -214,7 +214,7 @@ async def _a_failure_streak(story: Story) -> None:
     await story.wait_for_edit(card, "is fixed after")
     about = f"/bitrise why android #{failing.number - 1}"
     await story.users.command("carla", "random", about)
-    await story.slack.wait_for_post("random", "its branch `release/2.1` is not `main`", viewer="carla")
+    await story.slack.wait_for_post("random", "branch is `release/2.1`, not `main`", viewer="carla")
 
 
 async def _a_second_approver(story: Story) -> None:
@@ -244,7 +244,7 @@ async def _unsubscribe(story: Story) -> None:
     """Anna unsubscribes by mention."""
     story.users.invite("builds")
     story.users.say("anna", "builds", "@buildbell unsubscribe android")
-    await story.wait_for_notification("anna ended the subscription to Sample Android")
+    await story.wait_for_notification("anna removed a subscription to Sample Android")
 
 
 STEPS: tuple[Step, ...] = (

@@ -68,7 +68,7 @@ def succeeded(harness: ManyBots, channel: str) -> list[str]:
 
 async def test_each_channel_is_free_as_soon_as_the_call_in_it_has_ended(harness: ManyBots) -> None:
     for channel in CHANNELS:
-        await harness.ask("/bitrise subscribe android", "subscribed this channel", channel=channel)
+        await harness.ask("/bitrise subscribe android", "subscribed to", channel=channel)
     faults = [Fault("chat.postMessage", "held") for _ in CHANNELS]
     harness.slack.api.faults.active.extend(faults)
     finish_build(harness)
@@ -88,7 +88,7 @@ async def test_each_channel_is_free_as_soon_as_the_call_in_it_has_ended(harness:
 
 
 async def test_another_bot_polls_at_once(harness: ManyBots) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     for number in ("1", "2"):
         await harness.start_bot()
         await poll_now(harness)

@@ -250,7 +250,7 @@ def test_a_secret_equals_only_itself_and_any_text_can_be_compared(text: str, sec
 async def test_a_bot_that_stops_accepts_no_more_requests(tmp_path: Path) -> None:
     """Whatever it still acknowledged would be cut off when it closes its database."""
     async with bot_harness(tmp_path, http=True) as harness:
-        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android", "subscribed to")
         post = Fault("chat.postMessage", "held")
         harness.slack.api.faults.add(post)
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "success")

@@ -30,7 +30,7 @@ def succeeded(harness: ManyBots) -> list[str]:
 async def test_a_channel_gets_each_message_once_and_in_order_although_slack_is_slow(
     harness: ManyBots,
 ) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     harness.slow_down_slack(1)
     for _ in range(6):
         build = harness.bitrise.start_build(harness.bitrise.android)
@@ -44,7 +44,7 @@ async def test_a_channel_gets_each_message_once_and_in_order_although_slack_is_s
 async def test_a_killed_bots_channel_is_taken_over_and_its_message_posted_once(
     harness: ManyBots, arrives: bool
 ) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     fault = Fault("chat.postMessage", "held")
     harness.slack.api.faults.add(fault)
     for _ in range(2):
@@ -61,7 +61,7 @@ async def test_a_killed_bots_channel_is_taken_over_and_its_message_posted_once(
 
 
 async def test_a_bot_that_stops_leaves_its_channels_to_the_others(harness: ManyBots) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     for number in (1, 2):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "success")
         await harness.wait_for_message(f"#{number} passed", person=None)

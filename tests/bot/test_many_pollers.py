@@ -48,7 +48,7 @@ async def test_one_of_three_bots_polls_however_many_there_are(
 ) -> None:
     # A busy machine may delay the one that polls.
     monkeypatch.setattr(poll_schedule, "GRACE_SECONDS", 60.0)
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     await harness.wait_for_poll()
     before = count_own_polls(harness)
     for _ in range(3):
@@ -58,7 +58,7 @@ async def test_one_of_three_bots_polls_however_many_there_are(
 
 
 async def test_when_the_bot_that_polls_is_killed_another_one_polls(harness: ManyBots) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     for number in (1, 2):
         polling = harness.bots[-1]
         await let_poll(harness, polling)

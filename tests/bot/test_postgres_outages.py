@@ -66,7 +66,7 @@ async def wait_until_ready(harness: BotHarness, *, ready: bool) -> dict[str, Any
 async def test_an_outage_is_explained_and_everything_is_notified_once_afterwards(
     harness: BotHarness, server: PostgresServer
 ) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     assert (await readiness(harness))[1]["database"] is True
     with capture_logs() as logs:
         server.kill()
@@ -85,7 +85,7 @@ async def test_an_outage_is_explained_and_everything_is_notified_once_afterwards
         assert details["database"] is True
         await harness.wait_for_message("#1 passed", person=None)
         await harness.wait_until(lambda: AWAY not in str(harness.slack.workspace.homes))
-        await harness.ask("/bitrise subscribe ios", "subscribed this channel")
+        await harness.ask("/bitrise subscribe ios", "subscribed to")
     events = [entry["event"] for entry in logs if entry["log_level"] in ("warning", "error")]
     # The server may have been killed while something was committed.
     events = [event for event in events if event != "database.commit_unconfirmed"]
@@ -99,7 +99,7 @@ async def test_an_outage_is_explained_and_everything_is_notified_once_afterwards
 async def test_connections_that_are_ended_again_and_again_lose_and_double_nothing(
     harness: BotHarness, server: PostgresServer
 ) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     with capture_logs() as logs:
         for number in range(1, 6):
             build = harness.bitrise.start_build(harness.bitrise.android)
@@ -117,7 +117,7 @@ async def test_an_answer_of_slack_is_stored_once_the_database_is_back(
     harness: BotHarness, server: PostgresServer
 ) -> None:
     # Where Slack lets the bot read nothing back, only the answer says that the message was posted.
-    await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="random")
+    await harness.ask("/bitrise subscribe android", "subscribed to", channel="random")
     build = harness.bitrise.start_build(harness.bitrise.android)
     held = Fault("chat.postMessage", "held")
     harness.slack.api.faults.add(held)

@@ -34,7 +34,7 @@ async def get(url: str) -> tuple[int, str]:
 
 async def test_health_readiness_and_metrics_are_served(environment: SandboxEnvironment) -> None:
     await environment.slack.users.command("anna", "builds", "/bitrise subscribe android")
-    await environment.slack.wait_for_post("builds", "subscribed this channel")
+    await environment.slack.wait_for_post("builds", "subscribed to")
     url = await environment.bot_url()
     assert await get(f"{url}/healthz") == (200, "ok\n")
     status, ready = await get(f"{url}/readyz")

@@ -46,7 +46,7 @@ async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: P
         await harness.start_bot(roles="dispatch,jobs", slack_signing_secret="")
         web, poll, dispatch = harness.bots
 
-        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android", "subscribed to")
         finish_build(harness)
         await harness.wait_for_message("#1 passed", person=None)
         assert (await readiness(web))["slack"] is True
@@ -66,7 +66,7 @@ async def test_each_bot_does_only_what_its_roles_are(tmp_path: Path, postgres: P
         async with asyncio.timeout(60):
             while (await readiness(web))["bitrise_failures"] < OUTAGE_AFTER:  # noqa: ASYNC110 - no event leaves the bot
                 await asyncio.sleep(0.1)
-        await harness.ask("/bitrise subscriptions", "I could not look at Bitrise")
+        await harness.ask("/bitrise subscriptions", "No updates from Bitrise")
         harness.bitrise.faults.clear()
 
         # Nobody takes a job that is not their role's, until somebody comes who has it.

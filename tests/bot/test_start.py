@@ -233,7 +233,7 @@ async def test_a_token_that_is_revoked_later_stops_only_the_next_start(services:
         url = f"http://127.0.0.1:{bot.port}"
         services.slack.use_http(f"{url}/slack/events")
         await services.slack.users.command("anna", "builds", "/bitrise subscribe android")
-        await services.slack.wait_for_post("builds", "subscribed this channel", seconds=60)
+        await services.slack.wait_for_post("builds", "subscribed to", seconds=60)
         services.bitrise.fault("*", "status", times=1000, status=401)
         failures = 0
         async with asyncio.timeout(60):

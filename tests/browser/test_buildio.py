@@ -38,7 +38,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
     await send_message(page, "/buildio use orders")
     await expect(find_message(page, "orders is this channel's app")).to_be_visible()
     await send_message(page, "/buildio subscribe")
-    await expect(find_message(page, "subscribed this channel")).to_be_visible()
+    await expect(find_message(page, "subscribed to")).to_be_visible()
 
     await send_message(page, "/buildio deploy branch:main")
     await expect(find_message(page, "@anna deploys orders")).to_be_visible()

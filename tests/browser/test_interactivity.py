@@ -50,7 +50,7 @@ async def test_the_home_shows_running_builds_and_pauses_subscriptions(
 ) -> None:
     await send_message(page, "/bitrise me name:octo")
     await send_message(page, "/bitrise subscribe android status:failed branch:main")
-    await expect(find_message(page, "subscribed this channel")).to_be_visible()
+    await expect(find_message(page, "subscribed to")).to_be_visible()
     build = environment.bitrise.start_build(
         environment.bitrise.android,
         by="webhook-github/octo",
@@ -62,7 +62,7 @@ async def test_the_home_shows_running_builds_and_pauses_subscriptions(
     home = page.get_by_label("Messages")
     await expect(home).to_contain_text("Sample Android #4 is running")
     await expect(home).to_contain_text(re.compile("running for 3m, usually takes 5m"))
-    await expect(home).to_contain_text("every failure in Sample Android")
+    await expect(home).to_contain_text("Sample Android: all failures")
     await screenshot(page, "home")
     await home.get_by_role("button", name="Pause").click()
     await expect(home).to_contain_text("Paused.")
@@ -138,7 +138,7 @@ async def test_a_pipeline_is_one_card_and_an_external_build_waits_for_approval(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android")
-    await expect(find_message(page, "subscribed this channel")).to_be_visible()
+    await expect(find_message(page, "subscribed to")).to_be_visible()
     pipeline = environment.bitrise.start_pipeline(
         environment.bitrise.android, stages=[["compile"], ["unit", "lint"], ["deploy"]]
     )
@@ -178,7 +178,7 @@ async def test_workflow_steps_trigger_a_build_and_wait_for_its_end(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android")
-    await expect(find_message(page, "subscribed this channel")).to_be_visible()
+    await expect(find_message(page, "subscribed to")).to_be_visible()
     await page.get_by_role("button", name="Workflow steps").click()
     steps = page.locator("#steps")
     await steps.get_by_label("App").fill("android")
@@ -214,15 +214,15 @@ async def test_a_channel_is_subscribed_from_the_home_and_a_build_is_found(
     dialog = page.get_by_role("dialog", name="Subscribe")
     await pick(dialog, "App", "andr", "Sample Android")
     await dialog.get_by_label("Channel").select_option(label="#random")
-    await dialog.get_by_label("The first failure of a series", exact=True).check()
-    await dialog.get_by_label("Anything else, as you would type it").fill("lunch")
+    await dialog.get_by_label("First failures", exact=True).check()
+    await dialog.get_by_label("More options").fill("lunch")
     await dialog.get_by_role("button", name="Subscribe").click()
     await expect(dialog.get_by_role("alert").filter(has_text="the word lunch")).to_be_visible()
-    await expect(dialog.get_by_label("The first failure of a series", exact=True)).to_be_checked()
+    await expect(dialog.get_by_label("First failures", exact=True)).to_be_checked()
     await screenshot(page, "subscribe")
-    await dialog.get_by_label("Anything else, as you would type it").fill("by:octo")
+    await dialog.get_by_label("More options").fill("by:octo")
     await dialog.get_by_role("button", name="Subscribe").click()
-    await expect(home).to_contain_text("the first failure of a series in Sample Android")
+    await expect(home).to_contain_text("Sample Android: first failures")
     await home.get_by_role("button", name="Find a build…").click()
     dialog = page.get_by_role("dialog", name="Find a build")
     await pick(dialog, "App", "andr", "Sample Android")

@@ -20,30 +20,30 @@ async def test_a_subscription_is_edited_with_the_branches_of_the_app(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android status:failed branch:main -by:bot")
-    await expect(find_message(page, "subscribed this channel to every failure")).to_be_visible()
+    await expect(find_message(page, "subscribed to Sample Android: all failures")).to_be_visible()
     await send_message(page, "/bitrise subscriptions")
-    listed = find_message(page, "This channel is told of")
+    listed = find_message(page, "added by")
     await expect(listed).to_be_visible()
     await listed.get_by_role("button", name="Edit").click()
-    dialog = page.get_by_role("dialog", name="Edit a subscription")
-    await expect(dialog.get_by_label("Every failure", exact=True)).to_be_checked()
+    dialog = page.get_by_role("dialog", name="Edit subscription")
+    await expect(dialog.get_by_label("All failures", exact=True)).to_be_checked()
     branches = dialog.get_by_role("combobox", name=re.compile("^Branches"))
     await branches.press_sequentially("dev")
     await dialog.get_by_role("option", name="develop").click()
     await dialog.get_by_role("button", name="Remove main").click()
     await branches.press_sequentially("main")
     await dialog.get_by_role("option", name="main", exact=True).click()
-    await dialog.get_by_label("The first success after failures").check()
+    await dialog.get_by_label("Fixes").check()
     await screenshot(page, "edit-subscription")
-    await dialog.get_by_label("Anything else, as you would type it").fill("by:")
+    await dialog.get_by_label("More options").fill("by:")
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog.get_by_role("alert").filter(has_text="by: needs something behind it")).to_be_visible()
-    await expect(dialog.get_by_label("The first success after failures")).to_be_checked()
-    await dialog.get_by_label("Anything else, as you would type it").fill("-by:bot")
+    await expect(dialog.get_by_label("Fixes")).to_be_checked()
+    await dialog.get_by_label("More options").fill("-by:bot")
     await dialog.get_by_role("button", name="Save").click()
     await expect(dialog).to_have_count(0)
-    changed = find_message(page, "changed a subscription: now")
-    await expect(changed).to_contain_text("every failure and the first success after failures")
+    changed = find_message(page, "changed a subscription. Now")
+    await expect(changed).to_contain_text("all failures and fixes")
     await expect(changed).to_contain_text(re.compile("develop or main"))
 
 
@@ -51,7 +51,7 @@ async def test_a_failure_streak_is_one_card_that_a_user_claims(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android branch:main style:card")
-    await expect(find_message(page, "one card a broken series")).to_be_visible()
+    await expect(find_message(page, "one card per failure streak")).to_be_visible()
     for _ in range(2):
         build = environment.bitrise.start_build(
             environment.bitrise.android, params={"branch": "main", **PARAMS}
@@ -75,6 +75,6 @@ async def test_a_failure_streak_is_one_card_that_a_user_claims(
 
 async def test_a_preview_shows_past_notifications(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise subscribe android status:failed preview")
-    shown = find_message(page, "builds would have been told")
-    await expect(shown).to_contain_text("Nothing was subscribed")
+    shown = find_message(page, "builds match")
+    await expect(shown).to_contain_text("nothing was subscribed")
     await screenshot(page, "preview")

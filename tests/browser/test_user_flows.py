@@ -20,7 +20,7 @@ async def test_a_user_subscribes_is_notified_and_reads_the_log(
     environment: SandboxEnvironment, page: Page, screenshot: Picture
 ) -> None:
     await send_message(page, "/bitrise subscribe android branch:main,release/*")
-    await expect(find_message(page, "subscribed this channel")).to_be_visible()
+    await expect(find_message(page, "subscribed to")).to_be_visible()
     await start_build(page)
     await page.get_by_role("button", name="Skip 1 min").click()
     await page.get_by_role("button", name="Skip 1 min").click()

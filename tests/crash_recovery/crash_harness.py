@@ -131,7 +131,7 @@ class CrashHarness:
         await self.environment.slack.workspace.wait_for(
             lambda: (
                 any(
-                    "subscribed this channel" in text and title in text
+                    "subscribed to" in text and title in text
                     for text in map(
                         self.environment.slack.message_text, self.environment.slack.posts(channel)
                     )

@@ -38,7 +38,7 @@ _FORM_VALUES: Mapping[str, Mapping[str, Any]] = {
         "message": "Try it",
         "variable_1": "A=b",
     },
-    action_ids.SUBSCRIPTION_MODAL: {"more": "by:@me -by:bot", "results": ["Every failure"]},
+    action_ids.SUBSCRIPTION_MODAL: {"more": "by:@me -by:bot", "results": ["All failures"]},
     bitrise_action_ids.FIND_MODAL: {"words": "#1"},
     action_ids.CHOOSE_APP_MODAL: {},
     bitrise_action_ids.LOG_SEARCH_MODAL: {"word": "exception"},

@@ -163,7 +163,7 @@ async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) ->
     await harness.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
     await harness.ask("/bitrise", "Commands")
     await harness.ask("/bitrise help log", "for your eyes only")
-    await harness.ask("/bitrise subscriptions", "told of nothing yet")
+    await harness.ask("/bitrise subscriptions", "No subscriptions here yet")
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ async def test_an_event_that_comes_twice_is_answered_once(harness: BotHarness) -
     harness.slack.workspace.find_channel("builds").posts[-1].ts = "1.1"
     for _ in range(3):
         harness.slack.delivery.event(event)
-    await harness.wait_for_message("told of nothing yet")
+    await harness.wait_for_message("No subscriptions here yet")
     await harness.ask("/bitrise help", "Commands")
-    assert len(harness.messages_with("told of nothing yet")) == 1
+    assert len(harness.messages_with("No subscriptions here yet")) == 1
 
 
 async def test_an_outage_of_bitrise_is_explained(harness: BotHarness) -> None:

@@ -86,7 +86,7 @@ async def test_home_says_that_builds_are_missing_when_bitrise_fails(harness: Bot
     await harness.connect("anna")
     harness.bitrise.fault("*", "status", times=10**6, status=503)
     harness.users.open_home("anna")
-    await shows(harness, "Some builds are missing here", "every build's end in Sample Android", "[Change…]")
+    await shows(harness, "Some builds are missing here", "Sample Android: all finished builds", "[Change…]")
 
 
 async def test_home_shows_a_running_build_and_aborts_it(harness: BotHarness) -> None:
@@ -133,21 +133,21 @@ async def test_home_shows_own_builds_and_finds_an_app(harness: BotHarness) -> No
 async def test_home_pauses_edits_and_ends_subscriptions_of_the_users_channels(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android status:failed", "subscribed", person="ben")
     harness.users.open_home("anna")
-    await shows(harness, "every failure in Sample Android", "in #builds")
+    await shows(harness, "Sample Android: all failures", "in #builds")
     await harness.users.set_value("anna", "Pause")
-    await shows(harness, "Paused.", "[Tell again]")
-    await harness.wait_for_message("anna paused this: every failure in Sample Android", person=None)
+    await shows(harness, "Paused.", "[Resume]")
+    await harness.wait_for_message("anna paused notifications for Sample Android: all failures", person=None)
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.wait_for_poll()
-    await harness.users.set_value("anna", "Tell again")
+    await harness.users.set_value("anna", "Resume")
     await shows(harness, "[Pause]", without="Paused.")
     await harness.users.set_value("anna", "Edit")
-    await harness.slack.wait_for_modal("anna", "What is told of Sample Android")
-    await harness.users.submit("anna", {"results": ["Every abort"]})
-    await shows(harness, "every abort in Sample Android")
+    await harness.slack.wait_for_modal("anna", "Notifications for Sample Android")
+    await harness.users.submit("anna", {"results": ["All aborts"]})
+    await shows(harness, "Sample Android: all aborts")
     await harness.users.set_value("anna", "Unsubscribe")
-    await shows(harness, "There are none.", without="every abort")
-    await harness.wait_for_message("anna ended the subscription to Sample Android", person=None)
+    await shows(harness, "There are none.", without="all aborts")
+    await harness.wait_for_message("anna removed a subscription to Sample Android", person=None)
     assert not harness.messages_with("Sample Android #1 failed")
 
 
@@ -157,17 +157,17 @@ async def test_home_subscribes_a_channel_and_shows_an_error_at_its_field(
     harness.users.open_home("anna")
     await shows(harness, "[Subscribe…]")
     await harness.users.set_value("anna", "Subscribe…")
-    await harness.slack.wait_for_modal("anna", "But not branches")
+    await harness.slack.wait_for_modal("anna", "Exclude branches")
     app = (await harness.users.options("anna", "pick_app", "andr"))[0]
     await harness.users.set_value("anna", "pick_app", app)
     await harness.users.submit("anna", {"app": app, "channel": "G0RELEASE", "more": "by:@me"})
     opened = await harness.slack.wait_for_modal("anna", "/invite @buildbell")
     assert list(opened.errors) == ["channel"]
     await harness.users.submit("anna", {"channel": "C0RANDOM"})
-    await harness.wait_for_message("anna subscribed this channel to", channel="random")
-    await shows(harness, "every build's end in Sample Android", "in #random")
+    await harness.wait_for_message("anna subscribed to", channel="random")
+    await shows(harness, "Sample Android: all finished builds", "in #random")
     await harness.users.set_value("anna", "Subscribe…")
-    await harness.slack.wait_for_modal("anna", "But not branches")
+    await harness.slack.wait_for_modal("anna", "Exclude branches")
     await harness.users.submit("anna", {"app": app})
     await shows(harness, "in my direct messages")
 
@@ -185,7 +185,7 @@ async def test_home_hides_subscriptions_of_channels_that_the_user_is_not_in(harn
     # A forged or outdated button: the id alone grants no access.
     harness.slack.workspace.homes["U0BEN"] = harness.slack.workspace.homes["U0ANNA"]
     await harness.users.set_value("ben", "Unsubscribe")
-    await harness.slack.wait_for_modal("ben", "no such subscription")
+    await harness.slack.wait_for_modal("ben", "This subscription no longer exists")
     await shows(harness, "in #secret")
 
 
@@ -243,7 +243,7 @@ async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> Non
                 build_list=AT_BITRISE,
                 outages=[ProviderUnavailable(BITRISE, NOON, "<gone>")],
             ),
-            "I could not look at Bitrise since",
+            "No updates from Bitrise since",
         ),
     ],
 )
@@ -254,7 +254,7 @@ def test_home_describes_the_account_and_outages(content: HomeContent, said: str)
 async def test_an_unchanged_home_is_not_published_again(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe web", "subscribed")
     harness.users.open_home("anna")
-    await shows(harness, "every build's end in Web Shop")
+    await shows(harness, "Web Shop: all finished builds")
 
     def reads() -> int:
         return sum(

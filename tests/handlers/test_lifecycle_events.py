@@ -36,8 +36,8 @@ async def use_every_feature(workspace: WorkspaceHarness) -> None:
     await workspace.connect("anna")
     await workspace.ask("/bitrise use android", "Sample Android")
     await workspace.ask("/bitrise me name:octo mention:on", "`octo`")
-    await workspace.ask("/bitrise subscribe android style:card", "subscribed this channel")
-    await workspace.ask("/bitrise subscribe web style:daily", "subscribed this channel", channel="random")
+    await workspace.ask("/bitrise subscribe android style:card", "subscribed to")
+    await workspace.ask("/bitrise subscribe web style:daily", "subscribed to", channel="random")
     await workspace.ask("/bitrise trigger android workflow:deploy", "anna started Sample Android")
     shown = await workspace.ask("/bitrise policy android", "Who may do what")
     await workspace.users.click("anna", shown, "Add a rule…")
@@ -111,9 +111,9 @@ async def test_uninstalling_deletes_a_workspace_from_every_table_and_no_other(
 
 
 async def test_apps_without_other_subscriptions_are_no_longer_polled(harness: MultiWorkspaceHarness) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
-    await harness.ask("/bitrise subscribe web", "subscribed this channel")
-    await harness.twin.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
+    await harness.ask("/bitrise subscribe web", "subscribed to")
+    await harness.twin.ask("/bitrise subscribe android", "subscribed to")
     assert set(harness.count_rows_with(harness.bitrise.web.slug)) >= {"watched_apps"}
     harness.slack.uninstall(TEAM)
     await assert_removed(harness, TEAM)
@@ -170,7 +170,7 @@ async def test_a_reinstalled_workspace_starts_empty(harness: MultiWorkspaceHarne
     await harness.ask("/bitrise builds", "Which app?")
     listed = harness.message_text(await harness.ask("/bitrise audit all"))
     assert "rule" not in listed
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("passed", person=None)
 
@@ -179,7 +179,7 @@ async def test_a_revoked_token_beside_a_valid_one_does_not_delete_the_workspace(
     clock = OffsetClock()
     async with multi_workspace_harness(tmp_path, rotating=True, now=clock) as harness:
         await harness.install()
-        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android", "subscribed to")
         before = next(reversed(harness.slack.installations.tokens))
         clock.passed += timedelta(hours=11)
         harness.users.say("anna", "D0ANNA", "help")
@@ -208,7 +208,7 @@ async def test_a_late_uninstall_event_does_not_delete_a_newer_installation(
     def delayed_event(inner: Mapping[str, Any], origin: payloads.PayloadSource) -> dict[str, Any]:
         return original(inner, origin) | {"event_time": int(time.time()) - 60}
 
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     harness.slack.delivery.event(delayed_event({"type": "app_uninstalled"}, origin))
     await harness.wait_for_commands("app_uninstalled")
     await harness.ask("/bitrise subscriptions", "Sample Android")

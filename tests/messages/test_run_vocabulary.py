@@ -202,7 +202,7 @@ def test_the_head_of_a_thread_names_the_process_or_deployments() -> None:
 
 def test_a_new_subscription_names_its_providers_runs_and_command() -> None:
     message = subscriptions.subscription_added(SHOP, NotificationRule(), AT_BUILDIO, by="U1")
-    assert "every deployment's end and every dyno that goes down or is up again in *shop*" in message.text
+    assert "*shop*: all finished deployments, dyno crashes and recoveries" in message.text
     assert "`/buildio subscriptions`" in message_text(message)
     assert "/bitrise" not in message_text(message)
     assert "`/bitrise why #N`" in message_text(
@@ -217,4 +217,4 @@ def test_a_provider_that_cannot_be_polled_is_named() -> None:
     message = subscriptions.subscription_list(
         [row], BITRISE, outages=[ProviderUnavailable(BUILDIO, None, "no answer.")]
     )
-    assert "I could not look at Build.io" in message_text(message)
+    assert "No updates from Build.io" in message_text(message)

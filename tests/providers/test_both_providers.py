@@ -66,8 +66,8 @@ async def test_help_shows_only_the_commands_of_its_provider(harness: BotHarness)
         ("use shp", ["I don't know an app called shp.", "/buildio apps"]),
         ("subscribe shop target:main", ["target", "For example: `/buildio subscribe"]),
         ("app", ["Which app?", "/buildio use APP"]),
-        ("unsubscribe 7", ["no such subscription", "/buildio subscriptions"]),
-        ("why shop v7", ["I have not seen #7 of shop", "Build.io keeps no list"]),
+        ("unsubscribe 7", ["No such subscription here", "/buildio subscriptions"]),
+        ("why shop v7", ["No record of `#7` in shop", "Build.io keeps no history"]),
         ("apps team:acmee", ["I don't know a team called acmee.", "Did you mean acme?", "/buildio teams"]),
         ("audit all", ["Only admins and owners", "/buildio audit"]),
     ],
@@ -126,7 +126,7 @@ async def test_commands_of_a_provider_without_a_token_name_the_missing_setting(
             text = harness.message_text(await harness.ask(f"{provider.command} {command}", expected[0]))
             assert expected[1] in text
         await harness.ask(f"{provider.command} help", "Commands")
-        await harness.ask(f"{provider.command} subscriptions", "told of nothing yet")
+        await harness.ask(f"{provider.command} subscriptions", "No subscriptions here yet")
 
 
 async def test_shortcuts_about_builds_explain_that_bitrise_is_not_set_up(tmp_path: Path) -> None:
@@ -195,17 +195,17 @@ async def test_a_channel_chooses_one_app_of_each_provider(harness: BotHarness) -
 
 
 async def test_a_channel_is_notified_when_deployments_end_and_why_explains_it(harness: BotHarness) -> None:
-    await harness.ask("/buildio subscribe shop workflow:deploy status:failed", "anna subscribed this channel")
-    await harness.ask("/buildio subscribe shop workflow:web.*", "anna subscribed this channel")
+    await harness.ask("/buildio subscribe shop workflow:deploy status:failed", "anna subscribed to")
+    await harness.ask("/buildio subscribe shop workflow:web.*", "anna subscribed to")
     harness.buildio.deploy(harness.buildio.shop, branch="main")
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
     notification = await harness.wait_for_message("shop deployment v2", person=None)
     assert "Build failed: no Procfile" in harness.message_text(notification)
     for build in ("#2", "shop v2"):
-        text = harness.message_text(await harness.ask(f"/buildio why {build}", "1. every failure in shop"))
-        assert "it told this build here" in text
+        text = harness.message_text(await harness.ask(f"/buildio why {build}", "1. shop: all failures"))
+        assert "Posted here" in text
         assert "2. " in text
-        assert "it kept silent because its workflow" in text
+        assert "Not posted: workflow" in text
 
 
 async def test_recorded_builds_are_hidden_from_a_user_who_lost_access_after_their_app_list_was_cached(
@@ -229,35 +229,35 @@ async def test_a_preview_is_made_from_recorded_builds(harness: BotHarness) -> No
     harness.buildio.finish(harness.buildio.shop, error="Build failed: no Procfile")
     await harness.wait_for_message("shop deployment v2", person=None)
     text = harness.message_text(
-        await harness.ask("/buildio subscribe shop status:failed preview", "would have been told")
+        await harness.ask("/buildio subscribe shop status:failed preview", "builds match")
     )
     assert "1 of the last" in text
     assert "deployment v2" in text
-    assert "Nothing was subscribed" in text
+    assert "nothing was subscribed" in text
 
 
 async def test_subscriptions_of_both_providers_are_in_one_list(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop", "subscribed")
-    text = harness.message_text(await harness.ask("/buildio subscriptions", "This channel is told of"))
+    text = harness.message_text(await harness.ask("/buildio subscriptions", "Subscriptions"))
     assert "Build.io:" not in text
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     for command in ("/bitrise", "/buildio"):
-        text = harness.message_text(await harness.ask(f"{command} subscriptions", "This channel is told of"))
-        assert "1. Build.io: every deployment's end" in text
-        assert "2. Bitrise: every failure in Sample Android" in text
-    await harness.ask("/buildio unsubscribe", "ended the subscription to shop")
+        text = harness.message_text(await harness.ask(f"{command} subscriptions", "Subscriptions"))
+        assert "1. Build.io · shop: all finished deployments" in text
+        assert "2. Bitrise · Sample Android: all failures" in text
+    await harness.ask("/buildio unsubscribe", "removed a subscription to shop")
     await harness.ask("/buildio unsubscribe", "Which app?")
-    await harness.ask("/buildio unsubscribe 2", "ended the subscription to Sample Android")
+    await harness.ask("/buildio unsubscribe 2", "removed a subscription to Sample Android")
     await harness.ask("/buildio subscriptions", "/buildio subscribe APP")
 
 
 async def test_a_subscription_to_an_app_that_the_bot_cannot_see_is_refused(harness: BotHarness) -> None:
     harness.buildio.set_role("build-service", harness.buildio.labs, None)
     text = harness.message_text(
-        await harness.ask("/buildio subscribe ledger", "You can see ledger at Build.io, but I can't")
+        await harness.ask("/buildio subscribe ledger", "You can see ledger at Build.io, but Buildbell can't")
     )
     assert "Bitrise" not in text
-    await harness.ask("/buildio subscriptions", "told of nothing yet")
+    await harness.ask("/buildio subscriptions", "No subscriptions here yet")
 
 
 async def test_a_rule_about_one_provider_does_not_affect_the_other(tmp_path: Path) -> None:
@@ -282,7 +282,7 @@ async def test_changing_subscriptions_at_build_io_needs_an_account_there(harness
 
 async def test_the_subscription_form_offers_the_apps_own_workflows_and_branches(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/buildio subscribe")
-    opened = await harness.slack.wait_for_modal("anna", "But not branches")
+    opened = await harness.slack.wait_for_modal("anna", "Exclude branches")
     assert "Deployments (deploy) and processes (web.1)" in harness.slack.modal_text(opened)
     [group] = await harness.users.options("anna", "pick_app", "shop-st")
     await harness.users.set_value("anna", "pick_app", group["options"][0])
@@ -295,18 +295,21 @@ async def test_the_subscription_form_offers_the_apps_own_workflows_and_branches(
     await harness.users.submit("anna", {"workflows": options, "more": "target:main"})
     assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
     await harness.users.submit("anna", {"more": "by:@me"})
-    await harness.wait_for_message("anna subscribed this channel to")
-    await harness.ask("/buildio subscriptions", "in shop-staging with workflow `worker`, by @anna")
+    await harness.wait_for_message("anna subscribed to")
+    await harness.ask(
+        "/buildio subscriptions",
+        "shop-staging: all finished deployments, dyno crashes and recoveries with workflow `worker`, by @anna",
+    )
 
 
 async def test_the_form_that_edits_a_subscription_uses_its_providers_terms(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop branch:main", "subscribed")
-    listed = await harness.ask("/bitrise subscriptions", "in shop")
+    listed = await harness.ask("/bitrise subscriptions", "1. shop: all finished")
     await harness.users.click("anna", listed, "Edit")
-    opened = await harness.slack.wait_for_modal("anna", "What is told of shop")
+    opened = await harness.slack.wait_for_modal("anna", "Notifications for shop")
     assert "Deployments (deploy) and processes (web.1)" in harness.slack.modal_text(opened)
-    await harness.users.submit("anna", {"results": ["Every failure"], "more": "-by:bot"})
-    await harness.wait_for_message("anna changed a subscription: now every failure in shop")
+    await harness.users.submit("anna", {"results": ["All failures"], "more": "-by:bot"})
+    await harness.wait_for_message("anna changed a subscription. Now: shop: all failures")
 
 
 async def test_the_home_finds_apps_of_both_providers_and_subscriptions_name_theirs(
@@ -316,8 +319,8 @@ async def test_the_home_finds_apps_of_both_providers_and_subscriptions_name_thei
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.users.open_home("anna")
-    await harness.wait_until(lambda: "Build.io: every deployment's end" in read_home(harness))
-    assert "Bitrise: every build's end in Sample Android" in read_home(harness)
+    await harness.wait_until(lambda: "Build.io · shop: all finished deployments" in read_home(harness))
+    assert "Bitrise · Sample Android: all finished builds" in read_home(harness)
     assert "You are `anna-berg@acme.example` there." in read_home(harness)
     found = await harness.users.options("anna", "pick_app", "s")
     assert option_texts(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
@@ -326,21 +329,21 @@ async def test_the_home_finds_apps_of_both_providers_and_subscriptions_name_thei
     await harness.users.set_value("anna", "pick_app", shop)
     opened = await harness.slack.wait_for_modal("anna", "3 of 3 up")
     await harness.users.set_value("anna", "Subscribe…")
-    opened = await harness.slack.wait_for_modal("anna", "But not branches")
+    opened = await harness.slack.wait_for_modal("anna", "Exclude branches")
     assert "shop" in harness.slack.modal_text(opened)
     await harness.users.submit("anna", {"channel": "C0RANDOM"})
-    await harness.wait_for_message("anna subscribed this channel to", channel="random")
+    await harness.wait_for_message("anna subscribed to", channel="random")
 
 
 async def test_an_app_of_the_other_provider_can_be_picked_in_the_form(harness: BotHarness) -> None:
     await harness.connect("anna")
     await harness.users.command("anna", "builds", "/bitrise subscribe")
-    opened = await harness.slack.wait_for_modal("anna", "But not branches")
+    opened = await harness.slack.wait_for_modal("anna", "Exclude branches")
     found = await harness.users.options("anna", "pick_app", "shop")
     assert [*option_texts(found)] == ["Bitrise", "Build.io"]
     shop = found[1]["options"][0]
     await harness.users.set_value("anna", "pick_app", shop)
     await harness.wait_until(lambda: "Deployments (deploy)" in harness.slack.modal_text(opened))
     await harness.users.submit("anna", {})
-    await harness.wait_for_message("every deployment's end")
-    await harness.ask("/buildio unsubscribe shop", "ended the subscription to shop")
+    await harness.wait_for_message("all finished deployments")
+    await harness.ask("/buildio unsubscribe shop", "removed a subscription to shop")

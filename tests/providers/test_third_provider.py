@@ -148,7 +148,7 @@ async def test_the_whole_bot_serves_it_from_the_command_to_the_approved_action(
     for user in ("anna", "ben"):
         await harness.connect(user, token=f"tiny-{user}", provider=TINY)
     await harness.ask("/tiny jobs library", "Library #1 is running")
-    await harness.ask("/tiny subscribe library", "subscribed this channel")
+    await harness.ask("/tiny subscribe library", "subscribed to")
 
     # A job that ends is notified, with the provider's own button.
     [job] = tiny.jobs["library"]

@@ -636,4 +636,4 @@ async def test_a_subscription_ends_after_its_creator_became_an_outsider(tmp_path
         await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
         change_user(harness, home="T0ELSEWHERE")
         harness.advance_time()
-        await harness.wait_for_message("has unlinked their account, or has left", person=None)
+        await harness.wait_for_message("disconnected their account, or left", person=None)

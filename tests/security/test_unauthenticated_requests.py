@@ -83,7 +83,7 @@ async def test_a2_a_request_of_slack_is_valid_for_five_minutes_and_once_even_aft
         await environment.bot.kill()
         await environment.start_bot(http=True)
         await recorder.send_again(f"{await environment.bot_url()}/slack/events")
-        await workspace.ask("/bitrise subscriptions", "This channel is told of")
+        await workspace.ask("/bitrise subscriptions", "Subscriptions")
         # The bot stops only after it has answered everything.
         assert await environment.bot.stop() == 0
         assert [request for request in environment.bitrise.requests if request.method != "GET"] == changes

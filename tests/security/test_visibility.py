@@ -114,7 +114,7 @@ async def test_b32_rules_use_the_current_name_of_an_app_and_not_the_stored_one(
             "/bitrise abort #1 because", "Nobody may abort builds of payments-live", person="ben"
         )
         refusal = "Nobody may change subscriptions of payments-live"
-        listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+        listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
         await harness.press(listed, "Pause", refusal, person="ben")
         for command in ("unsubscribe", "unsubscribe 1", "subscribe status:failed", "use payments-live"):
             await harness.ask(f"/bitrise {command}", refusal, person="ben")
@@ -132,7 +132,7 @@ async def test_b32_rules_use_the_current_name_of_an_app_and_not_the_stored_one(
 async def test_g7_a_paused_subscription_shows_nothing_after_its_creator_lost_access(
     harness: BotHarness, how: str
 ) -> None:
-    listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+    listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
     await harness.users.click("ben", listed, "Pause")
     await harness.wait_for_message("paused", person=None)
     finish_hidden_build(harness)

@@ -129,11 +129,11 @@ async def test_e1_a_workspace_reads_and_changes_only_its_own_data(harness: Multi
     await harness.connect("anna")
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise use android", "set this channel's app to")
-    await harness.twin.ask("/bitrise subscriptions", "told of nothing yet")
+    await harness.twin.ask("/bitrise subscriptions", "No subscriptions here yet")
     await harness.twin.ask("/bitrise whoami", "have not linked an account")
     await harness.twin.ask("/bitrise status", "")
     await harness.twin.ask("/bitrise audit", "Nothing was written down")
-    await harness.twin.ask("/bitrise unsubscribe 1", "no such subscription")
+    await harness.twin.ask("/bitrise unsubscribe 1", "No such subscription here")
     text = " ".join(
         harness.twin.message_text(post)
         for channel in harness.twin.slack.workspace.channels.values()

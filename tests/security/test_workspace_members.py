@@ -111,11 +111,11 @@ async def test_b4_access_is_checked_for_the_build_that_a_modal_names(harness: Bo
 async def test_b5_a_subscription_of_another_channel_can_not_be_changed(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed", channel="random")
     await harness.ask("/bitrise subscribe ios", "subscribed")
-    listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+    listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
     for button in ("Pause", "Unsubscribe"):
         _, element = find_element(listed.blocks, button)
         element["value"] = "1"
-        await harness.press(listed, button, "This channel has no such subscription", person="ben")
+        await harness.press(listed, button, "This subscription no longer exists", person="ben")
     assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 2
 
 

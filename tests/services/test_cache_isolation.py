@@ -25,7 +25,7 @@ async def test_a_user_with_the_same_id_elsewhere_does_not_keep_a_home_open(tmp_p
     clock = OffsetClock()
     async with multi_workspace_harness(tmp_path, now=clock) as harness:
         await harness.install_everywhere()
-        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android", "subscribed to")
         for workspace in (harness, harness.twin):
             workspace.users.open_home("anna")
             await wait_for_home(workspace, "Nothing is running")

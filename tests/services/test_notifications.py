@@ -14,7 +14,7 @@ async def test_a_finished_build_is_notified_once_with_all_details(harness: BotHa
     old = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.finish(old)
     confirmed = await harness.ask(
-        "/bitrise subscribe android", "anna subscribed this channel to every build's end"
+        "/bitrise subscribe android", "anna subscribed to Sample Android: all finished builds"
     )
     assert confirmed.only_for is None
     harness.bitrise.start_build(
@@ -65,7 +65,7 @@ async def test_an_abort_is_notified_with_its_reason(harness: BotHarness) -> None
 async def test_a_filter_selects_the_notified_builds(harness: BotHarness) -> None:
     await harness.ask(
         "/bitrise subscribe android branch:main status:failed,aborted",
-        "every failure and every abort in Sample Android on branch `main`",
+        "Sample Android: all failures and all aborts on branch `main`",
     )
     for branch, result in (("develop", "error"), ("main", "success"), ("main", "error")):
         build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": branch})
@@ -77,31 +77,30 @@ async def test_a_filter_selects_the_notified_builds(harness: BotHarness) -> None
 
 async def test_a_private_channel_without_the_bot_gets_the_exact_invite_command(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "/invite @buildbell", channel="release")
-    await harness.ask("/bitrise subscriptions", "told of nothing yet", channel="release")
+    await harness.ask("/bitrise subscriptions", "No subscriptions here yet", channel="release")
     harness.users.invite("release")
-    await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="release")
+    await harness.ask("/bitrise subscribe android", "subscribed to", channel="release")
 
 
 async def test_subscriptions_are_listed_with_an_unsubscribe_button(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android branch:main", "subscribed")
     await harness.ask("/bitrise subscribe ios", "subscribed")
-    listed = await harness.ask("/bitrise subscriptions", "This channel is told of")
-    assert (
-        "1. every build's end in Sample Android on branch `main` (not tags, whose builds have no branch), since @anna asked"
-        in harness.message_text(listed)
+    listed = await harness.ask("/bitrise subscriptions", "Subscriptions")
+    assert "1. Sample Android: all finished builds on branch `main` · added by @anna" in harness.message_text(
+        listed
     )
-    ended = await harness.press(listed, "Unsubscribe", "anna ended the subscription to Sample Android")
+    ended = await harness.press(listed, "Unsubscribe", "anna removed a subscription to Sample Android")
     assert ended.only_for is None
-    await harness.ask("/bitrise unsubscribe ios", "ended the subscription to Sample iOS")
-    await harness.ask("/bitrise unsubscribe ios", "no such subscription")
+    await harness.ask("/bitrise unsubscribe ios", "removed a subscription to Sample iOS")
+    await harness.ask("/bitrise unsubscribe ios", "No such subscription here")
 
 
 async def test_subscribing_twice_makes_one_subscription(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    await harness.ask("/bitrise subscribe android", "already has this subscription")
+    await harness.ask("/bitrise subscribe android", "Already subscribed: 1.")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     await harness.wait_for_message("#1 passed", person=None)
-    await harness.ask("/bitrise subscriptions", "1. every build's end")
+    await harness.ask("/bitrise subscriptions", "1. Sample Android: all finished builds")
     assert len(harness.messages_with("#1 passed")) == 1
 
 
@@ -133,7 +132,7 @@ async def test_an_archived_channel_stops_its_subscription_with_the_reason(harnes
     # Slack has refused; ask until the bot has stored it.
     for _ in range(50):
         answer = await harness.ask("/bitrise subscriptions", "Sample Android")
-        if "Stopped: The channel was archived" in harness.message_text(answer):
+        if "Stopped. The channel is archived" in harness.message_text(answer):
             return
     pytest.fail("the subscription was not stopped")
 
@@ -213,17 +212,17 @@ async def test_the_creator_is_notified_once_why_a_channel_gets_no_more_notificat
     channel = harness.slack.workspace.find_channel("release")
     channel.members.discard("U0BUILDBELL")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    notice = await harness.slack.wait_for_post("D0ANNA", "I can't post in", viewer="anna")
+    notice = await harness.slack.wait_for_post("D0ANNA", "Buildbell can't post in", viewer="anna")
     text = harness.message_text(notice)
     assert "Type /invite @buildbell in it" in text.replace("`", "")
-    assert "every build's end in Sample Android" in text
-    assert "every build's end in Sample iOS" in text
+    assert "Sample Android: all finished builds" in text
+    assert "Sample iOS: all finished builds" in text
     # The notice is stored before the subscriptions are stopped, and may be posted before.
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions WHERE stopped_at IS NOT NULL", 2)
     listed = await harness.ask("/bitrise subscriptions", "Stopped", channel="release")
 
     harness.users.invite("release")
-    await harness.press(listed, "Tell again", "let this channel be told again")
+    await harness.press(listed, "Resume", "resumed notifications for")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.wait_for_message("#2 failed", channel="release", person=None)
     assert len(harness.slack.posts("D0ANNA", "anna")) == 1
@@ -255,8 +254,8 @@ async def test_a_channels_subscriptions_show_an_outage_of_bitrise(
     harness.bitrise.fault("GET /v0.1/builds", "status", status=401, times=1000)
 
     async def shows_outage() -> bool:
-        listed = await harness.ask("/bitrise subscriptions", "This channel is told of")
-        return "I could not look at Bitrise since" in harness.message_text(listed)
+        listed = await harness.ask("/bitrise subscriptions", "Subscriptions")
+        return "No updates from Bitrise since" in harness.message_text(listed)
 
     async with asyncio.timeout(30):
         while not await shows_outage():  # noqa: ASYNC110 - it is asked as a person would

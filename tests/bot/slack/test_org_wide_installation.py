@@ -53,20 +53,20 @@ async def test_a_modal_without_a_workspace_belongs_to_the_one_where_it_was_opene
         workspace.users.open_home("anna")
         await wait_for_home(workspace, "[Subscribe…]")
         await workspace.users.set_value("anna", "Subscribe…")
-        await workspace.slack.wait_for_modal("anna", "But not branches")
+        await workspace.slack.wait_for_modal("anna", "Exclude branches")
         app = (await workspace.users.options("anna", "pick_app", "andr"))[0]
         await workspace.users.set_value("anna", "pick_app", app)
         before = bot_messages(other)
         await workspace.users.submit("anna", {"app": app, "channel": "C0RANDOM"})
-        await workspace.wait_for_message("anna subscribed this channel", channel="random")
-        await wait_for_home(workspace, "every build's end in Sample Android", "in #random")
+        await workspace.wait_for_message("anna subscribed to", channel="random")
+        await wait_for_home(workspace, "Sample Android: all finished builds", "in #random")
         assert bot_messages(other) == before
 
 
 async def test_the_workspaces_share_no_data(org_installation: OrgInstallation) -> None:
     await org_installation.east.ask("/bitrise use android", "Sample Android")
     await org_installation.east.ask("/bitrise me name:octo", "`octo`")
-    await org_installation.east.ask("/bitrise subscribe android style:card", "subscribed this channel")
+    await org_installation.east.ask("/bitrise subscribe android style:card", "subscribed to")
     await org_installation.west.ask("/bitrise builds", "Which app?")
     await org_installation.west.ask("/bitrise me name:octo", "`octo`", person="ben")
     assert "Sample Android" not in org_installation.west.message_text(
@@ -101,7 +101,7 @@ async def test_each_call_names_the_workspace(org_installation: OrgInstallation) 
 async def test_the_organisation_of_a_workspace_is_known_after_a_restart(
     org_installation: OrgInstallation,
 ) -> None:
-    await org_installation.west.ask("/bitrise subscribe android", "subscribed this channel")
+    await org_installation.west.ask("/bitrise subscribe android", "subscribed to")
     await org_installation.harness.stop_bot()
     org_installation.harness.bitrise.finish(
         org_installation.harness.bitrise.start_build(org_installation.harness.bitrise.android)
@@ -114,8 +114,8 @@ async def test_a_workspaces_own_installation_remains_after_the_organisations_is_
     org_installation: OrgInstallation,
 ) -> None:
     await org_installation.harness.install("T0WEST")
-    await org_installation.west.ask("/bitrise subscribe android", "subscribed this channel")
-    await org_installation.east.ask("/bitrise subscribe android", "subscribed this channel")
+    await org_installation.west.ask("/bitrise subscribe android", "subscribed to")
+    await org_installation.east.ask("/bitrise subscribe android", "subscribed to")
     org_installation.harness.slack.uninstall(GRID.id)
     await org_installation.harness.wait_until(
         lambda: org_installation.harness.count_rows_with("T0EAST") == {}

@@ -70,14 +70,14 @@ async def test_a_command_that_reaches_all_bots_is_answered_once(harness: ManyBot
 
 
 async def test_a_home_is_updated_wherever_its_user_does_something(harness: ManyBots) -> None:
-    await harness.ask("/bitrise subscribe web", "subscribed this channel")
+    await harness.ask("/bitrise subscribe web", "subscribed to")
     harness.users.open_home("anna")
-    await shows(harness, "every build's end in Web Shop")
+    await shows(harness, "Web Shop: all finished builds")
     # One press after the other comes to each bot.
     for _ in harness.bots:
         await harness.users.set_value("anna", "Pause")
         await shows(harness, "Paused.")
-        await harness.users.set_value("anna", "Tell again")
+        await harness.users.set_value("anna", "Resume")
         await shows(harness, "[Pause]", without="Paused.")
 
 
@@ -121,7 +121,7 @@ async def test_a_workspace_that_was_removed_by_one_bot_is_forgotten_by_all(harne
 
 
 async def test_all_bots_show_the_same_numbers_of_what_is_in_the_database(harness: ManyBots) -> None:
-    await harness.ask("/bitrise subscribe web", "subscribed this channel")
+    await harness.ask("/bitrise subscribe web", "subscribed to")
     numbers = set()
     async with aiohttp.ClientSession() as session:
         for bot in harness.bots:

@@ -104,17 +104,17 @@ async def test_each_workspace_is_called_with_its_own_token(harness: MultiWorkspa
 async def test_builds_are_notified_only_where_they_are_subscribed(
     harness: MultiWorkspaceHarness,
 ) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.finish(build)
     await harness.wait_for_message("Sample Android #1 passed", person=None)
-    await harness.twin.ask("/bitrise subscribe android status:failed", "subscribed this channel")
+    await harness.twin.ask("/bitrise subscribe android status:failed", "subscribed to")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     for workspace in (harness, harness.twin):
         await workspace.wait_for_message("Sample Android #2 failed", person=None)
-    await harness.ask("/bitrise why android #2", "it told this build here")
-    await harness.twin.ask("/bitrise why android #1", "every failure")
-    await harness.ask("/bitrise unsubscribe android", "ended the subscription")
+    await harness.ask("/bitrise why android #2", "Posted here")
+    await harness.twin.ask("/bitrise why android #1", "all failures")
+    await harness.ask("/bitrise unsubscribe android", "removed a subscription")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
     await harness.twin.wait_for_message("Sample Android #3 failed", person=None)
     assert not harness.messages_with("#3")
@@ -124,10 +124,10 @@ async def test_builds_are_notified_only_where_they_are_subscribed(
 async def test_subscriptions_of_the_other_workspace_can_not_be_changed_by_number(
     harness: MultiWorkspaceHarness,
 ) -> None:
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     listed = await harness.ask("/bitrise subscriptions", "Sample Android")
     assert "1" in harness.message_text(listed)
-    await harness.twin.ask("/bitrise unsubscribe 1", "has no such subscription")
+    await harness.twin.ask("/bitrise unsubscribe 1", "No such subscription here")
     nothing = await harness.twin.ask("/bitrise subscriptions")
     assert "Sample Android" not in harness.twin.message_text(nothing)
     # A button of one workspace, pressed in the other, as Slack would never send it.
@@ -135,7 +135,7 @@ async def test_subscriptions_of_the_other_workspace_can_not_be_changed_by_number
         harness.twin.slack.workspace.find_channel("builds"),
         Post("1.000001", "U0", "x", listed.blocks, by_bot=True),
     )
-    await harness.twin.press(forged, "Unsubscribe", "has no such subscription")
+    await harness.twin.press(forged, "Unsubscribe", "This subscription no longer exists")
     await harness.ask("/bitrise subscriptions", "Sample Android")
 
 
@@ -171,7 +171,7 @@ async def test_only_the_person_who_started_a_build_is_notified_of_its_end(
 ) -> None:
     for workspace in (harness, harness.twin):
         await workspace.ask("/bitrise me ends:on", "I send you")
-        await workspace.ask("/bitrise subscribe android by:bot", "subscribed this channel")
+        await workspace.ask("/bitrise subscribe android by:bot", "subscribed to")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     harness.bitrise.finish(harness.bitrise.state.builds[0])
     await harness.wait_for_message("Sample Android #1 passed", channel="D0ANNA")
@@ -186,7 +186,7 @@ async def test_a_card_is_claimed_in_one_workspace_and_names_nobody_of_the_other(
     harness: MultiWorkspaceHarness,
 ) -> None:
     for workspace in (harness, harness.twin):
-        await workspace.ask("/bitrise subscribe android style:card", "one card a broken series")
+        await workspace.ask("/bitrise subscribe android style:card", "one card per failure streak")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     harness.bitrise.finish(harness.bitrise.state.builds[0], "error")
     cards = [
@@ -206,7 +206,7 @@ async def test_a_card_is_claimed_in_one_workspace_and_names_nobody_of_the_other(
 
 async def test_threads_belong_to_a_workspace(harness: MultiWorkspaceHarness) -> None:
     for workspace in (harness, harness.twin):
-        await workspace.ask("/bitrise subscribe android style:thread", "one thread a branch")
+        await workspace.ask("/bitrise subscribe android style:thread", "one thread per branch")
     for _ in range(2):
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     for workspace in (harness, harness.twin):
@@ -219,7 +219,7 @@ async def test_threads_belong_to_a_workspace(harness: MultiWorkspaceHarness) -> 
 
 async def test_an_approver_is_named_only_in_their_own_workspace(harness: MultiWorkspaceHarness) -> None:
     for workspace in (harness, harness.twin):
-        await workspace.ask("/bitrise subscribe android", "subscribed this channel")
+        await workspace.ask("/bitrise subscribe android", "subscribed to")
     harness.bitrise.add_build_request(harness.bitrise.android, 12)
     messages = [
         await workspace.wait_for_message("waits for somebody's approval", person=None)
@@ -240,7 +240,7 @@ async def test_accounts_belong_to_a_workspace(own_accounts_harness: MultiWorkspa
     await harness.twin.ask("/bitrise trigger android branch:main", "/bitrise connect")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     # Anna of the other workspace sees neither the app nor its builds.
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     await harness.twin.ask("/bitrise builds android", "/bitrise connect")
     harness.twin.users.open_home("anna")
     assert "Sample Android" not in await wait_for_home(harness.twin, "You have not linked")

@@ -74,12 +74,8 @@ def test_an_unknown_result_is_notified_to_rules_that_ask_for_failures(
 
 
 def test_the_evaluation_explains_why_an_end_is_not_notified() -> None:
-    assert evaluate(make_rule("status:broken"), BuildEvent.ENDED, *STILL_FAILING).why == (
-        "the series was failing before, and only broken is asked for"
-    )
-    assert evaluate(make_rule("status:failed"), BuildEvent.ENDED, *PASSING).why == (
-        "its result is succeeded, and only failed is asked for"
-    )
+    assert evaluate(make_rule("status:broken"), BuildEvent.ENDED, *STILL_FAILING).why == "repeated failure"
+    assert evaluate(make_rule("status:failed"), BuildEvent.ENDED, *PASSING).why == "passed"
 
 
 def test_starts_and_long_waits_are_notified_only_if_requested() -> None:
@@ -130,29 +126,29 @@ def test_digests_and_quiet_hours_follow_the_local_clock(
 @pytest.mark.parametrize(
     ("options", "description"),
     [
-        ("", "every build's end in Android"),
-        ("status:failed", "every failure in Android"),
+        ("", "Android: all finished builds"),
+        ("status:failed", "Android: all failures"),
         (
             "status:broken,fixed branch:main",
-            "the first failure of a series and the first success after failures in Android on branch main (not tags, whose builds have no branch)",
+            "Android: first failures and fixes on branch main",
         ),
         (
             "-branch:dependabot/* -by:bot",
-            "every build's end in Android, except on branch dependabot/*, except by bots",
+            "Android: all finished builds, except on branch dependabot/*, except by bots",
         ),
-        ("tag:v*", "every build's end in Android of tag v*"),
-        ("running:90m status:failed", "every failure and every run of more than 90m in Android"),
+        ("tag:v*", "Android: all finished builds for tag v*"),
+        ("running:90m status:failed", "Android: all failures and builds running longer than 90m"),
         (
             "style:card",
-            "what breaks, stays broken and is fixed in Android; one card a broken series, edited until it is green again",
+            "Android: failures and fixes; one card per failure streak, updated until it is fixed",
         ),
         (
             "style:weekly on:fri at:17:00 zone:Europe/Berlin",
-            "every build's end in Android; gathered into one message a week, on Friday at 17:00 (Europe/Berlin)",
+            "Android: all finished builds; weekly summary on Friday at 17:00 (Europe/Berlin)",
         ),
         (
             "-aborted:no-changes,rolling-builds",
-            "every build's end in Android, except aborts for the reason no-changes or rolling-builds",
+            "Android: all finished builds, except abort reason no-changes or rolling-builds",
         ),
     ],
 )
@@ -177,10 +173,10 @@ def test_a_formatted_rule_can_be_typed_again(options: str) -> None:
 @pytest.mark.parametrize(
     ("options", "problem"),
     [
-        ("style:card status:failed", "it goes without status:"),
-        ("style:live status:started", "it goes without status:"),
-        ("style:live quiet:22-7", "can't be held back"),
-        ("broadcast:yes", "is for style:thread alone"),
+        ("style:card status:failed", "can't be combined with `status:`"),
+        ("style:live status:started", "can't be combined with `status:`"),
+        ("style:live quiet:22-7", "can't wait for `quiet:` hours"),
+        ("broadcast:yes", "is only for `style:thread`"),
         ("style:loud", "I know no style loud; there are each, live, card, thread, daily, weekly"),
         ("status:nope", "I can't tell of status nope"),
         ("running:soon", "running:soon is no length of time"),

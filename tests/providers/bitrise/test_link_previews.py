@@ -70,7 +70,7 @@ async def test_guests_and_shared_channels_get_previews_only_of_apps_that_the_cha
     await check_no_preview(harness, harness.users.say("carla", "builds", link))
     harness.slack.workspace.find_channel("builds").shared_outside = True
     await check_no_preview(harness, harness.users.say("ben", "builds", link))
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     await wait_for_preview(harness, harness.users.say("carla", "builds", link), "Sample Android #1 passed")
     web = harness.bitrise.start_build(harness.bitrise.web)
     await check_no_preview(

@@ -123,9 +123,9 @@ async def test_ending_several_subscriptions_is_confirmed_and_ends_those_shown(ha
     await harness.ask("/buildio subscribe shop", "subscribed")
     await harness.ask("/buildio subscribe shop status:failed", "subscribed")
     await harness.ask("/buildio subscribe shop-staging", "subscribed")
-    post = await harness.ask("/buildio unsubscribe shop", "End 2 subscriptions")
+    post = await harness.ask("/buildio unsubscribe shop", "Remove these 2 subscriptions?")
     assert len(await subscription_rows(harness)) == 3
-    await harness.press(post, "Unsubscribe", "anna ended 2 subscriptions to shop")
+    await harness.press(post, "Unsubscribe", "anna removed 2 subscriptions to shop")
     assert len(await subscription_rows(harness)) == 1
 
 
@@ -145,11 +145,9 @@ async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_wit
     notices: list[Post] = []
     for channel, number in (("builds", 2), ("random", 3)):
         notices.append(
-            await harness.wait_for_message(
-                f"{number} subscriptions of this channel have stopped", channel=channel, person=None
-            )
+            await harness.wait_for_message(f"{number} subscriptions stopped", channel=channel, person=None)
         )
-        assert len(harness.messages_with("have stopped", channel)) == 1
+        assert len(harness.messages_with("subscriptions stopped", channel)) == 1
     # Ben can't see ledger: the rest is resumed, and the button stays for those who can see it.
     notice = notices[1]
     await harness.users.click("ben", notice, "Resume as me")
@@ -164,7 +162,7 @@ async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_wit
     await wait_until_resumed(harness, notice)
     # Whoever still sees the button takes over nothing, and announces nothing.
     notice.blocks = blocks
-    await harness.press(notice, "Resume as me", "This was resumed already", person="ben")
+    await harness.press(notice, "Resume as me", "This subscription was already resumed", person="ben")
     await wait_until_resumed(harness, notice)
     assert len(harness.messages_with(" resumed ", "random")) == 2
     assert await harness.rows(makers) == [("U0BEN",), ("U0BEN",), ("U0ANNA",)]
@@ -174,6 +172,6 @@ async def wait_until_resumed(harness: BotHarness, notice: Post) -> None:
     """Wait until the notice of stopped subscriptions has lost its button, and nothing else."""
     await harness.wait_until(lambda: "[Resume as me]" not in harness.message_text(notice))
     text = harness.message_text(notice)
-    assert "3 subscriptions of this channel have stopped" in text
+    assert "3 subscriptions stopped" in text
     assert "ledger" in text
     assert "[" not in text

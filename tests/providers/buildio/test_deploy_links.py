@@ -55,7 +55,7 @@ async def open_both_providers(folder: Path, rules: str = "") -> AsyncIterator[Bo
     async with bot_harness(folder, service_token_acts="0", policy_file=policy) as harness:
         await harness.connect("anna", "ben")
         await harness.connect("anna", "ben", provider=BUILDIO)
-        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android", "subscribed to")
         yield harness
         assert harness.slack.violations == []
         assert harness.buildio.violations == []
@@ -144,7 +144,7 @@ async def test_a_deployment_is_followed_to_its_end_and_a_subscribed_channel_is_n
     harness: BotHarness,
 ) -> None:
     await harness.ask(TIE, "tied")
-    await harness.ask("/buildio subscribe shop-staging", "subscribed this channel")
+    await harness.ask("/buildio subscribe shop-staging", "subscribed to")
     make_build(harness)
     post = await harness.press(
         await wait_for_build_message(harness), OFFER, "ben deploys shop-staging v2", person="ben"
@@ -186,7 +186,7 @@ async def test_a_requested_card_has_the_deploy_button_only_in_the_channel_of_the
 
 async def test_another_channel_with_the_same_build_has_no_button(harness: BotHarness) -> None:
     harness.users.invite("random")
-    await harness.ask("/bitrise subscribe android", "subscribed this channel", channel="random")
+    await harness.ask("/bitrise subscribe android", "subscribed to", channel="random")
     await harness.ask(TIE, "tied")
     make_build(harness)
     assert OFFER in harness.message_text(await wait_for_build_message(harness))
@@ -303,7 +303,7 @@ async def test_a_build_that_has_changed_is_not_deployed(harness: BotHarness) -> 
     build.params["branch"] = "develop"
     await harness.press(post, OFFER, "any more, since its branch is develop", person="ben")
     del build.params["commit_hash"]
-    await harness.press(post, OFFER, "Bitrise does not say which commit was built", person="ben")
+    await harness.press(post, OFFER, "Bitrise doesn't say which commit was built", person="ben")
     harness.bitrise.state.builds.remove(build)
     await harness.press(post, OFFER, "Bitrise", person="ben")
     assert count_deployments(harness.buildio.staging) == 0
@@ -335,7 +335,7 @@ async def test_a_forged_button_deploys_nothing(harness: BotHarness) -> None:
     forge_button(post, OFFER, tie=numbers["shop-pr-42"])
     await harness.press(post, OFFER, "another version of Buildbell", person="ben")
     forge_button(post, OFFER, **value | {"build": failed.slug})
-    await harness.press(post, OFFER, "since it did not succeed", person="ben")
+    await harness.press(post, OFFER, "since it didn't pass", person="ben")
     forge_button(post, OFFER, **value | {"app": "../me"})
     await harness.press(post, OFFER, "another version of Buildbell", person="ben")
     assert [
@@ -426,8 +426,8 @@ async def test_a_recovered_failure_streak_offers_to_deploy_the_build_that_fixed_
     harness: BotHarness,
 ) -> None:
     await harness.ask(TIE, "tied")
-    await harness.ask("/bitrise unsubscribe android", "ended")
-    await harness.ask("/bitrise subscribe android style:card", "subscribed this channel")
+    await harness.ask("/bitrise unsubscribe android", "removed a subscription")
+    await harness.ask("/bitrise subscribe android style:card", "subscribed to")
     make_build(harness, "error")
     post = await harness.wait_for_message("is failing", person=None)
     assert OFFER not in harness.message_text(post)
@@ -442,7 +442,7 @@ async def test_another_workspace_has_no_button_and_can_press_none(tmp_path: Path
         for workspace_harness in (harness, harness.twin):
             await workspace_harness.connect("anna", "ben")
             await workspace_harness.connect("anna", "ben", provider=BUILDIO)
-            await workspace_harness.ask("/bitrise subscribe android", "subscribed this channel")
+            await workspace_harness.ask("/bitrise subscribe android", "subscribed to")
         await harness.ask(TIE, "tied")
         make_build(harness)
         post = await wait_for_build_message(harness)

@@ -90,7 +90,7 @@ async def test_a_button_on_the_apps_card_opens_the_form_with_the_app(harness: Bo
 
 
 async def test_the_form_has_the_app_that_commands_in_the_channel_mean(harness: BotHarness) -> None:
-    await harness.ask("/buildio subscribe shop", "subscribed this channel to")
+    await harness.ask("/buildio subscribe shop", "subscribed to")
     await open_form(harness)
     await harness.users.submit("anna", {"branch": "main"})
     await harness.wait_for_message("anna deploys shop v2")

@@ -71,7 +71,7 @@ async def test_a_deployment_is_notified_beside_bitrises_builds(tmp_path: Path) -
         harness.clock.skip(timedelta(minutes=5))
         post = await harness.wait_for_message("shop deployment v2 failed")
         assert "no Procfile" in harness.message_text(post)
-        await harness.ask("/bitrise subscribe android", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android", "subscribed to")
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
         await harness.wait_for_message("Sample Android #1 passed")
         assert len(harness.messages_with("shop deployment v2")) == 1

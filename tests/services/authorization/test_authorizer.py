@@ -16,7 +16,7 @@ from tests.support.multi_workspace_harness import MultiWorkspaceHarness, multi_w
 ACTIONS = {
     "abort": ("abort android #1 because", "aborted Sample Android #1"),
     "trigger": ("trigger android branch:main", "started Sample Android"),
-    "subscribe": ("subscribe android status:failed", "subscribed this channel"),
+    "subscribe": ("subscribe android status:failed", "subscribed to"),
 }
 
 
@@ -47,7 +47,7 @@ async def is_allowed(workspace: WorkspaceHarness, action: str, person: str) -> b
     before = workspace.last("builds", person)
     await workspace.users.command(person, "builds", f"/bitrise {command}")
     reply = workspace.message_text(await workspace.wait_for_message("", person=person, after=before))
-    if done in reply or "already has this subscription" in reply:
+    if done in reply or "Already subscribed" in reply:
         return True
     assert "may" in reply, reply
     return False

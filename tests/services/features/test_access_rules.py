@@ -228,7 +228,7 @@ async def test_rules_can_restrict_subscribing(tmp_path: Path) -> None:
         await harness.ask("/bitrise subscribe android", "subscribed")
         await harness.ask("/bitrise unsubscribe android", "Only Anna Berg may change", person="ben")
         await harness.ask("/bitrise use ios", "Only Anna Berg may change subscriptions", person="ben")
-        listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+        listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
         await harness.press(listed, "Pause", "Only Anna Berg may change", person="ben")
         assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 1
 

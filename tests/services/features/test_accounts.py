@@ -136,15 +136,15 @@ async def test_a_user_without_an_account_sees_the_channels_apps_but_no_logs(harn
     await harness.press(listed, "Get link", "/bitrise connect", person="carla")
     await harness.ask("/bitrise build web #1", "only what this channel follows", person="carla")
     await harness.ask("/bitrise yml android", "/bitrise connect", person="carla")
-    await harness.ask("/bitrise mine", "None of the last", person="carla")
+    await harness.ask("/bitrise mine", "You have no recent builds", person="carla")
 
 
 async def test_disconnecting_deletes_the_token_and_stops_its_subscriptions(harness: BotHarness) -> None:
     await harness.connect("ben")
     await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
     await harness.disconnect("ben")
-    await harness.wait_for_message("the one who made it has unlinked their account", person=None)
-    await harness.ask("/bitrise subscriptions", "can't see the app any more, or has unlinked their account")
+    await harness.wait_for_message("The person who added this disconnected their account", person=None)
+    await harness.ask("/bitrise subscriptions", "can't see the app any more, or disconnected their account")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_poll()
     assert harness.messages_with("Sample iOS #1") == []
@@ -172,7 +172,7 @@ async def test_a_user_who_leaves_the_workspace_loses_their_account(harness: BotH
     await harness.ask("/bitrise subscribe ios", "subscribed", person="ben")
     harness.users.deactivate("ben")
     await harness.wait_for_message(
-        "the one who made it has unlinked their account, or has left", person="anna"
+        "The person who added this disconnected their account, or left", person="anna"
     )
     assert await harness.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 

@@ -65,9 +65,9 @@ async def test_a_started_build_is_one_message_that_follows_it_to_its_end(harness
     await harness.wait_for_commands("build_refresh")
     await wait_for_text(harness, post, "anna started Sample Android #1")
     # The channel follows the run and does not subscribe to the app.
-    await harness.ask("/bitrise subscriptions", "is told of nothing yet")
+    await harness.ask("/bitrise subscriptions", "No subscriptions here yet")
     await harness.ask(
-        "/bitrise why android #1", "anna started it here, so a message in this channel follows it to its end"
+        "/bitrise why android #1", "anna started it here, so its message in this channel shows the result"
     )
     await finish(harness, latest_build(harness), "error")
     text = await wait_for_text(harness, post, "Sample Android #1 failed")
@@ -123,7 +123,7 @@ async def test_a_subscribed_channel_is_notified_in_the_thread_of_the_started_bui
     notification = await harness.wait_for_message("Sample Android #1 passed", person=None, after=post)
     assert (notification.thread_ts, notification.broadcast) == (post.ts, True)
     # A channel with live messages already has one that is updated.
-    await harness.ask("/bitrise unsubscribe 1", "ended")
+    await harness.ask("/bitrise unsubscribe 1", "removed a subscription")
     await harness.ask("/bitrise subscribe android style:live", "subscribed")
     live = await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #2")
     harness.bitrise.start_running(latest_build(harness))

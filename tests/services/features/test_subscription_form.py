@@ -152,12 +152,12 @@ def test_typed_and_selected_filters_are_combined() -> None:
 @pytest.mark.parametrize(
     ("more", "picked", "problem"),
     [
-        ("-branch:main", {"branches": ("main",)}, "branch:main is both asked for and left out"),
-        ("branch:main", {"not_branches": ("main",)}, "branch:main is both asked for and left out"),
-        ("-workflow:deploy", {"workflows": ("deploy",)}, "workflow:deploy is both asked for and left out"),
-        ("style:card", {"style": DeliveryStyle.DAILY}, "Another style was picked in the field above"),
-        ("style:card status:failed", {}, "style:card tells what breaks"),
-        ("style:card", {"results": frozenset({Result.FAILED})}, "style:card tells what breaks"),
+        ("-branch:main", {"branches": ("main",)}, "`branch:main` is both included and excluded"),
+        ("branch:main", {"not_branches": ("main",)}, "`branch:main` is both included and excluded"),
+        ("-workflow:deploy", {"workflows": ("deploy",)}, "`workflow:deploy` is both included and excluded"),
+        ("style:card", {"style": DeliveryStyle.DAILY}, "isn't the style selected above"),
+        ("style:card status:failed", {}, "`style:card` posts failures and fixes"),
+        ("style:card", {"results": frozenset({Result.FAILED})}, "`style:card` posts failures and fixes"),
         ("at:9:00", {}, "at: is the time of a digest"),
         ("on:mon", {"style": DeliveryStyle.DAILY}, "on: is the day of a weekly digest"),
     ],

@@ -22,21 +22,21 @@ async def test_a_subscribed_public_channel_is_joined_and_notified_once_despite_a
     assert harness.messages_with("#1 passed") == [post]
 
     # A repeated command is not announced in the channel.
-    reply = await harness.ask("/bitrise subscribe android", "already has this subscription")
+    reply = await harness.ask("/bitrise subscribe android", "Already subscribed: 1.")
     assert reply.only_for is not None
     listed = await harness.ask("/bitrise subscriptions", "Edit")
     await harness.users.click("anna", listed, "Edit")
-    await harness.slack.wait_for_modal("anna", "Edit a subscription")
+    await harness.slack.wait_for_modal("anna", "Edit subscription")
     await harness.users.submit("anna", {})
     await harness.slack.wait_until_closed("anna")
     await harness.users.click("anna", listed, "Edit")
-    modal = await harness.slack.wait_for_modal("anna", "Edit a subscription")
+    modal = await harness.slack.wait_for_modal("anna", "Edit subscription")
     await harness.users.submit("anna", {"more": "style:card status:failed"})
-    assert "style:card tells what breaks" in modal.errors["more"]
+    assert "style:card posts failures and fixes" in modal.errors["more"]
     await harness.users.submit("anna", {"more": "branch:main status:failed"})
     await harness.slack.wait_until_closed("anna")
     changed = harness.message_text(await harness.wait_for_message("changed a subscription", person=None))
-    assert "now every failure in Sample Android on branch `main`" in changed
+    assert "Now: Sample Android: all failures on branch `main`" in changed
     assert len(harness.messages_with("changed a subscription")) == 1
 
     for words, problem in (
@@ -91,11 +91,11 @@ async def test_each_button_refreshes_its_list_also_an_outdated_one(
 
     await harness.users.click("anna", listed, "Pause")
     await wait_for_text(listed, "⏸️ Paused.")
-    await harness.users.click("anna", listed, "Tell again")
+    await harness.users.click("anna", listed, "Resume")
     await wait_for_text(listed, "[Pause]", without="Paused")
     await harness.users.click("anna", listed, "Unsubscribe")
     await wait_for_text(listed, harness.bitrise.ios.title, without="Sample Android")
-    await harness.press(old, "Unsubscribe", "This channel has no such subscription any more")
+    await harness.press(old, "Unsubscribe", "This subscription no longer exists")
     await wait_for_text(old, harness.bitrise.ios.title, without="Sample Android")
 
 
@@ -106,12 +106,12 @@ async def test_subscriptions_are_numbered_per_channel(harness: BotHarness) -> No
     await harness.ask("/bitrise subscribe android", "subscribed")
     listed = await harness.ask("/bitrise subscriptions", "[Pause]")
     reply = harness.message_text(listed)
-    assert reply.index("1. every") < reply.index(harness.bitrise.ios.title) < reply.index("2. every")
-    await harness.ask("/bitrise unsubscribe 3", "no such subscription")
-    await harness.ask("/bitrise unsubscribe 1", f"ended the subscription to {harness.bitrise.ios.title}")
+    assert reply.index(f"1. {harness.bitrise.ios.title}: all") < reply.index("2. Sample Android: all")
+    await harness.ask("/bitrise unsubscribe 3", "No such subscription here")
+    await harness.ask("/bitrise unsubscribe 1", f"removed a subscription to {harness.bitrise.ios.title}")
     # The remaining subscription keeps its number, which users may already know.
     reply = harness.message_text(await harness.ask("/bitrise subscriptions", "[Pause]"))
-    assert "2. every build's end in Sample Android" in reply
+    assert "2. Sample Android: all finished builds" in reply
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
-    await harness.ask("/bitrise subscriptions", "3. every failure in Sample Android")
+    await harness.ask("/bitrise subscriptions", "3. Sample Android: all failures")
     assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE channel_id = 'C0RANDOM'")) == 2

@@ -58,7 +58,7 @@ async def test_every_refusal_for_a_missing_account_has_a_connect_button(harness:
     await harness.slack.wait_for_modal("ben", "Build.io")
     await harness.users.close_modal("ben")
     # A button on another user's message, and a global shortcut.
-    card = await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    card = await harness.ask("/bitrise subscribe android", "subscribed to")
     card = await harness.ask("/bitrise build #1", "Sample Android #1", person="ben")
     for button in ("Abort…", "View log"):
         assert has_connect_button(

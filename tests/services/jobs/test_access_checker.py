@@ -39,16 +39,16 @@ async def test_a_subscription_stops_when_its_creator_loses_access_and_the_channe
     await harness.wait_for_poll()
     assert harness.messages_with("Sample iOS #1") == []
     listed = await harness.ask(
-        "/bitrise subscriptions", "Whoever made it can't see the app any more", person="ben"
+        "/bitrise subscriptions", "The person who added it can't see the app any more", person="ben"
     )
-    await harness.press(listed, "Tell again", "Bitrise knows no such thing", person="ben")
+    await harness.press(listed, "Resume", "Bitrise knows no such thing", person="ben")
 
 
 async def test_a_user_with_access_can_take_over_the_subscription(harness: BotHarness) -> None:
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
-    listed = await harness.ask("/bitrise subscriptions", "Whoever made it can't see the app any more")
-    await harness.press(listed, "Tell again", "anna let this channel be told again")
+    listed = await harness.ask("/bitrise subscriptions", "The person who added it can't see the app any more")
+    await harness.press(listed, "Resume", "anna resumed notifications for")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_message("Sample iOS #1 passed", person=None)
     assert await harness.rows("SELECT created_by, stopped_reason FROM subscriptions") == [("U0ANNA", None)]
@@ -71,9 +71,7 @@ async def test_a_subscription_stops_after_a_day_of_a_refused_token(harness: BotH
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET unsure_since = ?, checked_at = NULL", LONG_AGO)
     await harness.start_bot()
-    await harness.wait_for_message(
-        "Bitrise does not take the token any more of the one who made it", person=None
-    )
+    await harness.wait_for_message("Bitrise rejected the token of the person who added this", person=None)
 
 
 async def test_an_outage_of_bitrise_stops_no_subscription(harness: BotHarness) -> None:
@@ -109,7 +107,7 @@ async def test_a_user_who_left_while_the_bot_was_stopped_is_detected(harness: Bo
     await harness.execute("UPDATE accounts SET checked_at = ?, connected_at = ?", LONG_AGO, LONG_AGO)
     harness.slack.delivery.retries_after = (600.0, 600.0, 600.0)
     await harness.start_bot()
-    await harness.wait_for_message("has unlinked their account, or has left", person="anna")
+    await harness.wait_for_message("disconnected their account, or left", person="anna")
     assert await harness.rows("SELECT user_id FROM accounts") == [("U0ANNA",)]
 
 
@@ -133,7 +131,7 @@ async def test_a_testers_subscription_shows_no_more_than_a_tester_may_read(harne
 
 
 async def pause_subscription(harness: BotHarness) -> None:
-    listed = await harness.ask("/bitrise subscriptions", "every build's end", person="ben")
+    listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
     await harness.users.click("ben", listed, "Pause")
     await harness.wait_for_message("paused", person=None)
 
@@ -185,7 +183,9 @@ async def test_a_subscription_that_cannot_be_checked_does_not_block_the_others(h
     ios = f"GET /v0.1/apps/{harness.bitrise.ios.slug}"
     harness.bitrise.fault(ios, "status", status=409, times=10_000)
     harness.bitrise.set_role("anna-berg", harness.bitrise.android, None)
-    await harness.wait_for_message("not told any more of every build's end in Sample Android", person=None)
+    await harness.wait_for_message(
+        "Notifications stopped for Sample Android: all finished builds", person=None
+    )
     assert await harness.rows("SELECT stopped_reason FROM subscriptions") == [(None,), ("unseen",)]
 
 
@@ -199,7 +199,7 @@ async def test_a_subscription_stops_after_a_day_in_which_bitrise_does_not_answer
     await harness.execute("UPDATE subscriptions SET unsure_since = ?", LONG_AGO)
     await harness.start_bot()
     await harness.wait_for_message(
-        "Bitrise has not said for a day whether the one who made it still sees the app", person=None
+        "Bitrise hasn't confirmed for a day that the person who added this can see the app", person=None
     )
 
 
@@ -233,8 +233,8 @@ async def test_access_through_a_subscription_ends_at_once_when_its_creator_is_er
 
 async def test_a_user_without_an_account_cannot_take_over_a_subscription(harness: BotHarness) -> None:
     await pause_subscription(harness)
-    listed = await harness.ask("/bitrise subscriptions", "every build's end", person="carla")
-    await harness.press(listed, "Tell again", "/bitrise connect", person="carla")
+    listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="carla")
+    await harness.press(listed, "Resume", "/bitrise connect", person="carla")
     await harness.ask("/bitrise subscribe ios", "/bitrise connect", person="carla")
     assert await harness.rows("SELECT created_by, seen_as, stopped_reason FROM subscriptions") == [
         ("U0BEN", "own", "paused")
@@ -268,7 +268,7 @@ async def test_tell_me_without_an_account_follows_a_build_while_a_channel_is_sub
     await harness.ask("/bitrise builds ios", NO_ACCESS, person="carla", channel="D0CARLA")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message(
-        "no channel that its maker is in follows the app any more", person="carla", channel="D0CARLA"
+        "No channel of the person who added this is subscribed to the app", person="carla", channel="D0CARLA"
     )
     harness.bitrise.finish(running)
     await harness.wait_for_poll()
@@ -329,7 +329,7 @@ async def test_messages_from_before_the_loss_of_access_stay_as_they_are(harness:
     await harness.wait_for_message("Sample iOS #2 passed", person=None, channel="random")
     await harness.wait_for_values("SELECT COUNT(*) FROM messages WHERE stale > 0", 0)
     assert "failed" not in harness.message_text(live)
-    said = "its messages stay as they are"
+    said = "its messages can't be updated"
     await harness.press(live, "Refresh", said)
     await harness.press(live, "Refresh", NO_ACCESS, person="carla")
     assert "failed" not in harness.message_text(live)

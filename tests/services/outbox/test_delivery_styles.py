@@ -32,7 +32,7 @@ async def wait_for_text(harness: BotHarness, post: Post, text: str) -> str:
 
 
 async def test_a_live_message_is_edited_from_start_to_end(harness: BotHarness) -> None:
-    await harness.ask("/bitrise subscribe android style:live", "edited from its start to its end")
+    await harness.ask("/bitrise subscribe android style:live", "updated live")
     running = start_build(harness)
     post = await harness.wait_for_message("Sample Android #1 is on hold", person=None)
     harness.bitrise.start_running(running)
@@ -55,7 +55,7 @@ async def test_a_live_message_that_a_user_deleted_is_posted_again(harness: BotHa
 
 async def test_a_failure_streak_is_one_card_until_it_is_green_again(harness: BotHarness) -> None:
     start_build(harness, "success")
-    await harness.ask("/bitrise subscribe android style:card", "one card a broken series")
+    await harness.ask("/bitrise subscribe android style:card", "one card per failure streak")
     start_build(harness, "success")
     start_build(harness, "error")
     card = await harness.wait_for_message(
@@ -133,7 +133,7 @@ async def test_a_button_of_a_card_works_before_slack_has_answered_the_post(harne
 
 
 async def test_a_branch_has_one_thread_whose_head_shows_the_last_result(harness: BotHarness) -> None:
-    await harness.ask("/bitrise subscribe android style:thread", "one thread a branch or pull request")
+    await harness.ask("/bitrise subscribe android style:thread", "one thread per branch or pull request")
     start_build(harness, "error")
     head = await harness.wait_for_message("🧵 Sample Android: branch `main`", person=None)
     start_build(harness, "success", branch="x", params={"pull_request_id": 7, "branch_dest": "main"})
@@ -153,7 +153,7 @@ async def test_a_branch_has_one_thread_whose_head_shows_the_last_result(harness:
 async def test_thread_replies_are_broadcast_if_the_subscription_asks_for_it(
     harness: BotHarness,
 ) -> None:
-    await harness.ask("/bitrise subscribe android style:thread broadcast:yes", "shown in the channel too")
+    await harness.ask("/bitrise subscribe android style:thread broadcast:yes", "also sent to the channel")
     start_build(harness, "success")
     head = await harness.wait_for_message("🧵", person=None)
     reply = await harness.wait_for_message("Sample Android #1 passed", person=None, after=head)

@@ -14,8 +14,8 @@ async def test_alerts_and_times_are_correct_if_the_providers_clocks_are_ahead(tm
         harness.clock.skip(timedelta(minutes=10))
         await harness.connect("anna")
         await harness.connect("anna", provider=BUILDIO)
-        await harness.ask("/bitrise subscribe android running:1m", "subscribed this channel")
-        await harness.ask("/buildio subscribe shop", "subscribed this channel")
+        await harness.ask("/bitrise subscribe android running:1m", "subscribed to")
+        await harness.ask("/buildio subscribe shop", "subscribed to")
 
         build = harness.bitrise.start_build(harness.bitrise.android, ends_as=None)
         harness.bitrise.start_running(build)

@@ -68,7 +68,7 @@ async def test_a_link_is_searched_in_nearby_apps_before_all_builds(harness: BotH
         assert "GET /builds" not in requests_of(harness, person), "the list of all builds is the last resort"
     # In another channel the app is near because some channel subscribes to it; for users without access to the app,
     # Bitrise is not called.
-    await harness.ask("/bitrise subscribe android", "subscribed this channel")
+    await harness.ask("/bitrise subscribe android", "subscribed to")
     await harness.ask(f"/bitrise build {build_link(build)}", "Sample Android #1 passed", channel="D0ANNA")
     await harness.users.shortcut("anna", "find_build")
     await harness.slack.wait_for_modal("anna", "Find a build")

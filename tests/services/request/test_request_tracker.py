@@ -150,7 +150,7 @@ async def test_a_resent_command_changes_stored_data_only_once(tmp_path: Path) ->
     async with bot_harness(tmp_path, http=True) as harness:
         mirror = RequestRecorder(harness.slack.delivery)
         await harness.ask("/bitrise subscribe android", "subscribed")
-        await harness.ask("/bitrise unsubscribe 1", "ended the subscription")
+        await harness.ask("/bitrise unsubscribe 1", "removed a subscription")
         await harness.stop_bot()
         await harness.start_bot()
         await mirror.send_again(f"http://127.0.0.1:{harness.bot.port}/slack/events")
