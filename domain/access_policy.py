@@ -174,7 +174,7 @@ class ApprovalRule(_RuleBase):
     @model_validator(mode="after")
     def _check_permissions(self) -> ApprovalRule:
         if not self.permissions <= PROTECTABLE:
-            raise ValueError("subscribing needs no second person")
+            raise ValueError("subscribing can't require approval")
         return self
 
     @property
@@ -350,9 +350,9 @@ def read_policy(path: Path) -> tuple[AllowRule | ApprovalRule, ...]:
     except OSError as error:
         raise InvalidAccessRule(f"{path} can't be read ({error.strerror})") from error
     except ValueError as error:
-        raise InvalidAccessRule(f"{path} is no TOML: {error}") from error
+        raise InvalidAccessRule(f"{path} isn't valid TOML: {error}") from error
     if unknown := set(content) - {"rule"}:
-        raise InvalidAccessRule(f"{path}: there is only [[rule]], not {', '.join(sorted(unknown))}")
+        raise InvalidAccessRule(f"{path}: unknown key {', '.join(sorted(unknown))}; use only [[rule]]")
     rules = content.get("rule", [])
     if not isinstance(rules, list):
         raise InvalidAccessRule(f"{path}: write each rule as [[rule]]")
@@ -378,25 +378,25 @@ _FIELDS = {
 def _parse_rule(value: Any, where: str) -> AllowRule | ApprovalRule:
     kinds = [kind for kind in ("allow", "protect") if isinstance(value, Mapping) and kind in value]
     if len(kinds) != 1:
-        raise InvalidAccessRule(f"{where}: needs either allow or protect, a list of what it is about")
+        raise InvalidAccessRule(f"{where}: needs either allow or protect, with a list of actions")
     [kind] = kinds
     if unknown := set(value) - {kind, *_FIELDS[kind]}:
-        raise InvalidAccessRule(f"{where}: {kind} knows no {', '.join(sorted(unknown))}")
+        raise InvalidAccessRule(f"{where}: a rule with {kind} can't have {', '.join(sorted(unknown))}")
     content = {name: value[name] for name in _FIELDS[kind] if name in value}
     if "who" in content:
         content["who"] = _parse_who(content["who"], where)
     elif kind == "allow":
-        raise InvalidAccessRule(f"{where}: who may?")
+        raise InvalidAccessRule(f'{where}: `who` is missing: "everyone", "nobody", or a list of IDs')
     if value[kind] != "everything":
         if not value[kind]:
-            raise InvalidAccessRule(f'{where}: {kind} what? A list, or "everything"')
+            raise InvalidAccessRule(f'{where}: `{kind}` is empty: write a list of actions, or "everything"')
         content["permissions"] = value[kind]
     try:
         return _RULE.validate_python({**content, "kind": kind})
     except ValidationError as error:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"] if part != kind)
-        message = f"{first['input']!r} is no id of this kind" if is_wrong_id(first) else first["msg"]
+        message = f"{first['input']!r} isn't an ID of this kind" if is_wrong_id(first) else first["msg"]
         raise InvalidAccessRule(f"{where}: {field or kind}: {message}") from error
 
 
@@ -409,14 +409,14 @@ def _parse_who(value: Any, where: str) -> dict[str, Any]:
     names = [value] if isinstance(value, str) else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names) or not names:
         raise InvalidAccessRule(
-            f'{where}: who is "everyone", "nobody", or a list of ids of people (U…) and groups (S…)'
+            f'{where}: `who` must be "everyone", "nobody", or a list of IDs of users (U…) and user groups (S…)'
         )
     if names in (["everyone"], ["nobody"]):
         return {"everyone": names == ["everyone"]}
     people = [name for name in names if name.startswith(("U", "W"))]
     groups = [name for name in names if name.startswith("S")]
     if others := [name for name in names if name not in (*people, *groups)]:
-        raise InvalidAccessRule(f"{where}: {others[0]!r} is no id of a person (U…) or a user group (S…)")
+        raise InvalidAccessRule(f"{where}: {others[0]!r} isn't the ID of a user (U…) or a user group (S…)")
     return {"people": people, "groups": groups}
 
 

@@ -54,31 +54,31 @@ MAX_RULES = 12
 # A rule names at most this many; the number of the others is shown.
 MAX_NAMED = 20
 MAX_CLAUSES = 10
-EVERYONE_LINKED = "everyone with a linked account"
-# What a permission lets people do: as it follows "may", and as what is done.
+EVERYONE_LINKED = "anyone with a connected account"
+# What a permission lets people do, as it follows "can".
 _PHRASES = {
-    Permission.ABORT: ("abort builds", "aborting builds"),
-    Permission.TRIGGER: ("start builds", "starting builds"),
-    Permission.ARTIFACTS: ("change artifacts", "changing artifacts"),
-    Permission.APPROVE: ("approve builds of strangers", "approving builds of strangers"),
-    Permission.DEPLOY: ("deploy", "deploying"),
-    Permission.RESTART: ("restart dynos", "restarting dynos"),
-    Permission.RUN: ("run commands in dynos", "running commands in dynos"),
-    Permission.CONFIG: ("see and change config vars", "changing config vars"),
-    Permission.DOMAINS: ("change domains", "changing domains"),
-    Permission.CREATE: ("create apps and namespaces", "creating apps and namespaces"),
-    Permission.DELETE: ("delete namespaces, or all domains", "deleting namespaces, or all domains"),
-    Permission.LOGIN: ("log in to clusters", "logging in to clusters"),
-    Permission.SUBSCRIBE: ("change subscriptions", "changing subscriptions"),
+    Permission.ABORT: "abort builds",
+    Permission.TRIGGER: "start builds",
+    Permission.ARTIFACTS: "change artifacts",
+    Permission.APPROVE: "approve fork builds",
+    Permission.DEPLOY: "deploy",
+    Permission.RESTART: "restart dynos",
+    Permission.RUN: "run commands in dynos",
+    Permission.CONFIG: "view and change config vars",
+    Permission.DOMAINS: "change domains",
+    Permission.CREATE: "create apps and namespaces",
+    Permission.DELETE: "delete namespaces and all domains",
+    Permission.LOGIN: "log in to clusters",
+    Permission.SUBSCRIBE: "change subscriptions",
 }
 _KINDS = {
-    "allow": ("These people may, and nobody else", "The first rule that fits decides"),
-    "protect": ("Needs a second person", "Whoever may do it needs somebody's agreement"),
+    "allow": ("Allow only these people", "The first matching rule decides"),
+    "protect": ("Require approval", "A second person must approve, within a time limit"),
 }
 _WHO = {
-    "everyone": "Everyone with a linked account",
+    "everyone": "Anyone with a connected account",
     "chosen": "The people and groups below",
-    "nobody": "Nobody",
+    "nobody": "No one",
 }
 
 
@@ -136,7 +136,7 @@ def access_rule_list(
         for permission, verdict in verdicts.items()
     ]
     blocks = [
-        section(f"*Who may do what{of} at {provider.label} in this channel*"),
+        section(f"*Who can do what{of} at {provider.label} in this channel*"),
         *paragraphs(lines, max_blocks=10),
         *(context(note) for note in _notes(app, provider, verdicts.values())),
         context(escape(you, 1000)),
@@ -148,23 +148,21 @@ def access_rule_list(
     if admins:
         blocks += [section("*Rules of this workspace*")]
         for rule in admins[:MAX_RULES]:
-            question = confirm(
-                "Take the rule away?", "What it says counts no longer, from now on.", "Take it away"
-            )
+            question = confirm("Delete this rule?", "It stops applying immediately.", "Delete rule")
             number = str(rule.number)
             remove = button(
-                "Remove", action_ids.POLICY_REMOVE, number, confirm=question, label=f"Remove rule {number}"
+                "Delete", action_ids.POLICY_REMOVE, number, confirm=question, label=f"Delete rule {number}"
             )
             blocks.append(section(_rule_line(rule), remove if is_admin else None))
         blocks += _count_left_out(admins)
     if not operators and not admins:
-        blocks.append(context(f"There are no rules: whoever may do it at {provider.label} may do it here."))
+        blocks.append(context(f"No rules yet. What {provider.label} allows people to do, they can do here."))
     if is_admin:
         about = PolicyButton(provider=provider, app=app.slug if app is not None else "")
         blocks.append(row(button("Add a rule…", action_ids.POLICY_ADD, about.encode())))
     else:
-        blocks.append(context("Admins and owners of this workspace can add rules here."))
-    return Message(cut_markup("Who may do what: " + " ".join(lines), 2500), blocks)
+        blocks.append(context("Admins and owners of this workspace can add rules."))
+    return Message(cut_markup("Who can do what: " + " ".join(lines), 2500), blocks)
 
 
 def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
@@ -173,7 +171,7 @@ def describe_verdict(verdict: Verdict, names: Mapping[Principals, str]) -> str:
     clauses = [_describe_approval(rule, names) for rule in dict.fromkeys(verdict.protections)]
     parts += clauses[:MAX_CLAUSES]
     if len(clauses) > MAX_CLAUSES:
-        parts.append(f"needs a second person for {len(clauses) - MAX_CLAUSES} more reasons, see the rules")
+        parts.append(f"requires approval by {len(clauses) - MAX_CLAUSES} more rules")
     parts += [f"_depends on the {part}_" for part in (Part.APP, Part.CHANNEL) if part in verdict.unknown]
     return "; ".join(parts)
 
@@ -185,7 +183,7 @@ def _describe_principals(verdict: Verdict, names: Mapping[Principals, str]) -> s
         if not who.everyone
     ]
     if verdict.off or any(who.nobody for who in restrictions):
-        return "nobody"
+        return "no one"
     if not restrictions:
         return EVERYONE_LINKED
     if len(restrictions) == 1:
@@ -193,13 +191,13 @@ def _describe_principals(verdict: Verdict, names: Mapping[Principals, str]) -> s
     groups = [f"[{escape(names[who], 300)}]" for who in restrictions[:MAX_CLAUSES]]
     left = len(restrictions) - len(groups)
     more = f" and {left} more" if left else ""
-    return f"only who is in each of {' '.join(groups)}{more}"
+    return f"only people who are in each of {' '.join(groups)}{more}"
 
 
 def _describe_approval(rule: ApprovalRule, names: Mapping[Principals, str]) -> str:
     what = _describe_scope(rule)
     approvers = escape(names[rule.who], 500)
-    return f"needs a second person ({approvers}) within {rule.minutes} minutes{what and f', if{what}'}"
+    return f"requires approval by {approvers} within {_minutes(rule)}{what and f', if{what}'}"
 
 
 def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> list[str]:
@@ -208,19 +206,18 @@ def _notes(app: App | None, provider: Provider, verdicts: Iterable[Verdict]) -> 
     unknown = frozenset[Part]().union(*(verdict.unknown for verdict in verdicts))
     notes = []
     if Part.APP in unknown:
-        more = f" `{provider.command} policy APP` says what holds for one." if app is None else ""
+        more = f" `{provider.command} policy APP` shows one app." if app is None else ""
         notes.append(
-            "Where it depends on the app, all rules that may be about it hold together, as they do for an act that has"
-            f" no app.{more}"
+            "Where it depends on the app, every rule that could match applies. All of them apply to actions without an"
+            f" app.{more}"
         )
     if Part.CHANNEL in unknown:
-        notes.append("Where it depends on the channel, all rules that may be about it hold together.")
+        notes.append("Where it depends on the channel, every rule that could match applies.")
     if any(protection.is_conditional for verdict in verdicts for protection in verdict.protections):
-        notes.append("What does not say its branch, workflow or stage counts as protected.")
+        notes.append("Approval is also required if the branch, workflow or stage is unknown.")
     if any(len(verdict.protections) > 1 for verdict in verdicts):
         notes.append(
-            "Where several rules ask for a second person, one who is named by all of them agrees, within the fewest"
-            " minutes."
+            "If several rules require approval, the approver must be named by all of them. The shortest time applies."
         )
     return notes
 
@@ -231,8 +228,8 @@ def _count_left_out(rules: Sequence[ShownRule]) -> list[Block]:
 
 
 def permission_name(permission: Permission) -> str:
-    """Return what the permission lets people do, as it follows "may"."""
-    return _PHRASES[permission][0]
+    """Return what the permission lets people do, as it follows "can"."""
+    return _PHRASES[permission]
 
 
 def access_rule_fields(
@@ -252,7 +249,7 @@ def access_rule_fields(
         # Fields that only one kind of rule has appear once that kind is picked.
         field(
             KIND,
-            "What the rule says",
+            "Type",
             radio_buttons(kinds, filled.kind) | {"action_id": action_ids.POLICY_KIND},
             optional=False,
             dispatch=True,
@@ -260,25 +257,25 @@ def access_rule_fields(
         *_permission_fields(filled, choices),
         field(
             PROVIDERS,
-            "Where",
+            "Providers",
             checkboxes(
                 [option(choice.presentation.label, choice.presentation.provider) for choice in choices],
                 filled.providers,
             ),
-            hint="Nothing ticked: everywhere.",
+            hint="Leave empty for all.",
         ),
-        field(APP, f"App of {provider.label}", search_select(action_ids.PICK_APP, "Every app", app)),
+        field(APP, f"{provider.label} app", search_select(action_ids.PICK_APP, "All apps", app)),
         field(
             CHANNEL,
             "Channel",
-            {"type": "conversations_select", "placeholder": plain_text("Every channel", 150)}
+            {"type": "conversations_select", "placeholder": plain_text("All channels", 150)}
             | ({"initial_conversation": filled.channel} if filled.channel else {}),
         ),
         field(WHO, "Who", radio_buttons(who, filled.who), optional=False),
         field(
             PEOPLE,
             "People",
-            {"type": "multi_users_select", "placeholder": plain_text("Nobody in particular", 150)}
+            {"type": "multi_users_select", "placeholder": plain_text("Select people", 150)}
             | ({"initial_users": list(filled.people)} if filled.people else {}),
         ),
         field(
@@ -286,7 +283,7 @@ def access_rule_fields(
             "User groups",
             multi_search_select(
                 action_ids.PICK_GROUPS,
-                "No group",
+                "Select groups",
                 pickable_options(filled.groups),
             ),
         ),
@@ -297,12 +294,12 @@ def access_rule_fields(
 def _approval_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -> list[Block]:
     staged = [choice.presentation.label for choice in choices if choice.presentation.has_pipeline_stages]
     return [
-        header("Where a second person is needed"),
+        header("When approval is required"),
         field(
             BRANCHES,
             "Branches",
             text_element(" ".join(filled.branches), placeholder="main release/*", most=300),
-            hint="Names with * as in main release/*. None: every branch.",
+            hint="Separate names with spaces; * stands for any text. Leave empty for all branches.",
         ),
         field(
             WORKFLOWS,
@@ -313,9 +310,11 @@ def _approval_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -> 
             STAGES,
             "Stages",
             text_element(" ".join(filled.stages), placeholder="production", most=300),
-            hint=f"Of pipelines{' at ' if staged else ''}{' and '.join(staged)}. None: every stage.",
+            hint=f"Pipeline stages{' at ' if staged else ''}{' and '.join(staged)}. Leave empty for all stages.",
         ),
-        field(MINUTES, "Minutes to agree within", text_element(filled.minutes, most=4), optional=False),
+        field(
+            MINUTES, "Request expires after (minutes)", text_element(filled.minutes, most=4), optional=False
+        ),
     ]
 
 
@@ -326,7 +325,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
     fields = [
         field(
             ACTS,
-            "About",
+            "Actions",
             checkboxes(
                 [option("All actions", EVERYTHING), *_permission_options(known)],
                 (EVERYTHING, *filled.acts) if filled.everything else filled.acts,
@@ -341,7 +340,7 @@ def _permission_fields(filled: FilledRule, choices: Sequence[RulePermissions]) -
             fields.append(
                 field(
                     f"{choice.presentation.provider}_{ACTS}",
-                    f"About, at {choice.presentation.label}",
+                    f"Actions at {choice.presentation.label}",
                     checkboxes(_permission_options(new), filled.acts),
                     hint=choice.presentation.permissions_hint,
                 )
@@ -380,13 +379,13 @@ def user_group_options(typed: str, handles: Mapping[str, str]) -> list[Block]:
 
 def rule_added(shown: ShownRule, command: str) -> Message:
     """Tell the channel that a new rule applies from now on; `command` is the slash command that lists all rules."""
-    text = f"📜 A new rule: {_describe_rule(shown)}."
-    return text_message(text, context(f"`{command} policy` shows all of them."))
+    text = f"📜 New access rule: {_describe_rule(shown)}."
+    return text_message(text, context(f"`{command} policy` lists all rules."))
 
 
 def rule_removed(shown: ShownRule) -> Message:
     """Tell the channel that a rule was removed."""
-    return text_message(f"📜 This rule counts no longer: {_describe_rule(shown)}.")
+    return text_message(f"📜 Access rule deleted: {_describe_rule(shown)}.")
 
 
 def _rule_line(shown: ShownRule) -> str:
@@ -405,21 +404,31 @@ def _describe_rule(shown: ShownRule) -> str:
     where = title + at + "".join(f" in <#{channel}>" for channel in rule.channels[:MAX_NAMED])
     where += _and_more(rule.channels)
     if isinstance(rule, AllowRule):
-        acts = _describe_permissions(rule, 0, "do anything")
-        return f"{'Nobody' if rule.who.nobody else f'Only {escape(shown.who, 500)}'} may {acts}{where}"
-    what = _describe_scope(rule)
-    acts = _capitalize(_describe_permissions(rule, 1, "doing anything"))
+        return f"{_describe_allowed(shown)} can {_describe_permissions(rule)}{where}"
+    what = where + _describe_scope(rule)
     return (
-        f"{acts}{where}{what} needs a second person ({escape(shown.who, 500)}) within {rule.minutes} minutes"
+        f"Approval by {escape(shown.who, 500)} within {_minutes(rule)} is required to"
+        f" {_describe_permissions(rule)}{what}"
     )
 
 
-def _describe_permissions(rule: AllowRule | ApprovalRule, form: int, everything: str) -> str:
+def _describe_allowed(shown: ShownRule) -> str:
+    if shown.rule.who.nobody:
+        return "No one"
+    if shown.rule.who.everyone:
+        return _capitalize(EVERYONE_LINKED)
+    return f"Only {escape(shown.who, 500)}"
+
+
+def _minutes(rule: ApprovalRule) -> str:
+    return f"{rule.minutes} minute{'s' if rule.minutes > 1 else ''}"
+
+
+def _describe_permissions(rule: AllowRule | ApprovalRule) -> str:
     if not rule.permissions:
-        return everything
-    return ", ".join(
-        phrases[form] for permission, phrases in _PHRASES.items() if permission in rule.permissions
-    )
+        return "do anything"
+    phrases = [phrase for permission, phrase in _PHRASES.items() if permission in rule.permissions]
+    return " or ".join(part for part in (", ".join(phrases[:-1]), phrases[-1]) if part)
 
 
 def _capitalize(words: str) -> str:
@@ -428,7 +437,7 @@ def _capitalize(words: str) -> str:
 
 def _describe_scope(rule: ApprovalRule) -> str:
     return (
-        _describe_globs(" of branch", rule.branches)
+        _describe_globs(" on branch", rule.branches)
         + _describe_globs(" with workflow", rule.workflows)
         + _describe_globs(" in stage", rule.stages)
     )

@@ -11,7 +11,7 @@ from domain.message import Block, Message
 from domain.provider import Provider
 from messages.kit import action_ids
 from messages.kit.blocks import button, context, link_button, paragraphs, row, section, text_message
-from messages.kit.mrkdwn import code, escape, mention
+from messages.kit.mrkdwn import code, escape
 from messages.kit.views import FormValues, ViewMetadata, field, modal, text_element, warning
 from messages.provider_presentation import ProviderPresentation
 
@@ -41,9 +41,7 @@ def connect_modal(
     sign_in: str | None = None,
 ) -> Block:
     """Render the form that asks for a person's own token; `sign_in` is the page that makes one unnecessary."""
-    known = (
-        [section(f"Linked until now: {code(current.name)}. A new token takes its place.")] if current else []
-    )
+    known = [section(f"Currently connected as {code(current.name)}. This replaces it.")] if current else []
     provider, words = presentation.provider, presentation.fill_in(presentation.token_instructions)
     if sign_in is None:
         ways, label, hint = [section(words)], presentation.token_label, ""
@@ -51,13 +49,13 @@ def connect_modal(
         page = link_button("Sign in…", sign_in, f"{action_ids.OPEN_LINK}_sign_in")
         ways = [
             section(
-                f"Sign in at {provider.label}. At the end its page shows a *code*: paste it here. Nobody else may"
-                " send you one, nor may you send yours.",
+                f"Sign in at {provider.label}. The last page shows a *code*: paste it here. Never use a code that"
+                " someone sent you, and never send yours to anyone.",
                 page,
             ),
             section(f"Or without signing in: {words}"),
         ]
-        label, hint = f"Code, or {presentation.token_label}", "The button is good for ten minutes. "
+        label, hint = "Code or token", "The sign-in button expires in 10 minutes. "
     return modal(
         account_title(provider),
         [
@@ -68,13 +66,13 @@ def connect_modal(
                 TOKEN,
                 label,
                 text_element(None, placeholder=presentation.token_placeholder, most=LONGEST_TOKEN),
-                hint=f"{hint}It is checked at once and kept encrypted. It is never shown again, to nobody.",
+                hint=f"{hint}Checked now, stored encrypted, and never shown again.",
                 optional=False,
             ),
         ],
         callback_id=action_ids.CONNECT_MODAL,
         private_metadata=origin.model_copy(update={"provider": provider}).encode(),
-        submit="Link",
+        submit="Connect",
         close="Cancel",
     )
 
@@ -85,33 +83,37 @@ def read_token(values: FormValues) -> SecretStr:
 
 
 def account_connected(name: str, provider: Provider) -> str:
-    """Say in a sentence that the account is linked."""
-    return f"✅ You are {name} at {provider.label}. From now on I act with your own token."
+    """Say in a sentence that the account is connected."""
+    return f"✅ Connected to {provider.label} as {name}. What you do here now uses your own account."
 
 
 def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, int]) -> Message:
     """Ask before a token is deleted: say how many subscriptions stop with it, by channel."""
-    text = f"Disconnect {code(name)} from {provider.label}? The bot deletes your token at once."
+    text = f"Disconnect {code(name)} from {provider.label}? Your token is deleted immediately."
     lines = [
-        f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'your direct messages'}:"
+        f"• {f'<#{channel}>' if channel.startswith(('C', 'G')) else 'Your direct messages'}:"
         f" {count} subscription{'s' if count > 1 else ''}"
         for channel, count in list(stopping.items())[:MAX_CHANNELS]
     ]
     if (left := len(stopping) - MAX_CHANNELS) > 0:
-        lines.append(f"and {left} more channels")
-    warning = [section("These stop, since they show what you can see:"), *paragraphs(lines)] if lines else []
-    note = context(f"At {provider.label} the token stays valid until you revoke it there.")
+        lines.append(f"and {left} more channel{'s' if left > 1 else ''}")
+    warning = (
+        [section("These subscriptions depend on your account and will stop:"), *paragraphs(lines)]
+        if lines
+        else []
+    )
+    note = context(f"The token stays valid at {provider.label} until you revoke it there.")
     wipe = button("Disconnect", action_ids.WIPE_TOKEN, provider, style="danger")
     return text_message(text, *warning, row(wipe), note)
 
 
 def account_disconnected(name: str | None, provider: Provider) -> Message:
-    """Say that the account is no longer linked."""
+    """Say that the account is no longer connected."""
     text = (
-        f"🔓 I have wiped your token: you are not linked to {code(name)} any more. Subscriptions that showed what you"
-        " could see stop, and their channels are told."
+        f"🔓 Disconnected {code(name)} from {provider.label} and deleted your token. Subscriptions that depend on it"
+        " stop, and their channels are notified."
         if name
-        else f"You have no linked account at {provider.label}, so there is nothing to wipe."
+        else f"You have no connected {provider.label} account."
     )
     return text_message(text)
 
@@ -119,15 +121,13 @@ def account_disconnected(name: str | None, provider: Provider) -> Message:
 def token_refused(name: str, provider: Provider) -> Message:
     """Tell the owner of a token that the provider refuses it."""
     text = (
-        f"🔑 {provider.label} does not take your token any more ({code(name)}). Link your account again: until then"
-        f" I can't do anything there for you. If {provider.label} only had a problem, your next command checks the"
-        " token again."
+        f"🔑 {provider.label} rejected your token ({code(name)}). Until you reconnect, nothing can be done there for"
+        f" you. If {provider.label} only had a problem, your next command checks the token again."
     )
-    return text_message(text, row(_connect("Link it again…", provider)), context("I say this once."))
+    return text_message(text, row(_connect("Reconnect…", provider)))
 
 
 def whoami(
-    user: str,
     account: ConnectedAccount | None,
     provider: Provider,
     *,
@@ -138,31 +138,35 @@ def whoami(
 ) -> Message:
     """Say who the person is at the provider, and with whose token the bot acts for them."""
     at = provider.label
-    who = f"You are {mention(user)}"
-    own = f"the bot's own token ({escape(service)})" if service else "the bot's own token"
+    own = f"Buildbell's own token ({escape(service)})" if service else "Buildbell's own token"
     if account is not None and account.works:
-        text = f"{who}, at {at} {code(account.name)}. I see and do there what you may, with your own token."
+        text = f"Connected to {at} as {code(account.name)}. What you see and do here uses your own token."
         buttons = row(_connect("Change…", provider), _disconnect(provider))
     elif account is not None:
-        text = f"{who}, at {at} {code(account.name)}, but {at} does not take your token any more."
-        buttons = row(_connect("Link it again…", provider), _disconnect(provider))
+        text = f"Connected to {at} as {code(account.name)}, but {at} rejected your token."
+        buttons = row(_connect("Reconnect…", provider), _disconnect(provider))
     else:
         if service_acts:
-            stands_in = f"Whoever runs me lets me act for you with {own}, and tell {at} your name."
+            stands_in = f"Buildbell acts for you with {own} and gives {at} your name."
         elif service_reads:
-            stands_in = f"With {own} I only watch and read: you see what this channel follows, and can change nothing."
+            stands_in = f"You only see apps that this channel is subscribed to, read with {own}, and can't change them."
         else:
-            stands_in = "I have no token of my own there either, so I can show you nothing of it."
-        text = f"{who}, and have not linked an account at {at}. {stands_in}"
+            stands_in = "Buildbell has no token of its own there, so you can't see or change anything."
+        text = f"You have no connected {at} account. {stands_in}"
         if not can_link:
-            return text_message(text, context("Linking needs BUILDBELL_SECRET_KEY, which is not set."))
-        buttons = row(_connect("Link my account…", provider))
+            return text_message(
+                text,
+                context(
+                    "Connecting needs BUILDBELL_SECRET_KEY, which isn't set. Ask whoever runs Buildbell."
+                ),
+            )
+        buttons = row(_connect("Connect account…", provider))
     return text_message(text, buttons)
 
 
 def connect_prompt(words: str, provider: Provider) -> Message:
     """Offer the button that opens the form, for requests from which Slack can't open it."""
-    return text_message(words, row(_connect("Link my account…", provider)))
+    return text_message(words, row(_connect("Connect account…", provider)))
 
 
 def read_provider(value: str) -> Provider:
@@ -175,11 +179,11 @@ def read_provider(value: str) -> Provider:
 
 def connect_account_button(provider: Provider) -> Block:
     """Return the button that opens the form for a person's own token."""
-    return _connect("Link my account…", provider)
+    return _connect("Connect account…", provider)
 
 
 def _connect(text: str, provider: Provider) -> Block:
-    label = f"Link your account at {provider.label}"
+    label = f"Connect your {provider.label} account"
     return button(text, action_ids.CONNECT, provider, style="primary", label=label)
 
 

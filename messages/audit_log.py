@@ -11,19 +11,20 @@ from domain.message import Message
 from messages.kit.blocks import context, paragraphs, section, text_message
 from messages.kit.mrkdwn import code, cut, escape, in_channel, mention, when
 
-_MARKS = {
-    Event.BEGUN: "⏳ began:",
-    Event.DONE: "✅ done:",
-    Event.FAILED: "⚠️ failed:",
-    Event.REFUSED: "⛔ refused:",
-    Event.PROPOSED: "✋ asked for agreement:",
-    Event.AGREED: "🤝 agreed to",
-    Event.DECLINED: "🚫 declined",
-    Event.EXPIRED: "⌛ ran out:",
-    Event.ERASED: "🧹 erased:",
-    Event.RESTORED: "⏪ restored a backup",
+_SENTENCES = {
+    Event.BEGUN: "⏳ {who} began to {act}",
+    Event.DONE: "✅ {who} {did}",
+    Event.FAILED: "⚠️ {who} couldn't {act}",
+    Event.REFUSED: "⛔ {who} wasn't allowed to {act}",
+    Event.PROPOSED: "✋ {who} requested approval to {act}",
+    Event.AGREED: "🤝 {second} approved {who}'s request to {act}",
+    Event.DECLINED: "🚫 {second} declined {who}'s request to {act}",
+    Event.EXPIRED: "⌛ No one approved {who}'s request to {act}",
+    Event.ERASED: "🧹 {who} {did}",
+    Event.RESTORED: "⏪ {who} {did}",
 }
-# The phrase for each action; the log stores names that never change. Braces contain fields of the entry.
+# The phrase for each action, as it follows "to"; the log stores names that never change. Braces contain fields of the
+# entry.
 _PHRASES: Mapping[str, str] = MappingProxyType(
     {
         "abort": "abort build {label}",
@@ -36,10 +37,10 @@ _PHRASES: Mapping[str, str] = MappingProxyType(
         "deploy": "deploy {label}",
         "restart": "restart {label}",
         "run": "run a command in {label}",
-        "share_output": "show the channel what a command in {label} printed",
+        "share_output": "post the output of a command in {label}",
         "set_config": "set config vars {label}",
         "unset_config": "remove config vars {label}",
-        "reveal_config": "see the value of {label}",
+        "reveal_config": "view the value of {label}",
         "look_at_config": "list config vars",
         "add_domain": "add the domain {label}",
         "update_certificate": "change the certificate of {label}",
@@ -50,25 +51,29 @@ _PHRASES: Mapping[str, str] = MappingProxyType(
         "delete_namespace": "delete the namespace {label}",
         "set_environment": "set config vars {label} of environment {environment}",
         "unset_environment": "remove config vars {label} of environment {environment}",
-        "reveal_environment": "see the value of {label} of environment {environment}",
+        "reveal_environment": "view the value of {label} of environment {environment}",
         "login": "log in to the cluster in {label}",
         "subscribe": "subscribe the channel",
         "change_subscription": "change subscription {subscription}",
         "resume": "resume subscription {subscription}",
         "pause": "pause subscription {subscription}",
-        "unsubscribe": "end subscription {subscription}",
-        "stop_subscription": "stop subscription {subscription}",
-        "use": "make it the channel's app",
-        "tie": "offer to deploy it on successful builds",
-        "untie": "stop offering to deploy it",
-        "connect": "link the account {name}",
-        "disconnect": "unlink the account {name}",
-        "left": "unlink the account {name}, whose owner has left",
-        "policy_add": "add a rule",
-        "policy_remove": "remove a rule",
-        "hand_over_log": "get the whole log",
+        "unsubscribe": "remove subscription {subscription}",
+        "stop_subscription": "lose access, so subscription {subscription} stopped",
+        "use": "set the channel's default app",
+        "tie": "add the deploy link {label}",
+        "untie": "remove the deploy link {label}",
+        "connect": "connect the account {name}",
+        "disconnect": "disconnect the account {name}",
+        "left": "leave, so the account {name} was disconnected",
+        "policy_add": "add an access rule",
+        "policy_remove": "delete an access rule",
+        "hand_over_log": "get the full log",
+        "erase_user": "erase a person's data",
+        "restore": "restore a backup",
     }
 )
+# The first word of a phrase, as it follows a name; any other word gets "ed" or "d".
+_IRREGULAR = {"get": "got", "leave": "left", "log": "logged", "lose": "lost", "run": "ran", "set": "set"}
 # Fields that say what is started or deployed, if an entry has them.
 _STARTED = ("branch", "tag", "commit", "workflow", "pipeline")
 LONGEST_NAMED = 120
@@ -85,10 +90,10 @@ def audit_list(
     """
     where = escape(where, 200)
     if not links:
-        return text_message(f"Nothing was written down {where} yet.")
+        return text_message(f"No audit entries {where} yet.")
     lines = [_line(record, places=places, apps=apps) for record in links if not _has_ended(record, links)]
-    head = f"*What was done and refused {where}*, newest first"
-    note = f"Each entry is chained to the one before it; the newest here ends in {code(links[0].hash[:12])}."
+    head = f"*Audit log*: actions {where}, newest first"
+    note = f"Tamper-evident. Latest hash here: {code(links[0].hash[:12])}"
     return Message(f"{head}: {'; '.join(lines)}"[:3000], [section(head), *paragraphs(lines), context(note)])
 
 
@@ -110,9 +115,8 @@ def _line(record: AuditRecord, *, places: bool, apps: Mapping[str, str]) -> str:
     where = in_channel(entry.channel) if places else ""
     why = f": {escape(entry.personal.reason, LONGEST_NAMED)}" if entry.personal.reason else ""
     second = entry.personal.agreed_by if entry.event not in (Event.AGREED, Event.DECLINED) else None
-    agreed = f", agreed to by {mention(second)}" if second is not None else ""
-    what = f"{_phrase(entry)}{at}{where}{why}{agreed}{_outcome(entry)}"
-    return f"{record.seq}. {when(record.at)} {_who(entry)} {what}".rstrip()
+    agreed = f", approved by {mention(second)}" if second is not None else ""
+    return f"{record.seq}. {when(record.at)} {_sentence(entry)}{at}{where}{why}{agreed}{_outcome(entry)}"
 
 
 def _phrase(entry: AuditEntry) -> str:
@@ -131,10 +135,19 @@ def _outcome(entry: AuditEntry) -> str:
     return f" → {escape(cut(entry.answer, LONGEST_ANSWER), LONGEST_ANSWER)}"
 
 
-def _who(entry: AuditEntry) -> str:
+def _sentence(entry: AuditEntry) -> str:
     person, second = entry.personal.person, entry.personal.agreed_by
-    who = mention(person) if person else "a workflow"
-    mark = _MARKS[entry.event]
-    if second is not None and entry.event in (Event.AGREED, Event.DECLINED):
-        return f"{mention(second)} {mark} what {who} wanted:"
-    return f"{who} {mark}"
+    phrase = _phrase(entry)
+    return _SENTENCES[entry.event].format(
+        who=mention(person) if person else "a workflow",
+        second=mention(second) if second is not None else "someone",
+        act=phrase,
+        did=_in_past(phrase),
+    )
+
+
+def _in_past(phrase: str) -> str:
+    """Return the phrase as it follows a name."""
+    verb, _, rest = phrase.partition(" ")
+    past = _IRREGULAR.get(verb) or (f"{verb}d" if verb.endswith("e") else f"{verb}ed")
+    return f"{past} {rest}".rstrip()

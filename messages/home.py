@@ -16,7 +16,7 @@ from messages.kit.blocks import button, context, header, more_note, row, section
 from messages.kit.button_values import AppButton, BuildButton
 from messages.kit.mrkdwn import code, escape, when
 from messages.kit.views import MAX_BLOCKS, search_select, warning
-from messages.profile import notification_setting
+from messages.profile import DIRECT_MESSAGES, MENTIONS, notification_setting
 from messages.profile_form import ProfileForm
 from messages.provider_presentation import ProviderPresentation
 from messages.subscriptions import (
@@ -100,12 +100,12 @@ def render_home(content: HomeContent, *, now: datetime) -> Block:
         {
             "type": "actions",
             "block_id": SEARCH,
-            "elements": [search_select(action_ids.PICK_APP, "Search for any app")],
+            "elements": [search_select(action_ids.PICK_APP, "Search apps")],
         },
         *_first_steps(content),
         *_outages(content),
         *_builds(content, now),
-        header("Subscriptions of my channels"),
+        header("Subscriptions in your channels"),
         *_subscriptions(content),
         *_profile(content),
         *(
@@ -141,7 +141,7 @@ def render_closed_home(problem: str, *, now: datetime) -> Block:
 
 
 def _view(blocks: list[Block], now: datetime) -> Block:
-    drawn = context(f"As of {when(now)}. It keeps itself up to date while you look.")
+    drawn = context(f"Updated {when(now)}")
     return {"type": "home", "callback_id": HOME, "blocks": [*blocks[: MAX_BLOCKS - 1], drawn]}
 
 
@@ -154,12 +154,11 @@ def _first_steps(content: HomeContent) -> list[Block]:
     return [
         header("First steps"),
         section(
-            f"1. Link your account at {content.default_provider.label}: I show you what you may see there,"
-            " and act as you.",
-            button("Link my account…", action_ids.CONNECT, content.default_provider, style="primary"),
+            f"1. Connect your {content.default_provider.label} account to see your apps and act as yourself.",
+            button("Connect account…", action_ids.CONNECT, content.default_provider, style="primary"),
         ),
         section(
-            "2. Let a channel, or you alone, be told when builds end.",
+            "2. Subscribe a channel, or just yourself, to get notified when builds finish.",
             button(
                 "Subscribe…",
                 action_ids.SUBSCRIBE,
@@ -169,13 +168,13 @@ def _first_steps(content: HomeContent) -> list[Block]:
         ),
         section(
             f"3. In any channel, type {' or '.join(first_commands)}, or"
-            f" `{content.default_provider.command} help` for the rest."
+            f" `{content.default_provider.command} help` for all commands."
         ),
     ]
 
 
 def _outages(content: HomeContent) -> list[Block]:
-    return [section(f"{outage_text(outage)} What stands here may be old.") for outage in content.outages]
+    return [section(f"{outage_text(outage)} This page may be out of date.") for outage in content.outages]
 
 
 def _builds(content: HomeContent, now: datetime) -> list[Block]:
@@ -191,14 +190,14 @@ def _builds(content: HomeContent, now: datetime) -> list[Block]:
             if content.missing_builds
             else []
         ),
-        header("My last builds"),
+        header("Your latest builds"),
         *_own_builds(content, presentation, now),
     ]
 
 
 def _running(content: HomeContent, now: datetime) -> list[Block]:
     if not content.running:
-        where = "" if content.covers_all_apps else " in the apps that somebody here follows"
+        where = "" if content.covers_all_apps else " in apps with a subscription here"
         return [section(f"Nothing is running{where}.")]
     blocks: list[Block] = []
     for build, app in content.running[:MAX_RUNNING_BUILDS]:
@@ -229,21 +228,21 @@ def _own_builds(content: HomeContent, presentation: ProviderPresentation, now: d
     if content.profile.name:
         return [
             section(
-                f"None of the latest builds is by {code(content.profile.name)} or was started from Slack."
+                f"None of the latest builds are by {code(content.profile.name)} or started by you from Slack."
             )
         ]
-    return [section(f"I don't know which builds are yours: tell me your name at {presentation.label} below.")]
+    return [section(f"Set your {presentation.label} name below to see your builds here.")]
 
 
 def _subscriptions(content: HomeContent) -> list[Block]:
     missing = [section(f"⚠️ {sentence}") for sentence in content.missing_subscriptions]
     if not content.subscriptions:
-        return missing or [section("There are none. *Subscribe…* above makes one.")]
+        return missing or [section("No subscriptions yet. *Subscribe…* above adds one.")]
     blocks: list[Block] = missing
     several = has_several_providers(placed.row for placed in content.subscriptions)
     for placed in content.subscriptions[:MAX_SUBSCRIPTIONS]:
         subscription = placed.row
-        where = f"in <#{placed.channel}>" if placed.channel else "in my direct messages"
+        where = f"in <#{placed.channel}>" if placed.channel else "in your direct messages"
         description = describe_row(subscription, LONGEST_SENTENCE, with_provider=several)
         text = f"{description}, {where}{stopped_text(subscription)}"
         blocks += [section(text), subscription_buttons(subscription)]
@@ -258,11 +257,13 @@ def _profile(content: HomeContent) -> list[Block]:
     provider = content.build_list.provider
     profile = content.profile
     lines = [
-        f"The builds of {code(profile.name)} are yours." if profile.name else "I don't know your name there.",
-        notification_setting(profile.mention, "mention you where your build fails"),
-        *([notification_setting(profile.ends, "send you how your builds end")] if content.ends_known else []),
+        f"Your builds: by {code(profile.name)}" if profile.name else f"Your {provider.label} name isn't set.",
+        notification_setting(profile.mention, MENTIONS),
+        *([notification_setting(profile.ends, DIRECT_MESSAGES)] if content.ends_known else []),
     ]
-    settings = button("Change…", action_ids.SETTINGS, "me", label=f"Change who I am at {provider.label}")
+    settings = button(
+        "Change…", action_ids.SETTINGS, "me", label=f"Change your {provider.label} name and notifications"
+    )
     return [
         *_account_section(provider, content.account, service_acts=content.service_acts),
         section("\n".join(lines), settings),
@@ -272,10 +273,10 @@ def _profile(content: HomeContent) -> list[Block]:
 def _account_section(
     provider: Provider, account: ConnectedAccount | None, *, service_acts: bool = False
 ) -> list[Block]:
-    words = "Change…" if account is not None and account.works else "Link my account…"
-    connect = button(words, action_ids.CONNECT, provider, label=f"Link your account at {provider.label}")
+    words = "Connect account…" if account is None else "Change…" if account.works else "Reconnect…"
+    connect = button(words, action_ids.CONNECT, provider, label=f"Connect your {provider.label} account")
     return [
-        header(f"Me at {provider.label}"),
+        header(f"Your {provider.label} account"),
         section(_describe_account(provider, account, service_acts=service_acts), connect),
     ]
 
@@ -283,11 +284,12 @@ def _account_section(
 def _describe_account(provider: Provider, account: ConnectedAccount | None, *, service_acts: bool) -> str:
     if account is None:
         return (
-            "You have not linked an account. I act for you with the bot's own token."
+            "Not connected. Buildbell acts for you with its own token."
             if service_acts
-            else "You have not linked an account, so you see what your channels follow, and can change nothing."
+            else f"Connect {provider.label} to see your apps and make changes. Until then you only see apps that your"
+            " channels are subscribed to."
         )
     name = code(account.name)
     if account.works:
-        return f"You are {name} there. I see and do what you may, with your own token."
-    return f"You are {name} there, but {provider.label} does not take your token any more."
+        return f"Connected as {name}. What you see and do here uses your own token."
+    return f"Connected as {name}, but {provider.label} rejected your token."

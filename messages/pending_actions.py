@@ -42,24 +42,24 @@ def approval_request(
     """
     letters = letter_by_letter(details, continued=CONTINUED)
     if themselves:
-        text = f"A workflow wants to {escape(wants, LONGEST)} in your name."
-        note = f"Slack does not say who runs a workflow, so I ask you. It runs out {when(until)}."
+        text = f"A workflow wants to {escape(wants, LONGEST)} on your behalf."
+        note = f"Slack doesn't say who runs a workflow, so you have to approve it. Expires {when(until)}."
         return text_message(
             text,
             *letters,
             # Everything that will be done is shown above, so there is no confirmation dialog.
-            _buttons(value, wants, yes="Do it as me", confirmed=False),
+            _buttons(value, wants, confirmed=False),
             context(note),
             symbol="✋",
         )
-    text = f"{mention(by)} wants to {escape(wants, LONGEST)}. Somebody else must agree."
+    text = f"{mention(by)} requests approval to {escape(wants, LONGEST)}."
     may = "; and ".join(escape(name, 300) for name in who)
-    note = f"This is protected. Who may agree: {may}, but not {mention(by)}. It runs out {when(until)}."
+    note = f"Who can approve: {may}, but not {mention(by)}. Expires {when(until)}."
     mentioned = _mentions(notified, by)
-    head = f"✋ {text}" + (f"\n{mentioned}, please decide." if mentioned else "")
+    head = f"✋ {text}" + (f"\n{mentioned}, do you approve?" if mentioned else "")
     return Message(
         f"{text} {mentioned}".strip(),
-        [section(head), *letters, _buttons(value, wants, yes="Agree"), context(note)],
+        [section(head), *letters, _buttons(value, wants), context(note)],
     )
 
 
@@ -92,14 +92,14 @@ def _describe_value(name: str, value: str) -> str:
     # A variable's name may reveal that its value is secret.
     key = name.removeprefix("variable ").removesuffix(" (expanded)")
     if redact(value) != value or redact(f"{key}={value}") != f"{key}={value}":
-        return f"not shown, since it looks like a secret ({len(value)} characters)"
+        return f"redacted, since it looks like a secret ({len(value)} characters)"
     return literal(value, prose=name in _PROSE or name.endswith(" app"))
 
 
 def approval_requested(wants: str, *, channel: str, until: datetime) -> Message:
     """Tell the requester that somebody else must approve first."""
     where = in_channel(channel) or " in a direct message"
-    text = f"✋ To {escape(wants, LONGEST)} needs somebody's agreement. I asked{where}; it runs out {when(until)}."
+    text = f"✋ Approval requested{where} to {escape(wants, LONGEST)}. Expires {when(until)}."
     return text_message(text)
 
 
@@ -107,11 +107,9 @@ def approval_decided(
     wants: str, *, by: str, decided_by: str, agreed: bool, reason: str | None = None, themselves: bool = False
 ) -> Message:
     """Say who approved or declined; `reason` is the requester's. `themselves`: it is done in the requester's name."""
-    what = "agreed" if agreed else "declined"
+    what = "approved" if agreed else "declined"
     mark = "✅" if agreed else "🚫"
-    request_text = "a workflow" if themselves else mention(by)
-    name = f" in the name of {mention(by)}" if themselves else ""
-    text = f"{mention(decided_by)} {what}: {request_text} wanted to {escape(wants, LONGEST)}{name}{_because(reason)}."
+    text = f"{mention(decided_by)} {what} {_request(wants, by, themselves=themselves)}{_because(reason)}."
     return Message(text, [section(f"{mark} {text}")])
 
 
@@ -124,7 +122,7 @@ def approval_declined(wants: str, *, decided_by: str, channel: str, reason: str 
 def approval_timed_out(wants: str, *, channel: str, reason: str | None = None) -> Message:
     """Tell the requester that nobody has decided in time."""
     request = f"Your request{in_channel(channel)} to {escape(wants, LONGEST)}{_because(reason)}"
-    return text_message(f"{request} has expired: nobody approved it in time.", symbol="⌛")
+    return text_message(f"{request} has expired: no one approved it in time.", symbol="⌛")
 
 
 def _because(reason: str | None) -> str:
@@ -135,10 +133,7 @@ def approved_action_failed(
     wants: str, *, by: str, decided_by: str, problem: str, themselves: bool = False
 ) -> Message:
     """Say that an approved action failed."""
-    request_text = f"a workflow may {escape(wants, LONGEST)} in the name of {mention(by)}"
-    if not themselves:
-        request_text = f"{mention(by)} may {escape(wants, LONGEST)}"
-    text = f"{mention(decided_by)} agreed that {request_text}, but it was not done: "
+    text = f"{mention(decided_by)} approved {_request(wants, by, themselves=themselves)}, but it failed: "
     text += sentence(problem, 600)
     return text_message(text, symbol="⚠️")
 
@@ -146,8 +141,8 @@ def approved_action_failed(
 def approved_action_interrupted(wants: str, *, by: str, at: str) -> Message:
     """Say that an approved action was interrupted, so its outcome is unknown; `at` is the provider's name."""
     text = (
-        f"It was agreed that {mention(by)} may {escape(wants, LONGEST)}. I was stopped in the midst of it:"
-        f" look in {at} whether it was done."
+        f"{mention(by)}'s request to {escape(wants, LONGEST)} was approved, but Buildbell was stopped in the"
+        f" middle of it. Check at {at} whether it was done."
     )
     return text_message(text, symbol="⚠️")
 
@@ -156,28 +151,33 @@ def approval_request_expired(
     wants: str, *, by: str, reason: str | None = None, themselves: bool = False
 ) -> Message:
     """Say that nobody has approved in time."""
-    request_text = (
-        f"a workflow wanted, in the name of {mention(by)}, to" if themselves else f"{mention(by)} wanted to"
-    )
-    text = (
-        f"Nobody agreed in time: {request_text} {escape(wants, LONGEST)}{_because(reason)}. It was not done."
-    )
+    request = f"{_request(wants, by, themselves=themselves)}{_because(reason)}"
+    text = f"No one approved {request} in time. Nothing was done."
     return text_message(text, symbol="⌛")
 
 
 def approval_request_unreadable(*, was_agreed: bool) -> Message:
     """Say that the request can't be decrypted: it was changed in the database, or its key is gone."""
-    text = "I can't read any more what this was about. " + (
-        "It was agreed to, and I was stopped in the midst of it: look whether it was done."
+    text = "This request can't be read any more. " + (
+        "It was approved, but Buildbell was stopped in the middle of it. Check whether it was done."
         if was_agreed
-        else "It was not done. Ask for it again."
+        else "Nothing was done. Request it again."
     )
     return text_message(text, symbol="⚠️")
 
 
-def _buttons(value: ProposalButton, wants: str, *, yes: str, confirmed: bool = True) -> dict[str, object]:
-    question = confirm(f"{yes}?", plain(f"This will {wants}.", 280), yes) if confirmed else None
+def _request(wants: str, by: str, *, themselves: bool) -> str:
+    """Return whose request it was, and for what."""
+    if themselves:
+        return f"a workflow's request to {escape(wants, LONGEST)} on behalf of {mention(by)}"
+    return f"{mention(by)}'s request to {escape(wants, LONGEST)}"
+
+
+def _buttons(value: ProposalButton, wants: str, *, confirmed: bool = True) -> dict[str, object]:
+    question = (
+        confirm("Approve this request?", plain(f"This will {wants}.", 280), "Approve") if confirmed else None
+    )
     return row(
-        button(yes, action_ids.PROPOSAL_AGREE, value.encode(), style="primary", confirm=question),
+        button("Approve", action_ids.PROPOSAL_AGREE, value.encode(), style="primary", confirm=question),
         button("Decline", action_ids.PROPOSAL_DECLINE, value.encode()),
     )

@@ -15,6 +15,8 @@ from messages.kit.mrkdwn import code, cut_markup, escape
 from messages.provider_presentation import ProviderPresentation
 
 MAX_BUILDS = 15
+MENTIONS = "Mentions when your build fails"
+DIRECT_MESSAGES = "Direct messages when your builds finish"
 
 
 def own_builds(
@@ -31,10 +33,10 @@ def own_builds(
     hints = (
         []
         if name
-        else [f"`{command} me name:NAME` tells me the name that {presentation.label} shows with your builds."]
+        else [f"`{command} me name:NAME` sets the name that {presentation.label} shows with your builds."]
     )
     if name and not ends:
-        hints.append(f"`{command} me ends:on` sends you how they end.")
+        hints.append(f"`{command} me ends:on` sends you a direct message when your builds finish.")
     below = [context(*hints)] if hints else []
     if not builds:
         return text_message(f"You have no recent builds{f' as {code(name)}' if name else ''}.", *below)
@@ -50,23 +52,26 @@ def profile_card(
     *, provider: Provider, name: str | None, email: str | None, mention: bool, ends: bool
 ) -> Message:
     """Show a person's profile: their names, and what they are notified of."""
-    whose = f"The builds of {code(name)} are yours" if name else f"I don't know your name at {provider.label}"
+    names = "".join(f"by {code(known)}, " for known in (name, email) if known)
     lines = [
-        f"{whose}{f', and those of {code(email)}' if email else ''}; what you start here is yours anyway.",
-        notification_setting(mention, "mention you where your build fails"),
-        notification_setting(ends, "send you the end of your own builds"),
+        f"Your builds: {names}and those you start from Slack."
+        if names
+        else "Your builds: those you start from Slack.",
+        *([] if name else [f"Your {provider.label} name isn't set."]),
+        notification_setting(mention, MENTIONS),
+        notification_setting(ends, DIRECT_MESSAGES),
     ]
     text = "\n".join(lines)
     return text_message(
-        text, context(f"`{provider.command} me name:NAME mention:on ends:on` changes it; `off` ends it.")
+        text, context(f"`{provider.command} me name:NAME mention:on ends:on` changes these settings.")
     )
 
 
 def notification_setting(enabled: bool, what: str) -> str:
     """Say whether a person is notified of something."""
-    return f"🔔 I {what}." if enabled else f"🔕 I do not {what}."
+    return f"🔔 {what}: on" if enabled else f"🔕 {what}: off"
 
 
 def end_notification_set(build: Build, app: App) -> Message:
     """Confirm that the person will be notified when the build ends."""
-    return text_message(f"🔔 I'll send you a direct message when {escape(app.title)} {build.label} ends.")
+    return text_message(f"🔔 You'll get a direct message when {escape(app.title)} {build.label} finishes.")

@@ -11,8 +11,8 @@ NAME = "name"
 NOTIFICATIONS = "told"
 LONGEST_NAME = 100
 _NOTIFICATION_OPTIONS = {
-    "mention": ("Mention me where my build fails", "In the channels that are told of it"),
-    "ends": ("Send me how my builds end", "As direct messages"),
+    "mention": ("Mentions when your build fails", "Where the failure is posted"),
+    "ends": ("Direct messages when your builds finish", None),
 }
 
 
@@ -33,9 +33,9 @@ def profile_fields(filled: ProfileForm, provider: Provider) -> list[Block]:
             NAME,
             f"Your name at {provider.label}",
             text_element(filled.name, most=LONGEST_NAME, placeholder="octo"),
-            hint=f"The name that {provider.label} shows with your builds; only one person here can have it.",
+            hint=f"The name that {provider.label} shows with your builds. Only one person here can have it.",
         ),
-        field(NOTIFICATIONS, "What I tell you", checkboxes(options, ticked)),
+        field(NOTIFICATIONS, "Notifications", checkboxes(options, ticked)),
     ]
 
 

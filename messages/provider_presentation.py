@@ -52,11 +52,11 @@ class ProviderPresentation:
 
     # The form that asks for a token
     token_label: str = "API token"  # noqa: S105 - a label
-    token_instructions: str = "Make an API token of your own at {provider}, and paste it here."  # noqa: S105 - words
+    token_instructions: str = "Create an API token of your own at {provider} and paste it here."  # noqa: S105 - words
     token_placeholder: str = "Your token"  # noqa: S105 - a placeholder
 
     # The form for an access rule
-    permissions_hint: str = "Tick what the rule is about, here or above."
+    permissions_hint: str = "Select actions here or above."
     has_pipeline_stages: bool = False
 
     # Home: the first command for a new user

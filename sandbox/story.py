@@ -219,25 +219,25 @@ async def _a_failure_streak(story: Story) -> None:
 
 async def _a_second_approver(story: Story) -> None:
     """Anna protects the branch main; Ben can build it once Anna approves."""
-    await story.send_command("anna", "/bitrise policy android", "Who may do what")
-    rules = await story.wait_for_notification("Who may do what", viewer="anna")
+    await story.send_command("anna", "/bitrise policy android", "Who can do what")
+    rules = await story.wait_for_notification("Who can do what", viewer="anna")
     await story.users.click("anna", rules, "Add a rule…")
     await story.slack.wait_for_modal("anna", "Add a rule")
     # The fields of this kind of rule appear after it is selected.
-    await story.users.set_value("anna", "policy_kind", "Needs a second person")
-    await story.slack.wait_for_modal("anna", "Minutes to agree within")
-    filled = {"acts": ["Start builds"], "who": "Everyone with a linked account"}
+    await story.users.set_value("anna", "policy_kind", "Require approval")
+    await story.slack.wait_for_modal("anna", "Request expires after")
+    filled = {"acts": ["Start builds"], "who": "Anyone with a connected account"}
     await story.users.submit("anna", {**filled, "branches": "main", "minutes": "30"})
-    await story.wait_for_notification("A new rule: Starting builds")
+    await story.wait_for_notification("New access rule: Approval")
     before = len(story.bitrise.state.builds)
     await story.users.command("ben", "builds", "/bitrise trigger android branch:main")
     pending = await story.wait_for_notification("ben wants to start Sample Android")
-    await story.users.click("ben", pending, "Agree")
-    await story.wait_for_notification("a second person is the point of it", viewer="ben")
+    await story.users.click("ben", pending, "Approve")
+    await story.wait_for_notification("You can't decide your own request", viewer="ben")
     story.check(len(story.bitrise.state.builds) == before, "somebody has agreed with himself")
-    await story.users.click("anna", pending, "Agree")
+    await story.users.click("anna", pending, "Approve")
     await story.wait_for_notification("ben started Sample Android")
-    await story.send_command("anna", "/bitrise audit", "asked for agreement")
+    await story.send_command("anna", "/bitrise audit", "requested approval to")
 
 
 async def _unsubscribe(story: Story) -> None:

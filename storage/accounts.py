@@ -23,7 +23,7 @@ _AT = "team_id = ? AND user_id = ? AND provider = ?"
 
 
 class EncryptionKeyMissing(Exception):
-    """This Buildbell has no key (BUILDBELL_SECRET_KEY), so it keeps nobody's token. Ask whoever runs it."""
+    """BUILDBELL_SECRET_KEY isn't set, so this can't be stored encrypted. Ask whoever runs Buildbell."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

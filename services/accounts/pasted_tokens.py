@@ -27,13 +27,12 @@ class PastedToken(UserError):
         self.provider = provider
         self.connect = provider if may_connect else None
         message = (
-            f"That holds a token, and Slack keeps what is typed: revoke it at {provider.label} now, and make a new one."
-            " Nothing was done."
+            f"This contains a token, and Slack keeps what you type. Revoke it at {provider.label} now and create a new"
+            " one. Nothing was done."
         )
         if may_connect:
             message += (
-                f" `{provider.command} connect` opens a dialog that takes a token without"
-                " showing it to anybody."
+                f" `{provider.command} connect` opens a form that takes a token without showing it to anyone."
             )
         super().__init__(message)
 

@@ -87,9 +87,9 @@ ASKED_AGAIN = timedelta(seconds=30)
 # The longest that a request waits for this check; Slack opens forms only within three seconds.
 CHECK_SECONDS = 1.0
 MAX_CACHED = 10_000
-_REFRESH_FAILED = "your sign-in could not be renewed; try again in a minute"
+_REFRESH_FAILED = "your sign-in couldn't be renewed; try again in a minute"
 
-_VERIFICATION_FAILED = "it did not accept your token, and then did not say whether it does"
+_VERIFICATION_FAILED = "it rejected your token, and the check of that failed"
 
 # A workspace and a person.
 UserKey = tuple[str, str]

@@ -17,8 +17,8 @@ from storage.encryption import DecryptionError
 
 log = structlog.get_logger()
 
-BROKEN = "{provider} does not take your token any more. Link your account again with `{command} connect`"
-NO_LONGER_READABLE = "I can't open your token any more. Link your account again with `{command} connect`"
+BROKEN = "{provider} rejected your token. Reconnect with `{command} connect`"
+NO_LONGER_READABLE = "Your stored token can't be decrypted any more. Reconnect with `{command} connect`"
 
 
 class ServiceToken:
@@ -151,7 +151,7 @@ class UserToken:
 class ServiceTokenRefused(InvalidToken):
     """The bot's own token, which was used for this request, is not valid."""
 
-    sentence = "{provider} does not accept the bot's own token. Ask whoever runs Buildbell to replace it"
+    sentence = "{provider} rejected Buildbell's own token. Ask whoever runs Buildbell to replace it"
 
     def statement(self) -> str:
         """Return the error as a sentence, without the provider's text, which is for the operator."""

@@ -29,12 +29,10 @@ from storage.encryption import DecryptionError
 from storage.pending_actions import signed_text
 
 TOO_LONG = (
-    "This needs somebody else's agreement, and it is too long to be shown to them whole. Shorten it, or start it"
-    " without what is not needed."
+    "This requires approval, and it's too long to show the approver in full. Shorten it, or leave out what isn't"
+    " needed."
 )
-NO_CHANNEL = (
-    "This needs a second person's agreement, and there is no channel to ask for it in. Do it in a channel."
-)
+NO_CHANNEL = "This requires approval, and there is no channel to request it in. Do it in a channel."
 
 
 async def request_approval(
@@ -102,17 +100,17 @@ async def find_open(button: ProposalButton, context: RequestContext) -> PendingA
     """Return the pending action that this button decides. Raises UserError if it can't be decided any more."""
     vault = context.services.storage.vault
     if vault is None or not vault.is_signed(signed_text(context.team, button.id), button.seal):
-        raise UserError("This button is not one of mine, or is too old. Ask for it again.")
+        raise UserError("This button isn't valid, or is too old. Request it again.")
     try:
         pending = await context.services.storage.pending_actions.find_open(context.team, button.id)
     except DecryptionError as error:
-        raise UserError("I can't read any more what this was about. Ask for it again.") from error
+        raise UserError("This request can't be read any more. Request it again.") from error
     if pending is not None and not pending.bound:
-        raise UserError("This was asked for before I was updated. Ask for it again.")
+        raise UserError("This was requested before Buildbell was updated. Request it again.")
     if pending is None:
-        raise UserError("This was decided already, or its time has run out.")
+        raise UserError("This request was already decided, or has expired.")
     if pending.expires_at <= context.now():
-        raise UserError("Its time has run out. Ask for it again.")
+        raise UserError("This request has expired. Request it again.")
     return pending
 
 
@@ -128,12 +126,12 @@ async def _find_objection(pending: PendingAction, context: RequestContext) -> st
     """Return why this user may not decide the action, as a sentence; None if they may."""
     is_requester = context.person == pending.asked_by
     if pending.deciders.themselves:
-        return None if is_requester else "Only the person in whose name it would be done can say yes or no."
+        return None if is_requester else "Only the person on whose behalf it would be done can decide this."
     if is_requester:
-        return "Somebody else must agree: a second person is the point of it."
+        return "You can't decide your own request. Someone else must."
     provider = pending.act.provider
     if await _is_same_provider_user(pending, context, provider):
-        return f"You are the same person at {provider.label} as the one who asks, so you can't be the second."
+        return f"You and the requester are the same {provider.label} user, so you can't decide this."
     action = pending.act
     if await context.may_act(provider):
         # An approver must be able to see the app.
@@ -146,12 +144,12 @@ async def _find_objection(pending: PendingAction, context: RequestContext) -> st
     if decision.refusal is not None:
         return decision.refusal
     if decision.approvers and pending.asked_at + timedelta(minutes=decision.minutes) <= context.now():
-        return "The rules give less time for this by now, and it has run out. Ask for it again."
+        return "The rules now allow less time for this, so the request has expired. Request it again."
     authorizer, approver = context.services.authorizer, build_requester(context)
     # The approvers that were required at the time of the request, and those required now.
     for who in dict.fromkeys((*pending.deciders.who, *decision.approvers)):
         if not await authorizer.includes(who, approver):
-            return f"Only {await authorizer.groups.describe(context.team, who)} may agree to this."
+            return f"Only {await authorizer.groups.describe(context.team, who)} can approve this."
     return None
 
 

@@ -87,5 +87,5 @@ class PendingActionExpiry(BackgroundJob):
         ):
             return
         if pending.execution is not None:
-            outcome = Outcome(error="Nobody has agreed to it in time.")
+            outcome = Outcome(error="No one approved it in time.")
             await self._storage.workflow_steps.conclude(pending.team, pending.execution, outcome)

@@ -51,7 +51,7 @@ async def with_current_app(action: SomeAction, context: RequestContext) -> SomeA
         app = await context.own_apps(action.provider).fetch(action.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
-            f"Your account at {action.provider.label} does not see this app, or it is not there any more."
+            f"Your {action.provider.label} account can't see this app, or it no longer exists."
         ) from error
     return action.model_copy(update={"app": app})
 
@@ -109,7 +109,7 @@ async def build_permission_denied(
     if not decision.is_off or not await context.is_admin():
         return PermissionDenied(refusal, connect=decision.missing_account)
     rule = PolicyButton(provider=provider, app=app.slug if app is not None else "")
-    return PermissionDenied(f"{refusal} You are an admin here, so you can add that rule.", rule=rule)
+    return PermissionDenied(f"{refusal} As an admin you can add that rule.", rule=rule)
 
 
 @asynccontextmanager

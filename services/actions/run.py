@@ -35,16 +35,14 @@ from storage.workflow_steps import Outcome
 log = structlog.get_logger()
 
 NO_REQUESTER = (
-    "This needs a second person's agreement, so somebody must ask for it. Fill in *On behalf of* in the workflow's"
-    " step: that person is asked first."
+    "This requires approval, so a person must request it. Fill in *On behalf of* in the workflow's step: that person"
+    " confirms it first."
 )
-REQUESTER_NOT_CONNECTED = "The person who asked for this has no {provider} account linked that works."
-REQUESTER_NOT_A_MEMBER = (
-    "Slack does not say that the person who asked for this still belongs to the workspace."
-)
+REQUESTER_NOT_CONNECTED = "The requester has no connected {provider} account that works."
+REQUESTER_NOT_A_MEMBER = "Slack doesn't confirm that the requester still belongs to the workspace."
 DATABASE_LOST = (
-    "My database stopped answering in the middle of this. Look at {provider} whether it was done before you try"
-    " again."
+    "Buildbell's database stopped responding in the middle of this. Check at {provider} whether it was done before"
+    " you try again."
 )
 # Shorter strings occur in any sentence.
 SHORTEST_SECRET = 4
@@ -218,9 +216,9 @@ async def decide_pending_action(
     if not await context.services.storage.pending_actions.conclude(
         pending, state, message, entry, by=context.person, at=context.now(), to_asker=to_requester
     ):
-        raise UserError("Somebody else has just decided this.")
+        raise UserError("Someone else just decided this.")
     if not agreed:
-        await _conclude_step(pending, context, Outcome(error="Somebody declined it."))
+        await _conclude_step(pending, context, Outcome(error="The request was declined."))
         return None
     return await _execute_after_approval(pending, context, requester)
 
@@ -240,7 +238,7 @@ async def _execute_after_approval(
         await retry_until_stored(lambda: context.services.storage.pending_actions.finish(pending))
         reason = redact(str(error))
         await _announce_failure(pending, context, reason)
-        await _conclude_step(pending, context, Outcome(error=reason or "It did not work."))
+        await _conclude_step(pending, context, Outcome(error=reason or "It failed."))
         raise
     await retry_until_stored(lambda: context.services.storage.pending_actions.finish(pending))
     if not result.is_pending:

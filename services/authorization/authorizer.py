@@ -31,26 +31,20 @@ from storage.repositories import Repositories
 
 log = structlog.get_logger()
 
-OPERATORS = "whoever runs Buildbell has set that"
-ADMINS = "an admin of this workspace has set that"
-NOT_LINKED = (
-    "I do this with your own {provider} account. Type `{command} connect` to link it, then try again."
-)
-OFF = (
-    "Nobody may {what} here: that is off, until {whoever} allows it by a rule that names it (`{permission}`)."
-)
+OPERATORS = "a rule set by whoever runs Buildbell"
+ADMINS = "a rule set by an admin of this workspace"
+NOT_LINKED = "Connect your {provider} account to do this: type `{command} connect`, then try again."
+OFF = "No one can {what} here. It's off until {whoever} allows it with an access rule that names `{permission}`."
 EITHER = "whoever runs Buildbell or an admin of this workspace"
 OPERATOR_ALONE = "whoever runs Buildbell"
 NAMED_BY_OPERATOR = "Their rules name it for other cases, so a rule of this workspace can't turn it on."
-NO_CHANNEL_KNOWN = (
-    "Some rules are about certain channels, and from here I can't tell the channel: try it in a channel."
-)
-NO_APP = "Some rules are about certain apps, and this is about no app: so all of them hold."
-NO_REPOSITORY = "Some rules name repositories, and {provider} does not say this app's: so all of them hold."
-NO_WORKSPACE = "Slack does not say which workspace this comes from. Try it in a channel."
+NO_CHANNEL_KNOWN = "Some rules depend on the channel, which is unknown here. Try it in a channel."
+NO_APP = "Some rules depend on the app, and this has no app, so all of them apply."
+NO_REPOSITORY = "Some rules name repositories, and {provider} doesn't give this app's, so all of them apply."
+NO_WORKSPACE = "Slack doesn't say which workspace this comes from. Try it in a channel."
 NOT_VOUCHED = (
-    "A workflow does this in somebody's name. Fill in *On behalf of* in its step: that person approves it in a direct"
-    " message, each time the step runs. Without a person it works only where SERVICE_TOKEN_ACTS is set."
+    "Fill in *On behalf of* in the workflow's step: that person approves it in a direct message each time the step"
+    " runs. Without a person, this works only if SERVICE_TOKEN_ACTS is set."
 )
 
 
@@ -181,10 +175,10 @@ class Authorizer:
         team: str,
     ) -> str:
         what = permission_name(access_request.permission)
-        of = f" of {access_request.app.title}" if access_request.app is not None else ""
+        of = f" in {access_request.app.title}" if access_request.app is not None else ""
         where = " here" if access_request.channel else ""
-        who = "Nobody" if missing.who.nobody else f"Only {await self.groups.describe(team, missing.who)}"
-        return " ".join([f"{who} may {what}{of}{where}; {source}.", *_explain(requirements, access_request)])
+        who = "No one" if missing.who.nobody else f"Only {await self.groups.describe(team, missing.who)}"
+        return " ".join([f"{who} can {what}{of}{where} ({source}).", *_explain(requirements, access_request)])
 
 
 def _explain_off(access_request: AccessRequest, verdict: Verdict) -> str:

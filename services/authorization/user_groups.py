@@ -71,9 +71,9 @@ class UserGroups:
     async def describe(self, team: str, who: Principals) -> str:
         """Return the people and groups by name, as text that can follow "only"."""
         if who.everyone:
-            return "everyone with a linked account"
+            return "anyone with a connected account"
         if who.nobody:
-            return "nobody"
+            return "no one"
         handles = await self.handles(team) if who.groups else {}
         names = [await self.user_name(team, user) for user in who.people[:MAX_NAMED]]
         names += [f"the group {handles.get(group, group)}" for group in who.groups[:MAX_NAMED]]

@@ -32,7 +32,7 @@ async def show(command: ShowAuditLog, context: RequestContext, provider: Provide
     )
     where = "in this workspace" if command.everywhere else "in this channel"
     if app is not None:
-        where += f" to {app.title}"
+        where += f" for {app.title}"
     message = audit_log.audit_list(
         records, where=where, places=command.everywhere, apps=await _titles(context)
     )

@@ -69,7 +69,7 @@ async def test_the_page_shows_the_account_and_no_token_and_connects_nothing_yet(
     assert status == 200
     assert "You are anna-berg@acme.example at Build.io" in text
     assert tokens_of(actions)[0] not in text
-    assert "have not linked" in await actions.who_am_i(), "nothing is connected before the code is entered"
+    assert "You have no connected" in await actions.who_am_i(), "nothing is connected before the code is entered"
 
 
 async def test_a_code_from_another_users_link_connects_nobody(actions: ActionHarness) -> None:
@@ -82,8 +82,8 @@ async def test_a_code_from_another_users_link_connects_nobody(actions: ActionHar
     opened = actions.harness.users.modal("ben")
     assert opened is not None
     assert "This code is none of yours" in opened.errors["token"]
-    assert "have not linked" in await actions.who_am_i("anna")
-    assert "have not linked" in await actions.who_am_i("ben")
+    assert "You have no connected" in await actions.who_am_i("anna")
+    assert "You have no connected" in await actions.who_am_i("ben")
 
 
 async def test_a_code_and_a_state_work_once(actions: ActionHarness) -> None:
@@ -166,7 +166,7 @@ async def test_a_refused_refresh_disables_the_account_and_notifies_its_owner_onc
     actions.harness.buildio.oauth_grants.revoke_all(actions.harness.buildio.members["anna-berg"])
     for _ in range(2):
         await actions.request(RestartAction(app=as_bot_app(actions.harness.buildio.staging)))
-    await actions.wait_for_message("Build.io does not take your token any more", "anna", "D0ANNA")
+    await actions.wait_for_message("Build.io rejected your token", "anna", "D0ANNA")
     requests = [
         post
         for post in actions.harness.slack.posts("D0ANNA")

@@ -71,7 +71,7 @@ async def test_the_home_shows_running_builds_and_pauses_subscriptions(
     await dialog.get_by_label("Your own words").fill("not now")
     await dialog.get_by_role("button", name="Abort build").click()
     await expect(home).to_contain_text("Nothing is running")
-    await home.get_by_role("combobox", name="Search for any app").press_sequentially("web")
+    await home.get_by_role("combobox", name="Search apps").press_sequentially("web")
     await home.get_by_role("option", name="Web Shop").click()
     await expect(page.get_by_role("dialog", name="App")).to_contain_text("Web Shop: nothing is running")
 
@@ -186,7 +186,7 @@ async def test_workflow_steps_trigger_a_build_and_wait_for_its_end(
     await steps.get_by_label("On behalf of").select_option(label="Anna Berg")
     await steps.get_by_role("button", name="Run step").click()
     await page.get_by_role("button", name="buildbell").click()
-    await find_message(page, "in your name").get_by_role("button", name="Do it as me").click()
+    await find_message(page, "on your behalf").get_by_role("button", name="Approve").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
     build = environment.bitrise.state.builds_newest_first()[0]
     await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")

@@ -152,7 +152,7 @@ async def test_faults_and_violations_are_shown_in_the_inspector(
 ) -> None:
     await page.get_by_role("button", name="Bitrise: expired token").click()
     await send_message(page, "/bitrise apps")
-    await expect(find_message(page, "does not take your token any more")).to_be_visible()
+    await expect(find_message(page, "rejected your token")).to_be_visible()
     await page.get_by_role("button", name="Clear faults").click()
     await page.get_by_role("button", name="Inspector 0 violations").click()
     await page.get_by_role("searchbox", name="Filter by name").fill("v0.1/apps")

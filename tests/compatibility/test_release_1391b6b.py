@@ -336,7 +336,7 @@ async def test_scheduled_work_happens_at_its_time(tmp_path: Path) -> None:
         await harness.stop_bot()
         harness.clock.skip(timedelta(days=8))
         await harness.start_bot()
-        await harness.wait_until(lambda: "Nobody agreed in time" in harness.message_text(pending))
+        await harness.wait_until(lambda: "No one approved" in harness.message_text(pending))
         await harness.wait_for_message("v2 failed", person=None, channel="random")
         await harness.wait_for_values("SELECT count(*) FROM notifications WHERE status = 'owed'", 0)
         await harness.wait_for_values("SELECT count(*) FROM passing_files", 0)
@@ -346,7 +346,7 @@ async def test_a_sign_in_that_was_started_before_is_finished(harness: RecordedHa
     await harness.users.command("carla", "builds", "/buildio connect")
     await harness.slack.wait_for_modal("carla", "paste it here")
     await harness.users.submit("carla", {"token": harness.recorded["code"]})
-    await harness.slack.wait_for_modal("carla", "at Build.io. From now on")
+    await harness.slack.wait_for_modal("carla", "Connected to Build.io as")
     await harness.users.close_modal("carla")
     await harness.ask("/buildio whoami", "carla-ruiz", person="carla")
 
@@ -359,11 +359,11 @@ async def test_an_oauth_account_is_refreshed(harness: RecordedHarness) -> None:
 
 async def test_preferences_are_kept(harness: RecordedHarness) -> None:
     await harness.ask("/bitrise build #1", "Sample Android #1 passed")  # the channel's own app
-    await harness.ask("/bitrise me", "The builds of `anna-berg` are yours")
+    await harness.ask("/bitrise me", "Your builds: by `anna-berg`")
     linked = await harness.ask("/buildio link", "shop-staging")
     assert "branch `main` or `release/*`" in harness.message_text(linked)
     assert "Sample iOS" in harness.message_text(linked)
-    policy = await harness.ask("/bitrise policy", "Who may do what")
+    policy = await harness.ask("/bitrise policy", "Who can do what")
     assert "Anna Berg and Ben Okafor" in harness.message_text(policy)
     await harness.users.command("anna", "builds", "/bitrise trigger")
     form = await harness.slack.wait_for_modal("anna", "Filled in from the last build that you started")
@@ -398,7 +398,7 @@ async def test_pending_actions_are_refused_with_an_explanation_and_can_be_reques
     assert [request for request in harness.buildio.requests if request.method != "GET"] == []
     await harness.ask("/buildio restart shop web.1", "", person="ben", channel="random")
     new_pending = await harness.wait_for_message(
-        "ben wants to restart web.1 of shop", person=None, channel="random", after=pending[-1]
+        "ben requests approval to restart web.1 of shop", person=None, channel="random", after=pending[-1]
     )
     await harness.users.click("anna", new_pending, "proposal_agree")
     await harness.wait_for_message("restarted `web.1` of shop", person=None, channel="random")
@@ -487,7 +487,7 @@ EXPECTED_TEXTS: dict[str, str] = {
     "subscription_pause": "paused notifications for",
     "unsubscribe": "removed a subscription",
     "buildio_untie": "untied",
-    "policy_remove": "This rule counts no longer",
+    "policy_remove": "Access rule deleted",
     "buildio_domain_remove": "removed the domain",
     "account_disconnect": "Disconnect `anna-berg` from Bitrise?",
 }

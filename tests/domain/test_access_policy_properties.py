@@ -181,11 +181,11 @@ def test_the_generated_examples_cover_the_properties() -> None:
 
 def _format_people(who: Principals) -> str:
     if who.everyone:
-        return "everyone with a linked account"
-    return "nobody" if who.nobody else " and ".join(sorted(members(who)))
+        return "anyone with a connected account"
+    return "no one" if who.nobody else " and ".join(sorted(members(who)))
 
 
 def _parse_people(name: str) -> frozenset[str]:
-    if name == "everyone with a linked account":
+    if name == "anyone with a connected account":
         return EVERYBODY
-    return frozenset() if name == "nobody" else frozenset(name.split(" and "))
+    return frozenset() if name == "no one" else frozenset(name.split(" and "))

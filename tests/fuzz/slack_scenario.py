@@ -45,7 +45,7 @@ _FORM_VALUES: Mapping[str, Mapping[str, Any]] = {
     action_ids.SETTINGS_MODAL: {"name": "octo", "told": ["Mention me where my build fails"]},
     action_ids.CONNECT_MODAL: {"token": "bitpat_of-nobody-at-all"},
     action_ids.POLICY_MODAL: {
-        "kind": "Needs a second person",
+        "kind": "Require approval",
         "acts": ["Abort builds"],
         "who": "The people and groups below",
         "people": ["U0ANNA"],
@@ -261,11 +261,11 @@ class ScenarioPlayer:
 
     async def _decide_pending_actions(self) -> None:
         """Request actions that need a second approver, and decide them."""
-        for button in ("Agree", "Decline"):
+        for button in ("Approve", "Decline"):
             before = self.harness.last("builds", None)
             await self._type("trigger ios branch:main")
             request = await self.harness.wait_for_message(
-                "Somebody else must agree", person=None, after=before
+                "requests approval to", person=None, after=before
             )
             await self.harness.users.click("ben", request, button)
             await self.wait_until_idle()
@@ -277,15 +277,15 @@ class ScenarioPlayer:
             if " unset " in text:
                 await self._confirm_unset(channel, before)
             request = await self.harness.wait_for_message(
-                "Somebody else must agree", person=None, channel=channel, after=before
+                "requests approval to", person=None, channel=channel, after=before
             )
-            await self.harness.users.click("ben", request, "Agree")
+            await self.harness.users.click("ben", request, "Approve")
             await self.wait_until_idle()
 
     async def _confirm_unset(self, channel: str, before: Post | None) -> None:
         """Request the removal of config vars, which needs a confirmation."""
         question = await self.harness.wait_for_message("can't be undone here", channel=channel, after=before)
-        await self.harness.users.click("anna", question, "Remove")
+        await self.harness.users.click("anna", question, "Delete")
         await self.wait_until_idle()
 
     def _run_workflow_steps(self) -> None:
@@ -338,7 +338,7 @@ class ScenarioPlayer:
                 await users.set_value(user, bitrise_action_ids.START_ADD_VARIABLE)
                 await self.wait_until_idle()
         if opened.view.get("callback_id") == action_ids.POLICY_MODAL:
-            await users.set_value(user, action_ids.POLICY_KIND, "Needs a second person")
+            await users.set_value(user, action_ids.POLICY_KIND, "Require approval")
             await self.wait_until_idle()
         chosen = await self._select_options(user, opened)
         for block_id, element in [*iterate_elements(opened.view["blocks"])]:

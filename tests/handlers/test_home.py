@@ -40,7 +40,7 @@ async def shows(harness: BotHarness, *texts: str, without: str = "", person: str
 
 async def test_a_new_user_sees_the_first_steps_and_they_work(harness: BotHarness) -> None:
     harness.users.open_home("anna")
-    await shows(harness, "FIRST STEPS", "Nothing is running", "You have not linked an account")
+    await shows(harness, "FIRST STEPS", "Nothing is running", "You have no connected Bitrise account")
     await harness.users.set_value("anna", "Change who I am at Bitrise")
     await harness.slack.wait_for_modal("anna", "Your name at Bitrise")
     await harness.users.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
@@ -61,7 +61,7 @@ async def test_home_says_what_is_missing_when_slack_fails(harness: BotHarness, f
 
     harness.slack.fault("conversations.open", times=10**6, **fault)
     harness.users.open_home("anna")
-    said = await shows(harness, others, "Your own subscriptions are missing here", "ME AT BITRISE")
+    said = await shows(harness, others, "Your own subscriptions are missing here", "YOUR BITRISE ACCOUNT")
     assert allowed in said
     assert own not in said
     assert "how your builds end" not in said
@@ -120,7 +120,7 @@ async def test_home_is_redrawn_when_a_build_ends_only_while_it_is_open(
 async def test_home_shows_own_builds_and_finds_an_app(harness: BotHarness) -> None:
     await harness.ask("/bitrise trigger android branch:main", "started")
     harness.users.open_home("anna")
-    await shows(harness, "MY LAST BUILDS", "Sample Android #1")
+    await shows(harness, "YOUR LATEST BUILDS", "Sample Android #1")
     web = (await harness.users.options("anna", "pick_app", "web"))[0]
     await harness.users.set_value("anna", "pick_app", web)
     opened = await harness.slack.wait_for_modal("anna", "Web Shop: nothing is running")
@@ -232,7 +232,7 @@ async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> Non
             HomeContent(
                 ProfileForm(), ConnectedAccount(name="octo", works=False), False, [AT_BITRISE], AT_BITRISE
             ),
-            "does not take your token any more",
+            "rejected your token",
         ),
         (
             HomeContent(

@@ -39,11 +39,11 @@ async def use_every_feature(workspace: WorkspaceHarness) -> None:
     await workspace.ask("/bitrise subscribe android style:card", "subscribed to")
     await workspace.ask("/bitrise subscribe web style:daily", "subscribed to", channel="random")
     await workspace.ask("/bitrise trigger android workflow:deploy", "anna started Sample Android")
-    shown = await workspace.ask("/bitrise policy android", "Who may do what")
+    shown = await workspace.ask("/bitrise policy android", "Who can do what")
     await workspace.users.click("anna", shown, "Add a rule…")
-    rule = {"kind": "Needs a second person", "acts": ["Start builds"], "branches": "main", "minutes": "30"}
+    rule = {"kind": "Require approval", "acts": ["Start builds"], "branches": "main", "minutes": "30"}
     await workspace.fill_in_rule(**rule)
-    await workspace.wait_for_message("A new rule: Starting builds", person=None)
+    await workspace.wait_for_message("New access rule: Approval", person=None)
     await workspace.users.command("ben", "builds", "/bitrise trigger android branch:main")
     await workspace.wait_for_message("ben wants to start Sample Android", person=None)
 
@@ -164,7 +164,7 @@ async def test_a_reinstalled_workspace_starts_empty(harness: MultiWorkspaceHarne
     assert status == 200, page
     assert set(harness.count_rows_with(TEAM)) == {"installations"}
     assert "anna-berg" not in harness.message_text(await harness.ask("/bitrise whoami"))
-    assert "second person" not in harness.message_text(await harness.ask("/bitrise policy android"))
+    assert "requires approval" not in harness.message_text(await harness.ask("/bitrise policy android"))
     assert "Sample Android" not in harness.message_text(await harness.ask("/bitrise subscriptions"))
     assert "octo" not in harness.message_text(await harness.ask("/bitrise me"))
     await harness.ask("/bitrise builds", "Which app?")

@@ -39,7 +39,7 @@ def test_a_request_mentions_the_approvers_but_not_the_requester(
         details="branch: main",
         notified=notified,
     )
-    text = "<@U0ANNA> wants to deploy shop. Somebody else must agree."
+    text = "<@U0ANNA> requests approval to deploy shop."
     assert message.text == f"{text} {mentioned}".strip()
     head = message.blocks[0]["text"]["text"]
-    assert head == f"✋ {text}" + (f"\n{mentioned}, please decide." if mentioned else "")
+    assert head == f"✋ {text}" + (f"\n{mentioned}, do you approve?" if mentioned else "")

@@ -695,7 +695,6 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "app_chosen": st.builds(apps.app_chosen, APPS, by=BY),
     "whoami": st.builds(
         accounts.whoami,
-        BY,
         ACCOUNTS,
         PROVIDER,
         service=OPTIONAL_UNTRUSTED_TEXT,

@@ -105,7 +105,7 @@ async def test_messages_are_for_build_io_if_only_it_is_set_up(tmp_path: Path) ->
         harness.users.say("anna", "D0ANNA", "apps")
         await harness.wait_for_message("shop-staging", channel="D0ANNA")
         harness.users.open_home("anna")
-        await harness.wait_until(lambda: "Me at Build.io".upper() in read_home(harness).upper())
+        await harness.wait_until(lambda: "Your Build.io account".upper() in read_home(harness).upper())
         assert "Bitrise" not in read_home(harness)
 
 
@@ -264,8 +264,8 @@ async def test_a_rule_about_one_provider_does_not_affect_the_other(tmp_path: Pat
     (tmp_path / "policy.toml").write_text(NOBODY_SUBSCRIBES_AT_BUILDIO)
     async with bot_harness(tmp_path, policy_file=str(tmp_path / "policy.toml")) as harness:
         await harness.connect("anna", provider=BUILDIO)
-        await harness.ask("/buildio subscribe shop", "Nobody may change subscriptions of shop here")
-        await harness.ask("/buildio use shop", "Nobody may change subscriptions of shop here")
+        await harness.ask("/buildio subscribe shop", "No one can change subscriptions in shop here")
+        await harness.ask("/buildio use shop", "No one can change subscriptions in shop here")
         await harness.ask("/bitrise subscribe android", "subscribed")
 
 

@@ -30,7 +30,7 @@ async def request_approval(harness: BotHarness, command: str, *, person: str = "
     """Send a command that needs a second person, and return the message that asks for approval."""
     before = harness.last("builds", None)
     await harness.users.command(person, "builds", command)
-    return await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+    return await harness.wait_for_message("requests approval to", person=None, after=before)
 
 
 def start_requests(harness: BotHarness) -> list[Any]:
@@ -73,7 +73,7 @@ async def test_b19_the_approver_sees_everything_that_is_sent(tmp_path: Path) -> 
         ):
             assert expected in text
         assert "variable API_TOKEN: not shown, since it looks like a secret (20 characters)" in text
-        await harness.users.click("anna", approval, "Agree")
+        await harness.users.click("anna", approval, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
         harness.bitrise.start_running(harness.bitrise.state.builds[0])
         card = await harness.ask("/bitrise build android #1", "is running", person="ben")
@@ -83,7 +83,7 @@ async def test_b19_the_approver_sees_everything_that_is_sent(tmp_path: Path) -> 
         before = harness.last("builds", None)
         options_shown = [option["text"]["text"] for option in options["options"]]
         await harness.users.submit("ben", {"reason": "just restarting it", "options": options_shown})
-        approval = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        approval = await harness.wait_for_message("requests approval to", person=None, after=before)
         text = harness.message_text(approval)
         for expected in (
             "just restarting it",
@@ -92,7 +92,7 @@ async def test_b19_the_approver_sees_everything_that_is_sent(tmp_path: Path) -> 
             "no Git status: yes",
         ):
             assert expected in text
-        await harness.users.click("anna", approval, "Agree")
+        await harness.users.click("anna", approval, "Approve")
         await harness.wait_for_message("ben aborted", person=None)
         bodies = await harness.rows("SELECT body FROM audit WHERE body LIKE '%abort%'")
         assert len(bodies) == 4
@@ -123,7 +123,7 @@ async def test_b20_a_protected_branch_is_protected_in_every_spelling(tmp_path: P
         approval = await request_approval(
             harness, "/bitrise trigger android branch:refs/heads/main workflow:deploy"
         )
-        await harness.users.click("anna", approval, "Agree")
+        await harness.users.click("anna", approval, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
         assert harness.bitrise.state.builds[0].params["branch"] == "main"
 
@@ -144,7 +144,7 @@ async def test_an_install_page_belongs_to_a_branch_unless_the_build_is_known_to_
         for page in pages[:2]:
             before = harness.last("builds", None)
             await harness.users.click("ben", page, "Make private")
-            await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+            await harness.wait_for_message("requests approval to", person=None, after=before)
         # A page that is known to be of another branch needs no approval.
         await harness.press(pages[2], "Make private", "ben made the install page", person="ben")
 
@@ -170,14 +170,14 @@ async def test_b22_the_person_that_a_workflow_step_names_must_agree_and_approval
         assert "Fill in *On behalf of* in the workflow's step" in str(run.error)
         step = {"app": "android", "branch": "main", "workflow": "deploy", "person": "U0BEN"}
         harness.users.run_step("start_bitrise_build", step)
-        approval = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
+        approval = await harness.wait_for_message("on your behalf", person="ben", channel="D0BEN")
         assert "branch: main" in harness.message_text(approval)
         assert start_requests(harness) == []
-        await harness.users.click("ben", approval, "Do it as me")
-        second_approval = await harness.wait_for_message("Somebody else must agree", person=None)
-        await harness.press(second_approval, "Agree", "a second person is the point of it", person="ben")
+        await harness.users.click("ben", approval, "Approve")
+        second_approval = await harness.wait_for_message("requests approval to", person=None)
+        await harness.press(second_approval, "Approve", "You can't decide your own request", person="ben")
         assert start_requests(harness) == []
-        await harness.users.click("anna", second_approval, "Agree")
+        await harness.users.click("anna", second_approval, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
 
 
@@ -203,7 +203,7 @@ async def test_b24_nobody_approves_an_action_on_an_app_that_they_can_not_see(tmp
     async with governed(tmp_path, EVERYTHING) as harness:
         await harness.connect("carla")  # who sees only one app
         approval = await request_approval(harness, "/bitrise trigger web branch:main", person="anna")
-        await harness.press(approval, "Agree", "does not see this app", person="carla")
+        await harness.press(approval, "Approve", "can't see this app", person="carla")
         assert start_requests(harness) == []
 
 
@@ -220,7 +220,7 @@ async def test_f6_requester_and_approvers_can_not_be_changed_in_the_database(tmp
         async with governed(folder, BY_ANNA) as harness:
             approval = await request_approval(harness, "/bitrise trigger android branch:main workflow:deploy")
             await harness.execute(f"UPDATE proposals SET {change}")  # noqa: S608 - our own words
-            await harness.press(approval, "Agree", "can't read any more what this was about", person="anna")
+            await harness.press(approval, "Approve", "This request can't be read any more", person="anna")
             assert start_requests(harness) == []
 
 
@@ -228,7 +228,7 @@ async def test_f11_a_decided_action_can_not_be_decided_again(tmp_path: Path) -> 
     async with governed(tmp_path, BY_ANNA) as harness:
         approved = await request_approval(harness, "/bitrise trigger android branch:main workflow:deploy")
         blocks = json.loads(json.dumps(approved.blocks))
-        await harness.users.click("anna", approved, "Agree")
+        await harness.users.click("anna", approved, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
         declined = await request_approval(harness, "/bitrise trigger android branch:main workflow:deploy")
         await harness.users.click("anna", declined, "Decline")
@@ -236,7 +236,7 @@ async def test_f11_a_decided_action_can_not_be_decided_again(tmp_path: Path) -> 
         assert await harness.rows("SELECT DISTINCT act FROM proposals") == [("",)]
         await harness.execute("UPDATE proposals SET state = 'open'")
         approved.blocks = blocks
-        await harness.press(approved, "Agree", "can't read any more what this was about", person="anna")
+        await harness.press(approved, "Approve", "This request can't be read any more", person="anna")
         assert len(start_requests(harness)) == 1
 
 
@@ -245,11 +245,11 @@ async def test_g5_a_rule_that_is_tightened_meanwhile_holds_for_what_is_open(tmp_
         await harness.connect("carla")
         approval = await request_approval(harness, "/bitrise trigger android branch:main")
         anna = {"who": "The people and groups below", "people": ["U0ANNA"]}
-        await add_rule(harness, kind="Needs a second person", acts=["Start builds"], **anna)
-        await harness.wait_for_message("A new rule", person=None)
-        await harness.press(approval, "Agree", "Only Anna Berg may agree to this", person="carla")
+        await add_rule(harness, kind="Require approval", acts=["Start builds"], **anna)
+        await harness.wait_for_message("New access rule", person=None)
+        await harness.press(approval, "Approve", "Only Anna Berg can approve this", person="carla")
         assert start_requests(harness) == []
-        await harness.users.click("anna", approval, "Agree")
+        await harness.users.click("anna", approval, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
 
 

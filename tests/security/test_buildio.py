@@ -45,9 +45,9 @@ async def test_b14_without_rules_nobody_runs_commands_or_gets_credentials(tmp_pa
         await actions.request(
             RunCommandAction(app=as_bot_app(actions.harness.buildio.shop), dyno="web.1", command=("env",))
         )
-        await actions.wait_for_message("Nobody may run commands in dynos here: that is off")
+        await actions.wait_for_message("No one can run commands in dynos here. It's off until")
         await actions.request(ClusterLoginAction(region="eu"))
-        await actions.wait_for_message("Nobody may log in to clusters here: that is off")
+        await actions.wait_for_message("No one can log in to clusters here. It's off until")
         paths = {request.path.rpartition("/")[2] for request in actions.harness.buildio.requests}
         assert not paths & {"exec", "oidc-login"}
 
@@ -75,7 +75,7 @@ async def test_b16_a_config_var_is_revealed_only_to_a_person_with_access_and_onl
     rules = '[[rule]]\nallow = ["config"]\nwho = ["U0ANNA"]\n'
     async with config_var_harness(tmp_path, rules, shown_seconds=0.05) as harness:
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
-        await harness.slack.wait_for_modal("ben", "Only Anna Berg may see and change config vars of shop")
+        await harness.slack.wait_for_modal("ben", "Only Anna Berg can view and change config vars in shop")
         assert visible_in(harness) == []
         post = await listed(harness)
         await reveal(harness, post)
@@ -99,6 +99,6 @@ async def test_b17_an_error_that_quotes_a_value_is_shown_and_logged_without_it(
         await harness.users.submit("ben", {"value": f"first line\n{SECRET}"})
         approval = await harness.wait_for_message("ben wants to set the config var KEY of shop", person=None)
         harness.buildio.fault("PATCH */config-vars", "error", status=422, words=f"KEY={SECRET} is too weak")
-        await harness.users.click("anna", approval, "Agree")
+        await harness.users.click("anna", approval, "Approve")
         await harness.wait_until(lambda: "[redacted] is too weak" in harness.message_text(approval))
         assert leaks(harness, logged(capfd, caplog)) == []

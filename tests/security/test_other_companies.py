@@ -443,9 +443,9 @@ async def test_an_outsider_can_not_approve_or_decline(
     async with shared_channel_harness(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as harness:
         harness.slack.workspace.enterprise = GRID
         await harness.users.command("anna", "builds", "/bitrise trigger android branch:main")
-        approval = await harness.wait_for_message("Somebody else must agree", person=None)
+        approval = await harness.wait_for_message("requests approval to", person=None)
         change_user(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
-        await harness.press(approval, "Agree", "People of other companies", person="ben")
+        await harness.press(approval, "Approve", "People of other companies", person="ben")
         await harness.press(approval, "Decline", "People of other companies", person="ben")
         assert_nothing_done(harness)
 
@@ -456,11 +456,11 @@ async def test_an_action_is_not_carried_out_after_its_requester_became_an_outsid
     (tmp_path / "policy.toml").write_text('[[rule]]\nprotect = ["trigger"]\n')
     async with shared_channel_harness(tmp_path, None, policy_file=str(tmp_path / "policy.toml")) as harness:
         await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        approval = await harness.wait_for_message("Somebody else must agree", person=None)
+        approval = await harness.wait_for_message("requests approval to", person=None)
         change_user(harness, home="T0ELSEWHERE")
         harness.advance_time(timedelta(minutes=6))
         harness.bitrise.requests.clear()
-        await harness.press(approval, "Agree", "still belongs to the workspace", person="anna")
+        await harness.press(approval, "Approve", "still belongs to the workspace", person="anna")
         assert_nothing_done(harness)
 
 
@@ -521,7 +521,7 @@ async def test_b29_a_modal_can_not_name_another_channel_than_its_own(tmp_path: P
         opened.view = view
         await harness.users.submit("ben", {"branch": await picked_branch(harness)})
         await harness.wait_until(lambda: bool(opened.errors))
-        assert "Nobody may start builds" in str(opened.errors) or "Only" in str(opened.errors)
+        assert "No one can start builds" in str(opened.errors) or "Only" in str(opened.errors)
         assert changes_at_bitrise(harness) == []
 
 

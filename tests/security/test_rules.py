@@ -46,7 +46,7 @@ async def test_b25_a_rule_for_some_apps_or_channels_allows_nothing_without_an_ap
         await harness.connect("ben")
         running = harness.bitrise.start_build(harness.bitrise.android)
         harness.bitrise.start_running(running)
-        trigger, refused = "/bitrise trigger android branch:main", "Nobody may start builds of Sample Android"
+        trigger, refused = "/bitrise trigger android branch:main", "No one can start builds in Sample Android"
         await harness.ask(trigger, refused, person="ben")
         await harness.ask(trigger, refused, person="ben", channel="D0BEN")
 
@@ -64,7 +64,7 @@ async def test_b25_a_rule_for_some_apps_or_channels_allows_nothing_without_an_ap
         environment = harness.buildio.pipeline.environments[0]
         environment.config["PAYMENTS_KEY"] = SECRET
         await harness.ask(
-            f"/buildio envs {environment.id}", "Nobody may see and change config vars", person="ben"
+            f"/buildio envs {environment.id}", "No one can view and change config vars", person="ben"
         )
         assert visible_in(harness) == []
         await harness.ask("/buildio config shop-staging", "Who looked is noted", person="ben")
@@ -82,7 +82,7 @@ async def test_b26_a_name_that_only_looks_like_one_of_a_rule_does_not_match_it(t
     async with governed(tmp_path, LOOKS_LIKE) as harness:
         harness.bitrise.android.title = SLUG
         trigger = f"/bitrise trigger {harness.bitrise.android.slug} branch:develop"
-        await harness.ask(trigger, f"Nobody may start builds of {SLUG}", person="ben")
-        await harness.ask("/bitrise trigger ios branch:MAIN", "Somebody else must agree", person="ben")
+        await harness.ask(trigger, f"No one can start builds in {SLUG}", person="ben")
+        await harness.ask("/bitrise trigger ios branch:MAIN", "requests approval to", person="ben")
         assert harness.bitrise.state.builds == []
         await harness.ask("/bitrise trigger ios branch:develop", "ben started Sample iOS", person="ben")

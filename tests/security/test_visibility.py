@@ -111,9 +111,9 @@ async def test_b32_rules_use_the_current_name_of_an_app_and_not_the_stored_one(
         assert harness.bitrise.state.builds == []
         harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
         await harness.ask(
-            "/bitrise abort #1 because", "Nobody may abort builds of payments-live", person="ben"
+            "/bitrise abort #1 because", "No one can abort builds in payments-live", person="ben"
         )
-        refusal = "Nobody may change subscriptions of payments-live"
+        refusal = "No one can change subscriptions in payments-live"
         listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
         await harness.press(listed, "Pause", refusal, person="ben")
         for command in ("unsubscribe", "unsubscribe 1", "subscribe status:failed", "use payments-live"):

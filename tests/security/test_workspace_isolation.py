@@ -130,9 +130,9 @@ async def test_e1_a_workspace_reads_and_changes_only_its_own_data(harness: Multi
     await harness.ask("/bitrise subscribe android", "subscribed")
     await harness.ask("/bitrise use android", "set this channel's app to")
     await harness.twin.ask("/bitrise subscriptions", "No subscriptions here yet")
-    await harness.twin.ask("/bitrise whoami", "have not linked an account")
+    await harness.twin.ask("/bitrise whoami", "You have no connected Bitrise account")
     await harness.twin.ask("/bitrise status", "")
-    await harness.twin.ask("/bitrise audit", "Nothing was written down")
+    await harness.twin.ask("/bitrise audit", "No audit entries")
     await harness.twin.ask("/bitrise unsubscribe 1", "No such subscription here")
     text = " ".join(
         harness.twin.message_text(post)

@@ -57,10 +57,10 @@ async def test_b2_the_author_of_a_workflow_can_not_act_as_the_person_that_it_nam
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
     harness.users.run_step("start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"})
-    approval = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
+    approval = await harness.wait_for_message("on your behalf", person="ben", channel="D0BEN")
     approval.only_for = None
     harness.slack.workspace.find_channel("D0BEN").members.add("U0ANNA")
-    await harness.users.click("anna", approval, "Do it as me")
+    await harness.users.click("anna", approval, "Approve")
     await harness.slack.workspace.wait_for(
         lambda: (
             any(
@@ -122,33 +122,33 @@ async def test_b5_a_subscription_of_another_channel_can_not_be_changed(harness: 
 async def test_b6_nobody_approves_their_own_action(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as harness:
         await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        approval = await harness.wait_for_message("Somebody else must agree", person=None)
-        await harness.press(approval, "Agree", "a second person is the point of it", person="ben")
+        approval = await harness.wait_for_message("requests approval to", person=None)
+        await harness.press(approval, "Approve", "You can't decide your own request", person="ben")
         assert changes_at_bitrise(harness) == []
 
 
 async def test_b7_an_approval_button_can_not_be_forged(tmp_path: Path) -> None:
     async with governed(tmp_path, PROTECTED) as harness:
         await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        approval = await harness.wait_for_message("Somebody else must agree", person=None)
-        forge(approval, "Agree", seal="f" * 32)
-        await harness.press(approval, "Agree", "not one of mine")
+        approval = await harness.wait_for_message("requests approval to", person=None)
+        forge(approval, "Approve", seal="f" * 32)
+        await harness.press(approval, "Approve", "This button isn't valid")
         assert changes_at_bitrise(harness) == []
 
 
 async def test_b8_only_admins_add_rules_and_never_wider_than_the_operators_rules(tmp_path: Path) -> None:
     async with governed(tmp_path, '[[rule]]\nallow = ["trigger"]\nwho = "nobody"\n') as harness:
-        shown = await harness.ask("/bitrise policy", "Who may do what")
+        shown = await harness.ask("/bitrise policy", "Who can do what")
         shown.only_for = None
         await harness.users.click("ben", shown, "Add a rule…")
         await harness.wait_for_message("Only admins and owners", person="ben")
         await harness.users.click("anna", shown, "Add a rule…")
         await harness.slack.wait_for_modal("anna", "Add a rule")
         await harness.users.submit(
-            "anna", {"acts": ["Start builds"], "who": "Everyone with a linked account"}
+            "anna", {"acts": ["Start builds"], "who": "Anyone with a connected account"}
         )
-        await harness.wait_for_message("A new rule", person=None)
-        await harness.ask("/bitrise trigger android branch:main", "Nobody may start builds")
+        await harness.wait_for_message("New access rule", person=None)
+        await harness.ask("/bitrise trigger android branch:main", "No one can start builds")
         assert changes_at_bitrise(harness) == []
 
 

@@ -34,7 +34,7 @@ async def test_a_user_with_the_same_id_elsewhere_does_not_keep_a_home_open(tmp_p
         clock.passed += timedelta(minutes=2)
         harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
         await wait_for_home(harness.twin, "Sample Android #1 is running")
-        assert "Nothing is running" in await wait_for_home(harness, "MY LAST BUILDS")
+        assert "Nothing is running" in await wait_for_home(harness, "YOUR LATEST BUILDS")
 
 
 async def change_settings(workspace: WorkspaceHarness) -> None:
@@ -66,12 +66,12 @@ async def test_an_operators_rule_applies_in_the_workspaces_that_it_names(tmp_pat
     policy.write_text(ONLY_BEN)
     async with multi_workspace_harness(tmp_path, policy_file=str(policy)) as harness:
         await harness.install_everywhere()
-        await harness.ask("/bitrise trigger android branch:main", "Only Ben Okafor may start builds")
+        await harness.ask("/bitrise trigger android branch:main", "Only Ben Okafor can start builds")
         await harness.twin.ask("/bitrise trigger android branch:main", "anna started Sample Android")
-        shown = harness.message_text(await harness.ask("/bitrise policy android", "Who may do what"))
+        shown = harness.message_text(await harness.ask("/bitrise policy android", "Who can do what"))
         assert "Rules of whoever runs Buildbell" in shown
         shown = harness.twin.message_text(
-            await harness.twin.ask("/bitrise policy android", "Who may do what")
+            await harness.twin.ask("/bitrise policy android", "Who can do what")
         )
         assert "Rules of whoever runs Buildbell" not in shown
 
@@ -94,4 +94,4 @@ async def test_an_operators_rule_without_ids_applies_everywhere(tmp_path: Path) 
         await harness.install_everywhere()
         harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
         for workspace in (harness, harness.twin):
-            await workspace.ask("/bitrise abort android #1", "Nobody may abort builds")
+            await workspace.ask("/bitrise abort android #1", "No one can abort builds")

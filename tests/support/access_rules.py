@@ -143,7 +143,7 @@ class ShownLine:
 def read_line(line: str) -> ShownLine:
     """Parse the part of a line after "• deploy: "."""
     who, *clauses_text = line.split("; ")
-    if who.startswith("only who is in each of "):
+    if who.startswith("only people who are in each of "):
         sets = tuple(re.findall(r"\[(.*?)\]", who))
     else:
         sets = (who.removeprefix("only "),)
@@ -152,13 +152,13 @@ def read_line(line: str) -> ShownLine:
 
 
 def _read_clause(text: str) -> ShownClause:
-    match = re.fullmatch(r"needs a second person \((.*)\) within (\d+) minutes(?:, if(.*))?", text)
+    match = re.fullmatch(r"requires approval by (.*) within (\d+) minutes?(?:, if(.*))?", text)
     assert match is not None, text
     names, minutes, conditions = match.groups()
     return ShownClause(
         names,
         int(minutes),
-        _read_globs("of branch", conditions),
+        _read_globs("on branch", conditions),
         _read_globs("with workflow", conditions),
         _read_globs("in stage", conditions),
     )

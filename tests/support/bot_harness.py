@@ -91,7 +91,7 @@ class WorkspaceHarness:
     async def disconnect(self, person: str = "anna", provider: Provider = BITRISE) -> Post:
         """Disconnect a person's account, and confirm what stops with it."""
         question = await self.ask(f"{provider.command} disconnect", "deletes your token", person=person)
-        return await self.press(question, "Disconnect", "I have wiped your token", person=person)
+        return await self.press(question, "Disconnect", "and deleted your token", person=person)
 
     async def ask(
         self, text: str, expected: str = "", *, person: str = "anna", channel: str = "builds"
@@ -121,11 +121,11 @@ class WorkspaceHarness:
     async def fill_in_rule(self, **filled: Any) -> None:
         """Fill in and submit the rule form; by default the rule is about all actions and for everyone."""
         await self.slack.wait_for_modal("anna", "Add a rule")
-        if (kind := filled.pop("kind", None)) == "Needs a second person":
+        if (kind := filled.pop("kind", None)) == "Require approval":
             await self.redraw("policy_kind", kind)
         if "acts" not in filled and "buildio_acts" not in filled:
             filled["acts"] = ["All actions"]
-        filled.setdefault("who", "Everyone with a linked account")
+        filled.setdefault("who", "Anyone with a connected account")
         await self.users.submit("anna", filled)
 
     async def wait_until(self, condition: Callable[[], bool]) -> None:

@@ -31,11 +31,11 @@ from services.request.context import Reply, RequestContext, Visibility
 from services.request.finder import find_app, find_channel_app
 from services.request.forms import FieldError
 
-TITLE = "Policy"
+TITLE = "Access rules"
 MAX_RULES = 100
 # The form field of each part of a rule that holds Slack ids, if the names differ.
 _PICKERS: Mapping[str, str] = MappingProxyType({"channels": "channel"})
-ADMINS_ONLY = "Only admins and owners of this workspace can change its rules."
+ADMINS_ONLY = "Only admins and owners of this workspace can change access rules."
 
 
 class RuleProblem(FieldError):
@@ -85,9 +85,11 @@ async def add(filled: FilledRule, context: RequestContext, provider: Provider) -
     await check_admin(context)
     rule = build_rule(filled)
     if isinstance(rule, ApprovalRule) and context.services.storage.vault is None:
-        raise RuleProblem("kind", "Asking for a second person needs BUILDBELL_SECRET_KEY, which is not set.")
+        raise RuleProblem(
+            "kind", "Approvals need BUILDBELL_SECRET_KEY, which isn't set. Ask whoever runs Buildbell."
+        )
     if len(await context.storage.access_rules.all()) >= MAX_RULES:
-        raise RuleProblem("kind", f"There are {MAX_RULES} rules already. Take some away first.")
+        raise RuleProblem("kind", f"There are already {MAX_RULES} rules. Delete some first.")
     shown = await _present_rule(rule, context, provider)
     async with audited(context, "policy_add", about={"rule": rule.model_dump_json()}):
         await context.storage.access_rules.add(rule, by=context.person, at=context.now())
@@ -100,7 +102,7 @@ async def remove(number: int, context: RequestContext) -> Reply:
     await check_admin(context)
     rules = [stored.rule for stored in await context.storage.access_rules.all() if stored.number == number]
     if not rules:
-        raise UserError("There is no such rule any more.")
+        raise UserError("This rule was already deleted.")
     shown = await _present_rule(rules[0], context, context.services.registry.first.provider)
     body = rules[0].model_dump_json()
     async with audited(context, "policy_remove", about={"rule": body}):
@@ -111,11 +113,11 @@ async def remove(number: int, context: RequestContext) -> Reply:
 def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
     """Return the rule from the input of the form. Raises RuleProblem."""
     if not filled.acts and not filled.everything:
-        raise RuleProblem("acts", "Choose what the rule is about, or All actions.")
+        raise RuleProblem("acts", "Select actions, or All actions.")
     if not filled.who:
-        raise RuleProblem("who", "Choose who may do it.")
+        raise RuleProblem("who", "Select who the rule is for.")
     if filled.who == "chosen" and not filled.people and not filled.groups:
-        raise RuleProblem("people", "Pick people or groups, or say that everyone or nobody is meant.")
+        raise RuleProblem("people", "Select people or groups, or another option under Who.")
     chosen = filled.who == "chosen"
     fields: dict[str, object] = {
         "apps": (filled.app,) if filled.app else (),
@@ -135,14 +137,14 @@ def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
             return AllowRule.model_validate(fields)
         if filled.who == "nobody":
             raise RuleProblem(
-                "who", "If nobody may agree, nothing could be done: say instead that nobody may."
+                "who", "No one could approve. To block the actions, allow them to no one instead."
             )
         if (
             not filled.minutes.isdecimal()
             or len(filled.minutes) > 4
             or not 1 <= int(filled.minutes) <= MAX_MINUTES
         ):
-            raise RuleProblem("minutes", f"Give a number of minutes from 1 to {MAX_MINUTES}.")
+            raise RuleProblem("minutes", f"Enter a number of minutes from 1 to {MAX_MINUTES}.")
         more = {
             "branches": filled.branches,
             "workflows": filled.workflows,
@@ -155,7 +157,7 @@ def build_rule(filled: FilledRule) -> AllowRule | ApprovalRule:
         if is_wrong_id(first):
             part = str(first["loc"][-2])
             raise RuleProblem(
-                _PICKERS.get(part, part), "This can't be used in a rule. Pick another."
+                _PICKERS.get(part, part), "This can't be used in a rule. Select another."
             ) from error
         message = first["msg"].removeprefix("Value error, ")
         raise RuleProblem("acts", f"{message[:1].upper()}{message[1:]}.") from error
@@ -169,7 +171,7 @@ def _check_no_secret(filled: FilledRule) -> None:
         ("stages", filled.stages),
     ):
         if any(redact(name) != name for name in names):
-            raise RuleProblem(field, "This looks like a token or a password. Only names belong here.")
+            raise RuleProblem(field, "This looks like a token or password. Enter only names.")
 
 
 async def check_admin(context: RequestContext) -> None:
@@ -210,10 +212,8 @@ async def _describe_own_permission(
     decision = await authorize(access_request, context)
     if decision.refusal is not None:
         by_app = app is None and Part.APP in verdicts[permission].unknown
-        return f"You may not {what}{' of every app' if by_app else ''} here: {decision.refusal}"
+        return f"You can't {what}{' in every app' if by_app else ''} here. {decision.refusal}"
     if not decision.approvers:
-        return f"You may {what} here."
+        return f"You can {what} here."
     unconditional = [rule for rule in verdicts[permission].protections if not rule.is_conditional]
-    return f"You may {what} here, with a second person's agreement" + (
-        "." if unconditional else " where a rule asks for one."
-    )
+    return f"You can {what} here, with approval" + ("." if unconditional else " where a rule requires it.")

@@ -26,7 +26,7 @@ class AddRuleForm(Form[ViewMetadata, FilledRule, Reply]):
     callback_id = action_ids.POLICY_MODAL
     title = "Add a rule"
     error_field = KIND
-    success = "✅ The rule counts from now on; the channel was told."
+    success = "✅ Rule added."
     is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(access_rules.read_rule)

@@ -30,7 +30,7 @@ _TOKEN = re.compile(r"[!-~]{8,2000}")
 async def connect(_command: ConnectAccount, context: RequestContext, provider: Provider) -> Reply | None:
     """Open the modal for a token, or offer a button for it if there is no trigger_id. Raises PermissionDenied."""
     if not context.trigger_id:
-        words = "Press this, and paste your token into the dialog."
+        words = "Press the button to open the form for your token."
         return Reply(accounts.connect_prompt(words, provider), Visibility.ONE_PERSON)
     await open_modal(context, provider)
     return None
@@ -71,7 +71,7 @@ async def link_account(token: SecretStr, context: RequestContext, provider: Prov
     """
     check_encryption_key(context)
     if not context.is_verified:
-        raise PermissionDenied("Only people of this workspace can link an account here.")
+        raise PermissionDenied("Only members of this workspace can connect an account here.")
     await context.check_belongs()
     session = await _find_session(token, context, provider)
     owner = session.owner
@@ -121,7 +121,6 @@ async def who_am_i(_command: WhoAmI, context: RequestContext, provider: Provider
     account = await find_account(context, provider)
     clients = context.services.clients.at(provider)
     message = accounts.whoami(
-        context.person,
         account,
         provider,
         service=await clients.service_apps.owner(),
@@ -159,7 +158,7 @@ async def _find_session(token: SecretStr, context: RequestContext, provider: Pro
     session = await sessions.take_authorized(code, context.team, context.person, provider, context.now())
     if session is None:
         raise UserError(
-            "This code is none of yours, was used already, or is too old. Close this dialog, and sign in again."
+            "This code isn't valid: it expired, was used already, or isn't yours. Close this dialog and sign in again."
         )
     return session
 
@@ -168,17 +167,21 @@ async def _fetch_owner(token: SecretStr, context: RequestContext, provider: Prov
     """Return the owner of the token. Raises UserError for the bot's own token or one of no user, and ProviderError."""
     clients = context.services.clients.at(provider)
     if not _TOKEN.fullmatch(token.get_secret_value()):
-        raise UserError("This is no token: it has no spaces and nothing else than letters, digits and signs.")
+        raise UserError(
+            "This isn't a valid token: tokens have only letters, digits and punctuation, and no spaces."
+        )
     if clients.is_service_token(token):
-        raise UserError("This is my own token. Link yours: with it I act as you, and see what you may see.")
+        raise UserError("This is Buildbell's own token. Paste yours.")
     try:
         owner = await clients.owner_of(token, Requester(context.team, context.person))
     except (InvalidToken, Forbidden) as error:
         raise UserError(
-            f"{provider.label} does not take this token. Make a new one there, and paste all of it."
+            f"{provider.label} rejected this token. Create a new one there and paste it in full."
         ) from error
     if owner is None:
-        raise UserError("This token is no person's. Make one in the settings of your own account.")
+        raise UserError(
+            "This token doesn't belong to a person. Create one in the settings of your own account."
+        )
     return owner
 
 

@@ -39,7 +39,7 @@ class ConnectAccountForm(Form[ViewMetadata, SecretStr, str]):
     @property
     def progress(self) -> str:
         """The sentence that names the provider."""
-        return f"Asking {self.origin.provider.label} whose token this is…"
+        return f"Checking the token with {self.origin.provider.label}…"
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form without the input: a token is put into no view."""

@@ -80,8 +80,7 @@ async def show_profile(command: ShowProfile, context: RequestContext, provider: 
             await context.storage.user_profiles.save(own_profile)
         except NameTaken as taken:
             raise UserError(
-                f"{taken.name} is claimed by somebody else here already. If that is wrong, let them give it up"
-                " by claiming their own."
+                f"Someone else here already has the name `{taken.name}`. If it's yours, ask them to change theirs."
             ) from taken
     if command.ends is not None:
         await _set_end_notifications(context, provider, wanted=command.ends)
@@ -98,7 +97,7 @@ async def show_profile(command: ShowProfile, context: RequestContext, provider: 
 
 async def notify_of_end(app: App, build: Build, context: RequestContext) -> Reply:
     """Subscribe the user to a direct message when the build ends."""
-    ended = f"{app.title} {build.label} has ended already."
+    ended = f"{app.title} {build.label} already finished."
     if build.ended:
         raise UserError(ended)
     channel = await context.direct_message()
@@ -164,19 +163,19 @@ def profile_commands(provider: Provider) -> tuple[CommandSpec, ...]:
         CommandSpec(
             ListMyBuilds,
             "mine",
-            "My builds: what runs, and how the latest ended.",
+            "List your own builds: running and latest.",
             handler=partial(list_my_builds, provider=provider),
         ),
         CommandSpec(
             ShowProfile,
             "me",
-            f"What I know of you: your name at {provider.label}, and what I tell you.",
+            f"Show or change your {provider.label} name and your personal notifications.",
             ("me name:octo", "me mention:on", "me ends:on"),
             handler=partial(show_profile, provider=provider),
             notes=(
                 f"`name:` claims the name that {provider.label} shows with your builds; only one person can have it.",
-                "`mention:on` mentions you where your build fails.",
-                "`ends:on` sends you the end of your own builds as a direct message.",
+                "`mention:on` mentions you where your build's failure is posted.",
+                "`ends:on` sends you a direct message when your own builds finish.",
             ),
         ),
     )

@@ -33,7 +33,7 @@ class EditProfileForm(Form[ViewMetadata, ProfileForm, None]):
     @property
     def title(self) -> str:
         """The title, which names the provider."""
-        return f"You at {self.origin.provider.label}"
+        return f"Your {self.origin.provider.label} profile"
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the profile."""

@@ -269,7 +269,7 @@ async def test_a_person_erased_while_the_bot_runs_is_unknown_at_once(
     environment: dict[str, Any] = {name.upper(): value for name, value in harness.settings().items()}
     code, output = await run_forked("erase-user", "T0SANDBOX", "U0ANNA", "--yes", **environment)
     assert code == 0, output
-    await harness.ask("/bitrise whoami", "have not linked an account")
+    await harness.ask("/bitrise whoami", "You have no connected Bitrise account")
     listed = await harness.ask("/bitrise subscriptions", "(erased)", person="ben")
     assert "<@(erased)>" not in str(listed.blocks)
     code, output = await run_forked("audit", **environment)

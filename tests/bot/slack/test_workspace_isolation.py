@@ -243,7 +243,7 @@ async def test_accounts_belong_to_a_workspace(own_accounts_harness: MultiWorkspa
     await harness.ask("/bitrise subscribe android", "subscribed to")
     await harness.twin.ask("/bitrise builds android", "/bitrise connect")
     harness.twin.users.open_home("anna")
-    assert "Sample Android" not in await wait_for_home(harness.twin, "You have not linked")
+    assert "Sample Android" not in await wait_for_home(harness.twin, "You have no connected")
     assert not await audit_log_contains(harness.twin, "started")
     await harness.twin.connect("ben")
     await harness.twin.ask("/bitrise whoami", "ben-okafor", person="ben")
@@ -257,12 +257,12 @@ async def audit_log_contains(workspace: WorkspaceHarness, text: str) -> bool:
 
 
 async def test_rules_and_pending_actions_belong_to_a_workspace(harness: MultiWorkspaceHarness) -> None:
-    shown = await harness.ask("/bitrise policy android", "Who may do what")
+    shown = await harness.ask("/bitrise policy android", "Who can do what")
     await harness.users.click("anna", shown, "Add a rule…")
     await harness.fill_in_rule(
-        kind="Needs a second person", acts=["Start builds"], branches="main", minutes="30"
+        kind="Require approval", acts=["Start builds"], branches="main", minutes="30"
     )
-    await harness.wait_for_message("A new rule: Starting builds", person=None)
+    await harness.wait_for_message("New access rule: Approval", person=None)
     await harness.twin.ask(
         "/bitrise trigger android branch:main", "anna started Sample Android", person="anna"
     )
@@ -273,18 +273,18 @@ async def test_rules_and_pending_actions_belong_to_a_workspace(harness: MultiWor
         harness.twin.slack.workspace.find_channel("builds"),
         Post("1.000001", "U0", "x", messages.blocks, by_bot=True),
     )
-    await harness.twin.press(forged, "Agree", "not one of mine")
+    await harness.twin.press(forged, "Approve", "This button isn't valid")
     assert len(harness.bitrise.state.builds) == 1
     rules = await harness.ask("/bitrise policy android", "Rules of this workspace")
     forged_rules = harness.twin.slack.workspace.post(
         harness.twin.slack.workspace.find_channel("builds"),
         Post("1.000002", "U0", "x", rules.blocks, by_bot=True),
     )
-    await harness.twin.press(forged_rules, "Remove", "no such rule")
-    await harness.users.click("anna", messages, "Agree")
+    await harness.twin.press(forged_rules, "Delete", "already deleted")
+    await harness.users.click("anna", messages, "Approve")
     await harness.wait_for_message("ben started Sample Android", person=None)
-    assert await audit_log_contains(harness, "asked for agreement")
-    assert not await audit_log_contains(harness.twin, "asked for agreement")
+    assert await audit_log_contains(harness, "requested approval to")
+    assert not await audit_log_contains(harness.twin, "requested approval to")
 
 
 async def test_the_same_event_id_in_two_workspaces_is_two_deliveries(

@@ -25,7 +25,7 @@ async def wait_until_over(harness: BotHarness, run: FunctionExecution) -> Functi
 
 async def confirm(harness: BotHarness, person: str) -> Post:
     """Confirm what a step wants to do in this person's name; there is no second confirmation dialog."""
-    request = await harness.wait_for_message("in your name", person=person, channel=f"D0{person.upper()}")
+    request = await harness.wait_for_message("on your behalf", person=person, channel=f"D0{person.upper()}")
     [button] = [
         element
         for block in request.blocks
@@ -33,7 +33,7 @@ async def confirm(harness: BotHarness, person: str) -> Post:
         if element.get("action_id") == "proposal_agree"
     ]
     assert "confirm" not in button
-    await harness.users.click(person, request, "Do it as me")
+    await harness.users.click(person, request, "Approve")
     return request
 
 

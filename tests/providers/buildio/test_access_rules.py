@@ -55,7 +55,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[ActionHarness]:
 async def show_rules(harness: ActionHarness, app: str | None = None) -> Post:
     answer = await commands.show(ListAccessRules(app=app), harness.context(), BUILDIO)
     await ChannelResponder(harness.context())(answer)
-    return await harness.wait_for_message("Who may do what")
+    return await harness.wait_for_message("Who can do what")
 
 
 async def add_rule(harness: ActionHarness, **filled: object) -> None:
@@ -65,18 +65,18 @@ async def add_rule(harness: ActionHarness, **filled: object) -> None:
         [option] = await harness.harness.users.options("anna", "pick_app", str(filled["app"]), block_id="app")
         filled["app"] = option
     await harness.harness.fill_in_rule(**filled)
-    await harness.wait_for_message("A new rule", None)
+    await harness.wait_for_message("New access rule", None)
 
 
 async def test_the_rules_are_those_of_this_provider_and_name_what_is_off(harness: ActionHarness) -> None:
     text = harness.harness.message_text(await show_rules(harness, "shop"))
     for line in (
-        "Who may do what in shop at Build.io in this channel",
-        "deploy: everyone with a linked account",
+        "Who can do what in shop at Build.io in this channel",
+        "deploy: anyone with a connected account",
         "run commands in dynos: nobody",
         "log in to clusters: nobody",
         "You may deploy here.",
-        "whoever may do it at Build.io may do it here",
+        "No rules yet",
     ):
         assert line in text
     assert "abort builds" not in text
@@ -86,19 +86,19 @@ async def test_an_admin_turns_on_an_action_for_one_app_and_off_again(harness: Ac
     run = RunCommandAction(app=as_bot_app(harness.harness.buildio.staging), dyno="web.1", command=("ls",))
     await add_rule(
         harness,
-        kind="These people may, and nobody else",
+        kind="Allow only these people",
         buildio_acts=["Run commands in dynos"],
         app="shop-staging",
         who="The people and groups below",
         people=["U0BEN"],
     )
     await harness.request(run, "anna")
-    await harness.wait_for_message("Only Ben Okafor may run commands in dynos of shop-staging here")
+    await harness.wait_for_message("Only Ben Okafor can run commands in dynos in shop-staging here")
     await harness.request(run, "ben")
     await harness.wait_for_message("ran a command in `web.1`", None)
     await harness.request(run.model_copy(update={"app": as_bot_app(harness.harness.buildio.shop)}), "ben")
     await harness.wait_for_message("a rule that names it", "ben")
-    await harness.harness.press(await show_rules(harness), "Remove", "This rule counts no longer")
+    await harness.harness.press(await show_rules(harness), "Delete", "Access rule deleted")
     await harness.request(run, "ben")
     await harness.wait_for_message("a rule that names it", "ben")
 
@@ -106,13 +106,13 @@ async def test_an_admin_turns_on_an_action_for_one_app_and_off_again(harness: Ac
 async def test_an_admin_protects_a_stage_at_one_provider(harness: ActionHarness) -> None:
     await add_rule(
         harness,
-        kind="Needs a second person",
+        kind="Require approval",
         providers=["Build.io"],
         stages="production",
-        who="Everyone with a linked account",
+        who="Anyone with a connected account",
     )
     text = harness.harness.message_text(await show_rules(harness))
-    assert "Doing anything at Build.io in stage `production` needs a second person" in text
+    assert "is required to do anything at Build.io in stage `production`" in text
     await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.staging)), "ben")
     await harness.wait_for_message("restarted all processes of shop-staging", None)
     await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)), "ben")
@@ -145,7 +145,7 @@ async def test_an_admin_learns_why_an_action_that_the_operator_allows_elsewhere_
     rules = '[[rule]]\nallow = ["run"]\napps = ["shop-staging"]\nwho = ["U0ANNA"]\n'
     async with action_harness(tmp_path, rules=rules) as harness:
         await harness.connect("anna", "ben")
-        await add_rule(harness, buildio_acts=["Run commands in dynos"], who="Everyone with a linked account")
+        await add_rule(harness, buildio_acts=["Run commands in dynos"], who="Anyone with a connected account")
         run = RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("ls",))
         await harness.request(run, "ben")
         await harness.wait_for_message("a rule of this workspace can't turn it on", "ben")

@@ -41,7 +41,7 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
 @pytest.mark.parametrize(
     ("token", "expected"),
     [
-        ("bld_of-nobody-00000000000", "Build.io does not take this token"),
+        ("bld_of-nobody-00000000000", "Build.io rejected this token"),
         ("two words", "This is no token"),
         (TOKEN, "This is my own token"),
         ("ABCD-EFGH-JKLM-NPQR", "This code is none of yours"),
@@ -56,7 +56,7 @@ async def test_an_invalid_token_is_refused_at_its_field(
     assert modal is not None
     assert expected in modal.errors["token"]
     assert token not in modal.errors["token"]
-    assert "have not linked an account at Build.io" in await harness.who_am_i()
+    assert "You have no connected Build.io account" in await harness.who_am_i()
 
 
 async def test_a_person_has_accounts_at_both_providers(harness: ActionHarness) -> None:
@@ -64,7 +64,7 @@ async def test_a_person_has_accounts_at_both_providers(harness: ActionHarness) -
     await harness.connect("anna")
     await commands.wipe(harness.context(), BUILDIO)
     await harness.harness.ask("/bitrise whoami", "at Bitrise `anna-berg`")
-    assert "have not linked" in await harness.who_am_i()
+    assert "You have no connected" in await harness.who_am_i()
     assert await harness.harness.rows("SELECT provider FROM accounts") == [("bitrise",)]
 
 
@@ -75,7 +75,7 @@ async def test_a_button_acts_at_the_provider_that_it_names(harness: ActionHarnes
     post = await harness.wait_for_message("at Build.io `anna-berg@acme.example`")
     question = await harness.harness.press(post, "Disconnect…", "deletes your token")
     await harness.harness.press(
-        question, "Disconnect", "you are not linked to `anna-berg@acme.example` any more"
+        question, "Disconnect", "Disconnected `anna-berg@acme.example` from Build.io"
     )
     assert await harness.harness.rows("SELECT provider FROM accounts") == []
 
@@ -96,14 +96,14 @@ async def test_the_owner_of_a_revoked_token_is_notified_once_with_the_providers_
         await harness.request(
             DeployAction(app=as_bot_app(harness.harness.buildio.staging), branch="main"), "ben"
         )
-    await harness.wait_for_message("Build.io does not take your token any more", "ben", "D0BEN")
+    await harness.wait_for_message("Build.io rejected your token", "ben", "D0BEN")
     posts = [
         post
         for post in harness.harness.slack.posts("D0BEN")
         if "I say this once" in harness.harness.message_text(post)
     ]
     assert len(posts) == 1
-    assert "does not take your token any more" in await harness.who_am_i("ben")
+    assert "rejected your token" in await harness.who_am_i("ben")
 
 
 async def test_a_deactivated_person_loses_their_accounts_at_all_providers(harness: ActionHarness) -> None:

@@ -116,7 +116,7 @@ async def test_only_people_named_by_a_rule_may_act(tmp_path: Path, permission: P
         assert act.permission is permission
         buildio.requests.clear()
         await harness.request(act, "ben")
-        await harness.wait_for_message("Only Anna Berg may", "ben")
+        await harness.wait_for_message("Only Anna Berg can", "ben")
         assert [request for request in buildio.requests if request.method != "GET"] == []
         await harness.request(act, "anna")
         await harness.wait_for_message(expected, None)
@@ -135,14 +135,14 @@ async def test_a_protected_action_is_executed_after_an_approval(
         act = make(buildio)
         assert not is_done(buildio)
         await harness.request(act, "ben")
-        post = await harness.wait_for_message("Somebody else must agree", None)
+        post = await harness.wait_for_message("requests approval to", None)
         assert f"ben wants to {act.summary()}" in harness.harness.message_text(post)
         assert not is_done(buildio)
-        await harness.harness.press(post, "Agree", "a second person is the point of it", person="ben")
-        await harness.harness.users.click("anna", post, "Agree")
+        await harness.harness.press(post, "Approve", "You can't decide your own request", person="ben")
+        await harness.harness.users.click("anna", post, "Approve")
         await harness.wait_for_message(expected, None)
         await harness.harness.wait_until(
-            lambda: "anna agreed" in harness.harness.message_text(post) and bool(is_done(buildio))
+            lambda: "anna approved" in harness.harness.message_text(post) and bool(is_done(buildio))
         )
         assert "anna" not in {request.member for request in buildio.requests if request.method != "GET"}
 
@@ -177,7 +177,7 @@ async def test_the_value_of_a_config_var_reaches_only_build_io(tmp_path: Path) -
         await harness.harness.stop_bot()
         assert CANARY.encode() not in harness.harness.stored_bytes()
         await harness.harness.start_bot()
-        await harness.harness.users.click("anna", pending_post, "Agree")
+        await harness.harness.users.click("anna", pending_post, "Approve")
         await harness.harness.wait_until(lambda: buildio.shop.config.get("API_KEY") == CANARY)
         await harness.wait_for_message("changed config vars of shop", None)
         await harness.harness.stop_bot()
@@ -340,7 +340,7 @@ async def test_a_rule_for_one_provider_does_not_affect_the_other(tmp_path: Path)
         await harness.harness.connect("anna")
         await harness.connect("anna")
         await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)))
-        await harness.wait_for_message("Nobody may restart dynos of shop here")
+        await harness.wait_for_message("No one can restart dynos in shop here")
         await harness.harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
 
 

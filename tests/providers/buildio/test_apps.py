@@ -86,7 +86,7 @@ async def test_a_forbidden_action_is_refused_in_command_and_form(
     harness_with_rules: HarnessWithRules,
 ) -> None:
     async with harness_with_rules(NOBODY) as harness:
-        refused = "Nobody may create apps and namespaces here"
+        refused = "No one can create apps and namespaces here"
         await harness.ask("/buildio create shop-qa", refused)
         await harness.users.command("anna", "builds", "/buildio create")
         modal = await harness.slack.wait_for_modal("anna", "Region")
@@ -102,10 +102,10 @@ async def test_a_protected_creation_names_the_team_and_waits_for_an_approval(
     async with harness_with_rules(SECOND) as harness:
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio create shop-qa team:acme")
-        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert "ben wants to create the app shop-qa for the team acme" in harness.message_text(post)
         assert requested_apps(harness) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben created the app shop-qa", person=None)
         assert requested_apps(harness) == [{"name": "shop-qa", "team_id": harness.buildio.acme.id}]
 

@@ -138,7 +138,7 @@ async def test_a_mention_is_answered_to_that_person_only(tmp_path: Path) -> None
 
 async def test_without_permission_neither_list_nor_value_is_shown(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
-        refusal = "Nobody may see and change config vars of shop here; whoever runs Buildbell has set that."
+        refusal = "No one can view and change config vars in shop here (a rule set by whoever runs Buildbell)."
         await harness.ask("/buildio config shop", refusal)
         await harness.users.command("anna", "builds", "/buildio config get shop DATABASE_URL")
         await harness.slack.wait_for_modal("anna", refusal)
@@ -154,7 +154,7 @@ async def test_a_list_from_before_a_rule_reveals_nothing(tmp_path: Path) -> None
         (tmp_path / "policy.toml").write_text(NOBODY)
         await harness.start_bot()
         await reveal(harness, post, person="ben")
-        await harness.wait_for_message("Nobody may see and change config vars of shop", person="ben")
+        await harness.wait_for_message("No one can view and change config vars in shop", person="ben")
         assert visible_in(harness) == []
 
 
@@ -163,9 +163,9 @@ async def test_without_an_own_account_no_value_is_shown_with_the_bots_token(
 ) -> None:
     async with config_var_harness(tmp_path, people=("anna",)) as harness:
         await harness.ask("/buildio subscribe shop", "subscribed")
-        await harness.ask("/buildio config shop", "I do this with your own Build.io account", person="ben")
+        await harness.ask("/buildio config shop", "Connect your Build.io account to do this", person="ben")
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
-        await harness.slack.wait_for_modal("ben", "I do this with your own Build.io account")
+        await harness.slack.wait_for_modal("ben", "Connect your Build.io account to do this")
         assert not [request for request in harness.buildio.requests if request.path.endswith("/config-vars")]
 
 
@@ -196,9 +196,9 @@ async def test_an_approved_value_is_shown_only_to_the_requester(
         post = await harness.wait_for_message(
             "ben wants to see the value of the config var DATABASE_URL of shop", person=None
         )
-        await harness.slack.wait_for_modal("ben", "needs somebody's agreement")
+        await harness.slack.wait_for_modal("ben", "Approval requested")
         assert visible_in(harness) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         granted = await harness.wait_for_message("ben may look at `DATABASE_URL` of shop now", person=None)
         assert visible_in(harness) == []
         await harness.users.close_modal("ben")
@@ -213,7 +213,7 @@ async def test_an_approval_for_one_person_shows_nothing_to_another(tmp_path: Pat
     async with config_var_harness(tmp_path, SECOND) as harness:
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
         post = await harness.wait_for_message("ben wants to see the value", person=None)
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         granted = await harness.wait_for_message("ben may look at `DATABASE_URL` of shop now", person=None)
         await harness.users.click("anna", granted, "Reveal")
         await harness.wait_for_message("anna wants to see the value", person=None)

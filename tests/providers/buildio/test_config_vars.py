@@ -156,7 +156,7 @@ async def test_a_config_var_that_is_already_gone_is_not_reported_as_removed(tmp_
 async def test_without_permission_no_form_opens(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
         for command in ("config set shop KEY", "config unset shop RAILS_ENV"):
-            await harness.ask(f"/buildio {command}", "Nobody may see and change config vars of shop")
+            await harness.ask(f"/buildio {command}", "No one can view and change config vars in shop")
         assert changes(harness) == []
         assert harness.users.modal("anna") is None
 
@@ -168,7 +168,7 @@ async def test_a_form_from_before_a_rule_sets_nothing(tmp_path: Path) -> None:
         (tmp_path / "policy.toml").write_text(NOBODY)
         await harness.start_bot()
         await harness.users.submit("anna", {"value": SECRET})
-        assert "Nobody may see and change config vars of shop" in form_errors(harness)["key"]
+        assert "No one can view and change config vars in shop" in form_errors(harness)["key"]
         assert changes(harness) == []
         assert await audited(harness, "set_config") == [("refused", "KEY")]
 
@@ -203,7 +203,7 @@ async def test_an_approver_sees_the_keys_and_never_the_value(
         post = await harness.wait_for_message("ben wants to set the config var PASSWORD of shop", person=None)
         assert changes(harness) == []
         assert leaks(harness, logged(capfd, caplog)) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben changed config vars of shop", person=None)
         assert harness.buildio.shop.config["PASSWORD"] == SECRET
         assert leaks(harness, logged(capfd, caplog)) == []

@@ -141,7 +141,7 @@ async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_wit
     assert "#builds: 2 subscriptions" in text
     assert "#random: 3 subscriptions" in text
     assert len(await harness.rows("SELECT 1 FROM accounts WHERE user_id = 'U0ANNA'")) == 1
-    await harness.press(post, "Disconnect", "I have wiped your token")
+    await harness.press(post, "Disconnect", "and deleted your token")
     notices: list[Post] = []
     for channel, number in (("builds", 2), ("random", 3)):
         notices.append(

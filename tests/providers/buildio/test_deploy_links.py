@@ -218,7 +218,7 @@ async def test_deploying_without_an_own_account_is_refused_and_audited(harness: 
     await harness.press(
         await wait_for_build_message(harness),
         OFFER,
-        "I do this with your own Build.io account. Type `/buildio connect`",
+        "Connect your Build.io account to do this: type `/buildio connect`",
         person="carla",
     )
     assert count_deployments(harness.buildio.staging) == 0
@@ -246,13 +246,13 @@ async def test_production_needs_a_second_approver(tmp_path: Path) -> None:
         post = await wait_for_build_message(harness)
         await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
         await harness.users.click("ben", post, "Deploy to shop on Build.io")
-        pending_post = await harness.wait_for_message("Somebody else must agree", person=None)
+        pending_post = await harness.wait_for_message("requests approval to", person=None)
         text = harness.message_text(pending_post)
         assert "ben wants to deploy shop" in text
         assert "Bitrise build #1 of Sample Android" in text
         assert count_deployments(harness.buildio.shop) == 0
-        await harness.press(pending_post, "Agree", "a second person is the point of it", person="ben")
-        await harness.users.click("anna", pending_post, "Agree")
+        await harness.press(pending_post, "Approve", "You can't decide your own request", person="ben")
+        await harness.users.click("anna", pending_post, "Approve")
         await harness.wait_for_message("ben deploys shop v2", person=None)
         made = harness.buildio.shop.deployments[-1]
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
@@ -267,7 +267,7 @@ async def test_a_built_commit_may_be_of_a_protected_branch_whatever_the_build_sa
             make_build(harness, branch="develop", by=by)
             before = harness.last("builds", None)
             await harness.users.click("ben", await wait_for_build_message(harness, number), OFFER)
-            await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+            await harness.wait_for_message("requests approval to", person=None, after=before)
         assert count_deployments(harness.buildio.staging) == 0
         await harness.ask(
             "/buildio deploy shop-staging branch:develop", "ben deploys shop-staging", person="ben"
@@ -280,7 +280,7 @@ async def test_rules_apply_to_the_current_name_of_the_app(tmp_path: Path) -> Non
         harness.buildio.staging.name = "shop-live"
         make_build(harness)
         await harness.press(
-            await wait_for_build_message(harness), OFFER, "Nobody may deploy of shop-live", person="ben"
+            await wait_for_build_message(harness), OFFER, "No one can deploy in shop-live", person="ben"
         )
         assert count_deployments(harness.buildio.staging) == 0
 
@@ -414,11 +414,11 @@ async def test_only_apps_that_the_person_sees_at_both_providers_can_be_linked(ha
 
 async def test_without_the_right_to_change_subscriptions_no_link_can_be_added(tmp_path: Path) -> None:
     async with open_both_providers(tmp_path, NOBODY_TIES) as harness:
-        await harness.ask(TIE, "Only Anna Berg may change subscriptions", person="ben")
+        await harness.ask(TIE, "Only Anna Berg can change subscriptions", person="ben")
         await harness.ask(TIE, "anna tied")
-        await harness.ask("/buildio unlink shop-staging", "Only Anna Berg may", person="ben")
+        await harness.ask("/buildio unlink shop-staging", "Only Anna Berg can", person="ben")
         post = await harness.ask("/buildio link", "Tied in this channel", person="ben")
-        await harness.press(post, "Untie", "Only Anna Berg may", person="ben")
+        await harness.press(post, "Untie", "Only Anna Berg can", person="ben")
         assert len(await harness.rows("SELECT * FROM ties")) == 1
 
 

@@ -108,7 +108,7 @@ async def test_a_forbidden_action_is_refused_in_command_and_form(
     harness_with_rules: HarnessWithRules,
 ) -> None:
     async with harness_with_rules(NOBODY) as harness:
-        await harness.ask("/buildio deploy shop", "Nobody may deploy of shop here")
+        await harness.ask("/buildio deploy shop", "No one can deploy in shop here")
         card = await harness.ask("/buildio app shop", "shop")
         await harness.users.click("anna", card, "Deploy…")
         await harness.slack.wait_for_modal("anna", "Branch")
@@ -125,10 +125,10 @@ async def test_production_needs_an_approval_and_staging_does_not(
         await harness.ask("/buildio deploy shop-staging", "ben deploys shop-staging v2", person="ben")
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio deploy shop branch:main")
-        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert "ben wants to deploy shop (branch main)" in harness.message_text(post)
         assert len(requested_builds(harness)) == 1
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben deploys shop v2", person=None)
         assert harness.buildio.shop.deployments[-1].by == "ben-okafor@acme.example"
 

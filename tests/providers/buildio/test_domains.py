@@ -213,7 +213,7 @@ async def test_no_domain_is_removed_that_was_not_shown(tmp_path: Path) -> None:
 async def test_a_forbidden_change_is_refused_by_every_way(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
         shop = add_domains(harness, HOST)
-        refused = "Nobody may change domains of shop here"
+        refused = "No one can change domains in shop here"
         await harness.ask("/buildio domains add shop a.shop.example", refused)
         post = await harness.ask(f"/buildio domains remove shop {HOST}", f"Remove `{HOST}` from shop?")
         await harness.press(post, "Remove it", refused)
@@ -224,7 +224,7 @@ async def test_a_forbidden_change_is_refused_by_every_way(tmp_path: Path) -> Non
         await harness.users.close_modal("anna")
         await open_form(harness, "/buildio domains clear shop", "Remove all domains")
         await harness.users.submit("anna", {"typed_name": "shop"})
-        assert "Nobody may delete namespaces, or all domains of shop" in form_errors(harness)["typed_name"]
+        assert "No one can delete namespaces and all domains in shop" in form_errors(harness)["typed_name"]
         assert custom_hostnames(shop) == [HOST]
         assert changes(harness) == []
         assert await audited(harness, "add_domain") == [("refused", "a.shop.example")] * 2
@@ -263,7 +263,7 @@ async def test_a_certificate_that_waits_for_an_approval_is_stored_encrypted(
             f"ben wants to add the domain {HOST} with a certificate to shop", person=None
         )
         assert leaks(harness, logged(capfd, caplog), secret_line(own.key)) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message(f"ben added the domain {HOST} to shop", person=None)
         assert custom_hostnames(harness.buildio.shop) == [HOST]
         assert leaks(harness, logged(capfd, caplog), secret_line(own.key)) == []

@@ -137,7 +137,7 @@ async def test_without_permission_config_vars_are_neither_visible_nor_changeable
     async with config_var_harness(tmp_path, NOBODY) as harness:
         environment = review_environment(harness)
         for words in (environment.id, f"unset {environment.id} LOG_LEVEL", f"set {environment.id} KEY"):
-            await harness.ask(f"/buildio envs {words}", "Nobody may see and change config vars here")
+            await harness.ask(f"/buildio envs {words}", "No one can view and change config vars here")
         assert changes(harness) == []
         assert harness.users.modal("anna") is None
 
@@ -165,7 +165,7 @@ async def test_an_approver_sees_no_value(
             "ben wants to set the config var KEY of the environment review of shop", person=None
         )
         assert changes(harness) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message(
             "ben changed config vars of the environment review of shop", person=None
         )

@@ -43,7 +43,7 @@ def posts_with_files(harness: BotHarness, channel: str) -> list[Post]:
 
 
 async def test_cluster_login_is_off_by_default(harness: BotHarness) -> None:
-    await harness.ask("/buildio login eu", "Nobody may log in to clusters here: that is off")
+    await harness.ask("/buildio login eu", "No one can log in to clusters here. It's off until")
     assert requested_regions(harness) == []
 
 
@@ -99,9 +99,9 @@ async def test_after_an_approval_the_credential_goes_to_the_requester(
     async with harness_with_rules(SECOND) as harness:
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio login eu")
-        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert requested_regions(harness) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben got a credential", person=None)
         assert len(posts_with_files(harness, direct_message_channel("ben"))) == 1
         assert posts_with_files(harness, direct_message_channel("anna")) == []

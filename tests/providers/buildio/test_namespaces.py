@@ -139,10 +139,10 @@ async def test_a_namespace_with_apps_is_refused_with_build_ios_error_and_the_for
 
 async def test_a_forbidden_action_is_refused(harness_with_rules: HarnessWithRules) -> None:
     async with harness_with_rules(NOBODY) as harness:
-        await harness.ask("/buildio namespaces create payments", "Nobody may create apps and namespaces")
+        await harness.ask("/buildio namespaces create payments", "No one can create apps and namespaces")
         await open_delete(harness)
         await harness.users.submit("anna", {"typed_name": "acme-internal"})
-        await harness.slack.wait_for_modal("anna", "Nobody may delete namespaces")
+        await harness.slack.wait_for_modal("anna", "No one can delete namespaces")
         assert namespace_names(harness) == ["acme-internal"]
         assert requested_changes(harness, "DELETE") == []
 
@@ -153,10 +153,10 @@ async def test_a_protected_action_waits_for_an_approval(harness_with_rules: Harn
         await harness.users.command("ben", "builds", "/buildio namespaces delete acme-internal")
         await harness.slack.wait_for_modal("ben", GOES)
         await harness.users.submit("ben", {"typed_name": "acme-internal"})
-        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert "ben wants to delete the namespace acme-internal" in harness.message_text(post)
         assert namespace_names(harness) == ["acme-internal"]
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben deleted the namespace acme-internal", person=None)
         assert namespace_names(harness) == []
 

@@ -115,7 +115,7 @@ async def test_a_forbidden_restart_is_refused_in_command_button_and_form(
     harness_with_rules: HarnessWithRules,
 ) -> None:
     async with harness_with_rules(NOBODY) as harness:
-        refused = "Nobody may restart dynos of shop here"
+        refused = "No one can restart dynos in shop here"
         await harness.ask("/buildio restart shop web.1", refused)
         post = await harness.ask("/buildio ps shop", "3 processes")
         await harness.press(post, "Restart web.1", refused)
@@ -131,10 +131,10 @@ async def test_a_protected_action_waits_for_an_approval(harness_with_rules: Harn
     async with harness_with_rules(SECOND) as harness:
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio restart shop web.1")
-        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert "ben wants to restart web.1 of shop" in harness.message_text(post)
         assert requested_restarts(harness) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben restarted `web.1` of shop", person=None)
         assert [request.member for request in harness.buildio.requests if request.method == "DELETE"] == [
             "ben-okafor"

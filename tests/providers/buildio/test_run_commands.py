@@ -79,7 +79,7 @@ async def test_an_error_is_sent_as_a_direct_message_if_the_dialog_was_closed(
 async def test_running_commands_is_off_by_default_and_refused_before_the_form_opens(
     harness: BotHarness,
 ) -> None:
-    off = "Nobody may run commands in dynos here: that is off"
+    off = "No one can run commands in dynos here. It's off until"
     await harness.ask("/buildio run shop dyno:web.1 -- ls", off)
     await harness.ask("/buildio run shop", off)
     post = await harness.ask("/buildio ps shop", "3 processes")
@@ -334,10 +334,10 @@ async def test_an_approver_sees_the_array_and_it_runs_as_the_requester(
         await open_review(harness, '/buildio run shop dyno:web.1 -- echo "x  y"', person="ben")
         before = harness.last("builds", None)
         await harness.users.submit("ben")
-        post = await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+        post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert '["echo", "x  y"]' in harness.message_text(post)
         assert executed_commands(harness) == []
-        await harness.users.click("anna", post, "Agree")
+        await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben ran a command in `web.1` of shop", person=None)
         assert "x  y" in harness.message_text(await wait_for_private_message(harness, "x  y", person="ben"))
         assert [request.member for request in harness.buildio.requests if request.path.endswith("/exec")] == [

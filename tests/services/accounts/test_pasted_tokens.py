@@ -41,7 +41,7 @@ async def test_a_typed_token_is_to_be_revoked_and_is_never_repeated(
     ):
         post = await harness.ask(command, expected)
         assert post.only_for == "U0ANNA"
-        assert "[Link my account…]" in harness.message_text(post)
+        assert "[Connect account…]" in harness.message_text(post)
     assert [entry for entry in harness.bitrise.requests if "bit" in entry.path] == []
     # The person's own message keeps the token; the bot never repeats it.
     harness.users.say("anna", "builds", f"@buildbell my token is {BEN_TOKEN}")
@@ -79,4 +79,4 @@ async def test_people_of_other_companies_are_not_offered_to_link_an_account(harn
     post = await harness.ask(f"/bitrise {BEN_TOKEN}", REVOKE.format("Bitrise"), person="ben")
     assert post.only_for == "U0BEN"
     assert "connect" not in harness.message_text(post)
-    assert "Link my account" not in harness.message_text(post)
+    assert "Connect account" not in harness.message_text(post)

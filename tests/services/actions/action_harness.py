@@ -68,7 +68,7 @@ class ActionHarness:
         assert answer is not None
         await ChannelResponder(context)(answer)
         post = await self.harness.wait_for_message("paste your token into the dialog", person=person)
-        await self.harness.users.click(person, post, "Link my account…")
+        await self.harness.users.click(person, post, "Connect account…")
         return await self.harness.slack.wait_for_modal(person, "API token")
 
     async def connect(self, *people: str, token: str = "") -> None:

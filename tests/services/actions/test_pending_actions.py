@@ -45,7 +45,7 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 async def request_action(harness: BotHarness, words: str = TRIGGER) -> Post:
     before = harness.last("builds", None)
     await harness.users.command("ben", "builds", words)
-    return await harness.wait_for_message("Somebody else must agree", person=None, after=before)
+    return await harness.wait_for_message("requests approval to", person=None, after=before)
 
 
 async def test_an_action_is_approved_in_the_channel_and_executed_as_the_requester(
@@ -54,11 +54,11 @@ async def test_an_action_is_approved_in_the_channel_and_executed_as_the_requeste
     request = await request_action(harness)
     text = harness.message_text(request)
     assert REQUEST_TEXT in text
-    assert "Who may agree: Anna Berg and Ben Okafor" in text
+    assert "Who can approve: Anna Berg and Ben Okafor" in text
     assert harness.bitrise.state.builds == []
-    await harness.users.click("anna", request, "Agree")
+    await harness.users.click("anna", request, "Approve")
     await harness.wait_for_message("ben started Sample Android #1", person=None)
-    await harness.wait_until(lambda: "anna agreed" in harness.message_text(request))
+    await harness.wait_until(lambda: "anna approved" in harness.message_text(request))
     [build] = harness.bitrise.state.builds
     assert build.triggered_by == "manual-ben-okafor"
 
@@ -74,7 +74,7 @@ async def test_the_shortest_time_of_several_rules_counts(tmp_path: Path) -> None
 
 async def test_the_requester_can_not_approve_their_own_action(harness: BotHarness) -> None:
     request = await request_action(harness)
-    await harness.press(request, "Agree", "a second person is the point of it", person="ben")
+    await harness.press(request, "Approve", "You can't decide your own request", person="ben")
     assert harness.bitrise.state.builds == []
 
 
@@ -87,15 +87,15 @@ async def test_two_slack_users_with_the_same_bitrise_account_are_one_person(harn
     await harness.slack.wait_for_modal("anna", "You are ben-okafor")
     await harness.users.close_modal("anna")
     request = await request_action(harness)
-    await harness.press(request, "Agree", "You are the same person at Bitrise")
+    await harness.press(request, "Approve", "You and the requester are the same Bitrise user")
     assert harness.bitrise.state.builds == []
 
 
 async def test_only_the_named_approvers_may_decide(harness: BotHarness) -> None:
     await harness.connect("carla")
     request = await request_action(harness)
-    await harness.press(request, "Agree", "Only Anna Berg and Ben Okafor may agree", person="carla")
-    await harness.press(request, "Decline", "Only Anna Berg and Ben Okafor may agree", person="carla")
+    await harness.press(request, "Approve", "Only Anna Berg and Ben Okafor can approve", person="carla")
+    await harness.press(request, "Decline", "Only Anna Berg and Ben Okafor can approve", person="carla")
     assert harness.bitrise.state.builds == []
 
 
@@ -103,7 +103,7 @@ async def test_a_declined_action_ends(harness: BotHarness) -> None:
     request = await request_action(harness)
     await harness.users.click("anna", request, "Decline")
     await harness.wait_until(lambda: "anna declined" in harness.message_text(request))
-    assert "[Agree]" not in harness.message_text(request)
+    assert "[Approve]" not in harness.message_text(request)
     assert harness.bitrise.state.builds == []
 
 
@@ -112,11 +112,11 @@ async def test_the_approver_is_told_what_the_requester_lacks_without_a_connect_b
 ) -> None:
     request = await request_action(harness)
     await harness.disconnect("ben")
-    refusal = await harness.press(request, "Agree", "has no Bitrise account linked that works")
+    refusal = await harness.press(request, "Approve", "has no connected Bitrise account that works")
     text = await harness.wait_for_message("but it was not done", person=None)
     for post in (refusal, text):
         assert "connect" not in harness.message_text(post)
-        assert "Link my account" not in harness.message_text(post)
+        assert "Connect account" not in harness.message_text(post)
     assert "has no Bitrise account linked" in harness.message_text(text)
     assert harness.bitrise.state.builds == []
 
@@ -124,10 +124,10 @@ async def test_the_approver_is_told_what_the_requester_lacks_without_a_connect_b
 async def test_an_action_is_executed_once_however_often_it_is_approved(harness: BotHarness) -> None:
     request = await request_action(harness)
     blocks = json.loads(json.dumps(request.blocks))
-    await harness.users.click("anna", request, "Agree")
+    await harness.users.click("anna", request, "Approve")
     await harness.wait_for_message("ben started Sample Android #1", person=None)
     request.blocks = blocks  # as in a client that has not been updated yet
-    await harness.press(request, "Agree", "This was decided already")
+    await harness.press(request, "Approve", "This request was already decided")
     assert len(harness.bitrise.state.builds) == 1
 
 
@@ -157,7 +157,7 @@ async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: Bo
     )
     await harness.wait_until(lambda: "reason: it is broken" in harness.message_text(request))
     request = await request_action(harness, "/bitrise abort android #1 it is broken")
-    await harness.users.click("anna", request, "Agree")
+    await harness.users.click("anna", request, "Approve")
     await harness.wait_for_message("ben aborted Sample Android #1: it is broken", person=None)
     assert build.abort_reason is not None
     assert "ben-okafor" in build.abort_reason
@@ -176,9 +176,9 @@ async def test_a_forged_button_or_one_of_another_action_approves_nothing(
         {"id": "0" * 32, "seal": genuine["seal"]},
     ):
         button["value"] = json.dumps(forged)
-        await harness.press(request, "Agree", "not one of mine")
+        await harness.press(request, "Approve", "This button isn't valid")
     button["value"] = json.dumps({"id": genuine["id"]})
-    await harness.press(request, "Agree", "another version of Buildbell")
+    await harness.press(request, "Approve", "another version of Buildbell")
     assert harness.bitrise.state.builds == []
 
 
@@ -187,7 +187,7 @@ async def test_an_approved_action_is_not_executed_if_the_requester_lost_access(h
 
     request = await request_action(harness)
     harness.bitrise.revoke(BEN_TOKEN)
-    await harness.users.click("anna", request, "Agree")
+    await harness.users.click("anna", request, "Approve")
     await harness.wait_until(lambda: "but it was not done" in harness.message_text(request))
     assert harness.bitrise.state.builds == []
 
@@ -195,11 +195,11 @@ async def test_an_approved_action_is_not_executed_if_the_requester_lost_access(h
 async def test_a_rule_added_after_the_request_counts(harness: BotHarness) -> None:
     request = await request_action(harness)
     only_anna = {"who": "The people and groups below", "people": ["U0ANNA"]}
-    await add_rule(harness, kind="These people may, and nobody else", acts=["Start builds"], **only_anna)
-    await harness.wait_for_message("A new rule: Only", person=None)
-    await harness.users.click("anna", request, "Agree")
+    await add_rule(harness, kind="Allow only these people", acts=["Start builds"], **only_anna)
+    await harness.wait_for_message("New access rule: Only", person=None)
+    await harness.users.click("anna", request, "Approve")
     await harness.wait_until(lambda: "but it was not done" in harness.message_text(request))
-    assert "Only Anna Berg may start builds" in harness.message_text(request)
+    assert "Only Anna Berg can start builds" in harness.message_text(request)
     assert harness.bitrise.state.builds == []
 
 
@@ -218,7 +218,7 @@ async def test_an_expired_action_can_not_be_approved_before_its_message_is_updat
     async with governed(tmp_path, PROTECTED, now=clock) as harness:
         request = await request_action(harness)
         clock.by = timedelta(minutes=21)
-        await harness.press(request, "Agree", "Its time has run out")
+        await harness.press(request, "Approve", "This request has expired")
         assert harness.bitrise.state.builds == []
 
 
@@ -241,10 +241,10 @@ async def test_a_shorter_time_limit_set_after_the_request_counts(tmp_path: Path)
     clock = ShiftedClock()
     async with governed(tmp_path, PROTECTED, now=clock) as harness:
         request = await request_action(harness)
-        await add_rule(harness, kind="Needs a second person", acts=["Start builds"], minutes="5")
-        await harness.wait_for_message("A new rule", person=None)
+        await add_rule(harness, kind="Require approval", acts=["Start builds"], minutes="5")
+        await harness.wait_for_message("New access rule", person=None)
         clock.by = timedelta(minutes=6)
-        await harness.press(request, "Agree", "The rules give less time for this by now")
+        await harness.press(request, "Approve", "The rules now allow less time for this")
         assert harness.bitrise.state.builds == []
 
 
@@ -259,11 +259,11 @@ async def test_an_action_in_the_old_encrypted_format_has_to_be_requested_again(t
         act = json.loads(vault.decrypt(str(sealed), *context))["act"]
         before = vault.encrypt(json.dumps(act), *context)
         await harness.execute(f"UPDATE proposals SET act = '{before}'")  # noqa: S608 - our own seal
-        await harness.press(request, "Agree", "requested before Buildbell was updated")
+        await harness.press(request, "Approve", "requested before Buildbell was updated")
         await harness.stop_bot()
         clock.by = timedelta(minutes=21)
         await harness.start_bot()
-        await harness.wait_until(lambda: "Nobody agreed in time" in harness.message_text(request))
+        await harness.wait_until(lambda: "No one approved" in harness.message_text(request))
         assert harness.bitrise.state.builds == []
 
 
@@ -285,7 +285,7 @@ async def test_an_action_without_a_decision_in_time_expires(tmp_path: Path) -> N
         await harness.stop_bot()
         clock.by = timedelta(minutes=21)
         await harness.start_bot()
-        await harness.wait_until(lambda: "Nobody agreed in time" in harness.message_text(request))
+        await harness.wait_until(lambda: "No one approved" in harness.message_text(request))
         await harness.wait_for_message(
             "has expired: nobody approved it in time", person="ben", channel="D0BEN"
         )
@@ -310,15 +310,15 @@ async def test_a_workflow_acts_for_a_user_only_after_they_confirm(tmp_path: Path
         await harness.ask("/bitrise subscribe android", "subscribed")
         inputs = {"app": "android", "branch": "main", "person": "U0BEN"}
         run = harness.users.run_step("start_bitrise_build", inputs)
-        request = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
+        request = await harness.wait_for_message("on your behalf", person="ben", channel="D0BEN")
         assert harness.bitrise.state.builds == []
         # Everything that will be done is shown above the button, so it asks nothing more.
         assert "confirm" not in str(request.blocks)
-        await harness.users.click("ben", request, "Do it as me")
+        await harness.users.click("ben", request, "Approve")
         await harness.wait_until(lambda: run.status == "completed")
-        decided = "ben agreed: a workflow wanted to start"
+        decided = "ben approved a workflow's request to start"
         await harness.wait_until(lambda: decided in harness.message_text(request))
-        assert "in the name of @ben" in harness.message_text(request)
+        assert "on behalf of @ben" in harness.message_text(request)
         [build] = harness.bitrise.state.builds
         assert build.triggered_by == "manual-ben-okafor"
         assert run.outputs is not None
@@ -333,7 +333,7 @@ async def test_a_workflow_without_a_confirmation_does_nothing(tmp_path: Path) ->
         assert "Fill in *On behalf of*" in str(run.error)
         inputs = {"app": "android", "branch": "main", "person": "U0BEN"}
         run = harness.users.run_step("start_bitrise_build", inputs)
-        request = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
+        request = await harness.wait_for_message("on your behalf", person="ben", channel="D0BEN")
         await harness.users.click("ben", request, "Decline")
         await harness.wait_until(lambda: run.status == "failed")
         await harness.wait_until(
@@ -352,7 +352,7 @@ def _button(post: Post) -> dict[str, str]:
     elements = [
         element for block in post.blocks if block["type"] == "actions" for element in block["elements"]
     ]
-    found: dict[str, str] = next(element for element in elements if element["text"]["text"] == "Agree")
+    found: dict[str, str] = next(element for element in elements if element["text"]["text"] == "Approve")
     return found
 
 
@@ -366,12 +366,12 @@ async def test_an_unreadable_action_expires_and_does_not_stop_others_from_expiri
         run = harness.users.run_step(
             "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
         )
-        mine = await harness.wait_for_message("in your name", person="ben", channel="D0BEN")
+        mine = await harness.wait_for_message("on your behalf", person="ben", channel="D0BEN")
         await harness.execute("UPDATE proposals SET act = '' WHERE execution IS NOT NULL")
         later = timedelta(hours=2)
         await harness.stop_bot()
         await harness.start_bot()
-        await harness.wait_until(lambda: "Nobody agreed in time" in harness.message_text(other))
+        await harness.wait_until(lambda: "No one approved" in harness.message_text(other))
         for post in (changed, mine):
             await harness.wait_until(lambda post=post: "can't read any more" in harness.message_text(post))  # type: ignore[misc]
         await harness.wait_until(lambda: run.status != "running")
@@ -397,7 +397,7 @@ async def test_a_decision_whose_commit_is_not_confirmed_is_carried_out_once(
     async with governed(tmp_path, PROTECTED, database_url=url) as harness:
         request = await request_action(harness)
         await harness.execute(BREAK_FIRST_COMMIT)
-        await harness.users.click("anna", request, "Agree")
+        await harness.users.click("anna", request, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
         await harness.wait_for_values("SELECT state FROM proposals", "done")
         assert len(harness.bitrise.state.builds) == 1

@@ -35,10 +35,10 @@ async def two_workspaces(folder: Path, operators: str = "") -> AsyncIterator[Mul
 
 
 async def add_rule(workspace: WorkspaceHarness, **filled: object) -> None:
-    shown = await workspace.ask("/bitrise policy", "Who may do what")
+    shown = await workspace.ask("/bitrise policy", "Who can do what")
     await workspace.users.click("anna", shown, "Add a rule…")
     await workspace.fill_in_rule(**filled)
-    await workspace.wait_for_message("A new rule", person=None)
+    await workspace.wait_for_message("New access rule", person=None)
 
 
 async def is_allowed(workspace: WorkspaceHarness, action: str, person: str) -> bool:
@@ -80,7 +80,7 @@ async def test_an_admins_rule_holds_only_in_their_workspace(tmp_path: Path) -> N
     async with two_workspaces(tmp_path) as harness:
         await add_rule(
             harness,
-            kind="These people may, and nobody else",
+            kind="Allow only these people",
             acts=["Start builds"],
             who="The people and groups below",
             people=["U0CARLA"],
@@ -93,7 +93,7 @@ async def test_an_admins_rule_holds_only_in_their_workspace(tmp_path: Path) -> N
         assert [await is_allowed(harness.twin, "trigger", one) for one in ("anna", "ben", "carla")] == [
             True
         ] * 3
-        await add_rule(harness.twin, kind="These people may, and nobody else", who="Nobody")
+        await add_rule(harness.twin, kind="Allow only these people", who="No one")
         assert not await is_allowed(harness.twin, "subscribe", "anna")
         assert await is_allowed(harness, "subscribe", "ben")
 
@@ -106,12 +106,12 @@ async def test_a_rule_for_an_app_or_channel_does_not_apply_to_others(tmp_path: P
     async with two_workspaces(tmp_path, rules) as harness:
         for workspace in (harness, harness.twin):
             await workspace.ask(
-                "/bitrise trigger ios branch:main", "Nobody may start builds of Sample iOS", person="ben"
+                "/bitrise trigger ios branch:main", "No one can start builds in Sample iOS", person="ben"
             )
             await workspace.ask("/bitrise trigger android branch:main", "ben started", person="ben")
             await workspace.ask("/bitrise trigger android branch:main", "anna started", channel="random")
         start = "/bitrise trigger android branch:main"
-        await harness.ask(start, "Only Anna Berg may start builds", person="ben", channel="random")
+        await harness.ask(start, "Only Anna Berg can start builds", person="ben", channel="random")
         await harness.twin.ask(start, "ben started", person="ben", channel="random")
 
 
@@ -120,16 +120,16 @@ async def test_an_approver_must_be_in_the_same_workspace(tmp_path: Path) -> None
     async with two_workspaces(tmp_path, rule) as harness:
         before = len(harness.bitrise.state.builds)
         await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
-        request = await harness.wait_for_message("Somebody else must agree", person=None)
+        request = await harness.wait_for_message("requests approval to", person=None)
         # The same message, pressed by a user in the other workspace.
         copied = harness.twin.slack.workspace.post(
             harness.twin.slack.workspace.find_channel("builds"), request
         )
-        await harness.twin.press(copied, "Agree", "not one of mine")
+        await harness.twin.press(copied, "Approve", "This button isn't valid")
         assert len(harness.bitrise.state.builds) == before
         harness.slack.workspace.touch(request)
-        await harness.press(request, "Agree", "a second person is the point of it", person="ben")
-        await harness.users.click("carla", request, "Agree")
+        await harness.press(request, "Approve", "You can't decide your own request", person="ben")
+        await harness.users.click("carla", request, "Approve")
         await harness.wait_for_message("ben started Sample Android", person=None)
         assert len(harness.bitrise.state.builds) == before + 1
         assert harness.twin.messages_with("ben started") == []
@@ -138,15 +138,15 @@ async def test_an_approver_must_be_in_the_same_workspace(tmp_path: Path) -> None
 async def test_each_workspace_has_its_own_audit_log(tmp_path: Path) -> None:
     async with two_workspaces(tmp_path) as harness:
         await harness.ask("/bitrise abort android #1 wrong branch", "ben aborted", person="ben")
-        await add_rule(harness.twin, kind="These people may, and nobody else", who="Nobody")
+        await add_rule(harness.twin, kind="Allow only these people", who="No one")
         await harness.twin.ask(
-            "/bitrise trigger android branch:main", "Nobody may start builds", person="carla"
+            "/bitrise trigger android branch:main", "No one can start builds", person="carla"
         )
         ours = harness.message_text(
-            await harness.ask("/bitrise audit all", "What was done and refused in this workspace")
+            await harness.ask("/bitrise audit all", "actions in this workspace")
         )
         theirs = harness.twin.message_text(
-            await harness.twin.ask("/bitrise audit all", "What was done and refused")
+            await harness.twin.ask("/bitrise audit all", "Audit log")
         )
         assert "wrong branch" in ours
         assert "wrong branch" not in theirs

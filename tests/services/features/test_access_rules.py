@@ -62,7 +62,7 @@ def start_running_build(harness: BotHarness) -> Build:
 
 
 async def add_rule(harness: BotHarness, **filled: object) -> None:
-    shown = await harness.ask("/bitrise policy", "Who may do what")
+    shown = await harness.ask("/bitrise policy", "Who can do what")
     await harness.users.click("anna", shown, "Add a rule…")
     await harness.fill_in_rule(**filled)
 
@@ -70,7 +70,7 @@ async def add_rule(harness: BotHarness, **filled: object) -> None:
 async def test_an_operators_rule_holds_for_command_button_and_modal(tmp_path: Path) -> None:
     async with governed(tmp_path, NOBODY_ABORTS) as harness:
         build = start_running_build(harness)
-        said = "Nobody may abort builds of Sample Android here; whoever runs Buildbell has set that."
+        said = "No one can abort builds in Sample Android here (a rule set by whoever runs Buildbell)."
         await harness.ask("/bitrise abort android #1 no", said)
         card = await harness.ask("/bitrise build android #1", "Sample Android #1 is running")
         await harness.users.click("anna", card, "Abort…")
@@ -88,7 +88,7 @@ async def test_a_workflow_step_is_authorized_by_the_same_rules(tmp_path: Path) -
         build = start_running_build(harness)
         run = harness.users.run_step("abort_bitrise_build", {"app": "android", "build": "#1"})
         await harness.wait_until(lambda: run.status != "running")
-        assert "Nobody may abort builds" in str(run.error)
+        assert "No one can abort builds" in str(run.error)
         assert build.result is None
 
 
@@ -99,7 +99,7 @@ async def test_a_refusal_names_the_people_and_groups_that_may(tmp_path: Path) ->
         said = await harness.ask(
             "/bitrise abort android #1", "Only Anna Berg and the group @release-team", person="carla"
         )
-        assert "may abort builds of Sample Android here" in harness.message_text(said)
+        assert "can abort builds in Sample Android here" in harness.message_text(said)
         await harness.ask("/bitrise abort android #1", "ben aborted", person="ben")
         await harness.ask("/bitrise trigger ios branch:main", "anna started Sample iOS #1")
 
@@ -122,13 +122,13 @@ async def test_a_group_that_slack_does_not_list_has_no_members(tmp_path: Path) -
 async def test_an_admins_rule_counts_at_once_and_can_be_removed(tmp_path: Path) -> None:
     async with governed(tmp_path) as harness:
         start_running_build(harness)
-        await add_rule(harness, kind="These people may, and nobody else", acts=["Abort builds"], who="Nobody")
-        await harness.wait_for_message("A new rule: Nobody may abort builds", person=None)
+        await add_rule(harness, kind="Allow only these people", acts=["Abort builds"], who="No one")
+        await harness.wait_for_message("New access rule: No one can abort builds", person=None)
         await harness.ask(
-            "/bitrise abort android #1", "an admin of this workspace has set that", person="ben"
+            "/bitrise abort android #1", "a rule set by an admin of this workspace", person="ben"
         )
         shown = await harness.ask("/bitrise policy", "Rules of this workspace")
-        await harness.press(shown, "Remove", "This rule counts no longer")
+        await harness.press(shown, "Delete", "Access rule deleted")
         await harness.ask("/bitrise abort android #1", "ben aborted", person="ben")
 
 
@@ -137,12 +137,12 @@ async def test_an_admin_can_restrict_what_the_operator_allows_but_not_extend_it(
         start_running_build(harness)
         await add_rule(
             harness,
-            kind="These people may, and nobody else",
+            kind="Allow only these people",
             acts=["Abort builds"],
-            who="Everyone with a linked account",
+            who="Anyone with a connected account",
         )
-        await harness.wait_for_message("A new rule", person=None)
-        await harness.ask("/bitrise abort android #1", "whoever runs Buildbell has set that")
+        await harness.wait_for_message("New access rule", person=None)
+        await harness.ask("/bitrise abort android #1", "a rule set by whoever runs Buildbell")
 
 
 async def test_only_admins_can_change_rules_by_any_button(tmp_path: Path) -> None:
@@ -151,12 +151,12 @@ async def test_only_admins_can_change_rules_by_any_button(tmp_path: Path) -> Non
             "/bitrise policy", "Admins and owners of this workspace can add rules", person="ben"
         )
         assert "Add a rule" not in harness.message_text(shown)
-        await add_rule(harness, acts=["Abort builds"], who="Nobody")
-        await harness.wait_for_message("A new rule", person=None)
+        await add_rule(harness, acts=["Abort builds"], who="No one")
+        await harness.wait_for_message("New access rule", person=None)
         own = await harness.ask("/bitrise policy", "Rules of this workspace")
         # A button of the admin's own message, pressed by a user who should not see it.
         own.only_for = None
-        await harness.press(own, "Remove", "Only admins and owners", person="ben")
+        await harness.press(own, "Delete", "Only admins and owners", person="ben")
         await harness.users.click("ben", own, "Add a rule…")
         await harness.wait_for_message("Only admins and owners", person="ben")
 
@@ -164,18 +164,18 @@ async def test_only_admins_can_change_rules_by_any_button(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("filled", "field", "said"),
     [
-        ({"who": "The people and groups below"}, "people", "Pick people or groups"),
-        ({"kind": "Needs a second person", "who": "Nobody"}, "who", "nobody may agree"),
-        ({"kind": "Needs a second person", "minutes": "soon"}, "minutes", "a number of minutes"),
+        ({"who": "The people and groups below"}, "people", "Select people or groups"),
+        ({"kind": "Require approval", "who": "No one"}, "who", "No one could approve"),
+        ({"kind": "Require approval", "minutes": "soon"}, "minutes", "a number of minutes"),
         (
-            {"kind": "Needs a second person", "branches": f"main {CANARIES['GitHub token']}"},
+            {"kind": "Require approval", "branches": f"main {CANARIES['GitHub token']}"},
             "branches",
             "looks like a token",
         ),
         (
-            {"kind": "Needs a second person", "acts": ["Change subscriptions"]},
+            {"kind": "Require approval", "acts": ["Change subscriptions"]},
             "acts",
-            "Subscribing needs no second person",
+            "Subscribing can't require approval",
         ),
     ],
 )
@@ -193,29 +193,29 @@ async def test_the_rule_form_requires_actions_and_people_and_confirms_the_rule_t
     tmp_path: Path,
 ) -> None:
     async with governed(tmp_path) as harness:
-        shown = await harness.ask("/bitrise policy", "Who may do what", channel="release")
+        shown = await harness.ask("/bitrise policy", "Who can do what", channel="release")
         await harness.users.click("anna", shown, "Add a rule…")
         opened = await harness.slack.wait_for_modal("anna", "Add a rule")
-        assert "Minutes to agree within" not in harness.slack.modal_text(opened)
+        assert "Request expires after" not in harness.slack.modal_text(opened)
         # Slack itself rejects a form without a required selection.
         with pytest.raises(InvalidInteraction, match="Who"):
             await harness.users.submit("anna", {})
-        await harness.users.submit("anna", {"who": "Nobody"})
-        assert "Choose what the rule is about" in opened.errors["acts"]
-        await harness.redraw("policy_kind", "Needs a second person")
-        assert "Minutes to agree within" in harness.slack.modal_text(opened)
-        assert opened.entered["who"] == "Nobody"
-        await harness.redraw("policy_kind", "These people may, and nobody else")
+        await harness.users.submit("anna", {"who": "No one"})
+        assert "Select actions" in opened.errors["acts"]
+        await harness.redraw("policy_kind", "Require approval")
+        assert "Request expires after" in harness.slack.modal_text(opened)
+        assert opened.entered["who"] == "No one"
+        await harness.redraw("policy_kind", "Allow only these people")
         assert await harness.rows("SELECT 1 FROM policies") == []
-        await harness.users.submit("anna", {"acts": ["Abort builds"], "who": "Nobody"})
+        await harness.users.submit("anna", {"acts": ["Abort builds"], "who": "No one"})
         # The bot can't post in this private channel, so it notifies the admin who added the rule.
-        await harness.wait_for_message("A new rule: Nobody may abort builds", channel="D0ANNA")
+        await harness.wait_for_message("New access rule: No one can abort builds", channel="D0ANNA")
 
 
 async def test_a_rule_for_one_channel_does_not_apply_in_others(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["trigger"]\nchannels = ["C0RANDOM"]\nwho = "nobody"\n'
     async with governed(tmp_path, rules) as harness:
-        await harness.ask("/bitrise trigger android branch:main", "Nobody may start builds", channel="random")
+        await harness.ask("/bitrise trigger android branch:main", "No one can start builds", channel="random")
         await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android #1")
 
 
@@ -223,13 +223,13 @@ async def test_rules_can_restrict_subscribing(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["subscribe"]\nwho = ["U0ANNA"]\n'
     async with governed(tmp_path, rules) as harness:
         await harness.ask(
-            "/bitrise subscribe android", "Only Anna Berg may change subscriptions", person="ben"
+            "/bitrise subscribe android", "Only Anna Berg can change subscriptions", person="ben"
         )
         await harness.ask("/bitrise subscribe android", "subscribed")
-        await harness.ask("/bitrise unsubscribe android", "Only Anna Berg may change", person="ben")
-        await harness.ask("/bitrise use ios", "Only Anna Berg may change subscriptions", person="ben")
+        await harness.ask("/bitrise unsubscribe android", "Only Anna Berg can change", person="ben")
+        await harness.ask("/bitrise use ios", "Only Anna Berg can change subscriptions", person="ben")
         listed = await harness.ask("/bitrise subscriptions", "all finished builds", person="ben")
-        await harness.press(listed, "Pause", "Only Anna Berg may change", person="ben")
+        await harness.press(listed, "Pause", "Only Anna Berg can change", person="ben")
         assert len(await harness.rows("SELECT 1 FROM subscriptions WHERE stopped_reason IS NULL")) == 1
 
 
@@ -255,8 +255,8 @@ async def test_a_channel_rule_allows_nothing_from_home_and_the_refusal_says_wher
         await harness.users.set_value("anna", "Abort…")
         await harness.slack.wait_for_modal("anna", "at once and posts your name")
         await harness.users.submit("anna", {"reason": "not needed"})
-        opened = await harness.slack.wait_for_modal("anna", "Nobody may abort builds of Sample Android;")
-        assert "try it in a channel" in opened.errors["reason"]
+        opened = await harness.slack.wait_for_modal("anna", "No one can abort builds in Sample Android (")
+        assert "Try it in a channel" in opened.errors["reason"]
         assert build.result is None
         await harness.ask("/bitrise abort android #1 not needed", "anna aborted", channel="random")
 
@@ -266,7 +266,7 @@ async def test_a_workflow_step_is_in_no_channel_of_a_rule(tmp_path: Path) -> Non
         for person in ({}, {"person": "U0BEN"}):
             inputs = {"app": "android", "branch": "main", **person}
             run = await wait_until_over(harness, harness.users.run_step("start_bitrise_build", inputs))
-            assert "Nobody may start builds" in str(run.error)
+            assert "No one can start builds" in str(run.error)
         assert harness.bitrise.state.builds == []
 
 
@@ -278,23 +278,23 @@ async def test_policy_shows_the_rules_with_and_without_an_app(tmp_path: Path) ->
     )
     async with governed(tmp_path, rules) as harness:
         approval = (
-            "needs a second person (Anna Berg) within 30 minutes, if of branch `main` or `release/*` with workflow"
-            " `deploy`; needs a second person (everyone with a linked account) within 60 minutes"
+            "requires approval by Anna Berg within 30 minutes, if on branch `main` or `release/*` with workflow"
+            " `deploy`; requires approval by anyone with a connected account within 60 minutes"
         )
-        who = "only who is in each of [Anna Berg and the group @release-team] [Ben Okafor]"
-        text = harness.message_text(await harness.ask("/bitrise policy", "Who may do what"))
+        who = "only people who are in each of [Anna Berg and the group @release-team] [Ben Okafor]"
+        text = harness.message_text(await harness.ask("/bitrise policy", "Who can do what"))
         assert f"start builds: {who}; {approval}; _depends on the app_" in text
         assert "abort builds: only Anna Berg and the group @release-team; _depends on the app_" in text
-        assert "`/bitrise policy APP` says what holds for one." in text
-        assert "You may not start builds of every app here: Only Ben Okafor may start builds here" in text
-        ios = harness.message_text(await harness.ask("/bitrise policy ios", "Who may do what in Sample iOS"))
+        assert "`/bitrise policy APP` shows one app." in text
+        assert "You can't start builds in every app here. Only Ben Okafor can start builds here" in text
+        ios = harness.message_text(await harness.ask("/bitrise policy ios", "Who can do what in Sample iOS"))
         assert f"start builds: only Ben Okafor; {approval}" in ios
-        assert "abort builds: everyone with a linked account" in ios
+        assert "abort builds: anyone with a connected account" in ios
         assert "depends on" not in ios
         own = harness.message_text(
-            await harness.ask("/bitrise policy ios", "Who may do what in Sample iOS", person="ben")
+            await harness.ask("/bitrise policy ios", "Who can do what in Sample iOS", person="ben")
         )
-        assert "You may start builds here, with a second person's agreement." in own
+        assert "You can start builds here, with approval." in own
 
 
 @pytest.mark.parametrize(

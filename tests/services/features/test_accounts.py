@@ -28,7 +28,7 @@ async def submit_token(harness: BotHarness, token: str, *, person: str = "anna")
 
 async def test_a_token_is_checked_at_once_and_never_shown_again(harness: BotHarness) -> None:
     await submit_token(harness, ANNA_TOKEN)
-    shown = await harness.slack.wait_for_modal("anna", "You are anna-berg at Bitrise")
+    shown = await harness.slack.wait_for_modal("anna", "Connected to Bitrise as anna-berg")
     assert ANNA_TOKEN not in str(shown.view)
     assert len(harness.slack.workspace.views["U0ANNA"]) == 1, "the modal with the token in it is still there"
     await harness.ask("/bitrise whoami", "at Bitrise `anna-berg`. I see and do there what you may")
@@ -38,7 +38,7 @@ async def test_a_token_is_checked_at_once_and_never_shown_again(harness: BotHarn
 @pytest.mark.parametrize(
     ("token", "said"),
     [
-        ("bitpat_of-nobody-0000000000", "Bitrise does not take this token"),
+        ("bitpat_of-nobody-0000000000", "Bitrise rejected this token"),
         ("two words", "This is no token"),
         ("kürzlich-erfunden", "This is no token"),
         (TOKEN, "This is my own token"),
@@ -51,7 +51,7 @@ async def test_an_invalid_token_is_refused_at_its_field(harness: BotHarness, tok
     assert said in opened.errors["token"]
     assert token not in opened.errors["token"]
     await harness.users.close_modal("anna")
-    await harness.ask("/bitrise whoami", "have not linked an account")
+    await harness.ask("/bitrise whoami", "You have no connected Bitrise account")
 
 
 async def test_a_refused_token_is_not_put_back_into_the_field_after_a_slow_check(
@@ -62,7 +62,7 @@ async def test_a_refused_token_is_not_put_back_into_the_field_after_a_slow_check
     await harness.users.command("anna", "builds", "/bitrise connect")
     await harness.slack.wait_for_modal("anna", "Personal access token")
     await harness.users.submit("anna", {"token": "bitpat_of-nobody-0000000000"})
-    opened = await harness.slack.wait_for_modal("anna", "does not take this token")
+    opened = await harness.slack.wait_for_modal("anna", "rejected this token")
     assert "bitpat_of-nobody" not in str(opened.view)
 
 
@@ -148,7 +148,7 @@ async def test_disconnecting_deletes_the_token_and_stops_its_subscriptions(harne
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_poll()
     assert harness.messages_with("Sample iOS #1") == []
-    await harness.ask("/bitrise disconnect", "nothing to wipe", person="ben")
+    await harness.ask("/bitrise disconnect", "You have no connected Bitrise account", person="ben")
     rows = await harness.rows("SELECT * FROM accounts")
     assert rows == []
 
@@ -158,8 +158,8 @@ async def test_the_owner_of_a_refused_token_is_notified_once(harness: BotHarness
     harness.bitrise.revoke(BEN_TOKEN)
     for _ in range(3):
         await harness.ask("/bitrise trigger android branch:main", "does not", person="ben")
-    await harness.wait_for_message("Bitrise does not take your token any more", person="ben", channel="D0BEN")
-    await harness.ask("/bitrise whoami", "does not take your token any more", person="ben")
+    await harness.wait_for_message("Bitrise rejected your token", person="ben", channel="D0BEN")
+    await harness.ask("/bitrise whoami", "rejected your token", person="ben")
     posts = [post for post in harness.slack.posts("D0BEN") if "I say this once" in harness.message_text(post)]
     assert len(posts) == 1
     harness.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
@@ -182,7 +182,7 @@ async def test_the_name_at_bitrise_comes_from_the_account(harness: BotHarness) -
     await harness.wait_for_message("The builds of `ben-okafor` are yours", person="carla")
     await harness.connect("ben")
     await harness.ask("/bitrise me", "The builds of `ben-okafor` are yours", person="ben")
-    await harness.ask("/bitrise me", "I don't know your name", person="carla")
+    await harness.ask("/bitrise me", "name isn't set", person="carla")
 
 
 async def test_accounts_survive_a_restart_and_are_lost_with_the_key(harness: BotHarness) -> None:
@@ -206,7 +206,7 @@ async def test_a_workspace_token_is_refused(harness: BotHarness) -> None:
     await submit_token(harness, TESTER_TOKEN)
     opened = harness.users.modal("anna")
     assert opened is not None
-    assert "does not take this token" in opened.errors["token"]
+    assert "rejected this token" in opened.errors["token"]
 
 
 async def test_home_shows_what_the_user_may_see(harness: BotHarness) -> None:
@@ -253,7 +253,7 @@ async def test_a_single_refusal_disconnects_nobody_and_repeated_ones_are_reporte
         ]
         # Repeated refusals are believed; the message is the same everywhere.
         harness.bitrise.revoke(BEN_TOKEN)
-        said = "Bitrise does not take your token any more. Link your account again with `/bitrise connect`"
+        said = "Bitrise rejected your token. Reconnect with `/bitrise connect`"
         for words in ("trigger branch:main", "log #1", "status web"):
             await harness.ask(f"/bitrise {words}", said, person="ben")
         await harness.wait_for_message(

@@ -148,7 +148,7 @@ async def test_users_who_opt_in_are_notified_of_their_own_builds(
         False,
     ]
     assert not [post for post in harness.slack.posts("D0ANNA", "anna") if "#2 " in harness.message_text(post)]
-    await harness.ask("/bitrise me ends:off", "I do not send you the end")
+    await harness.ask("/bitrise me ends:off", "Direct messages when your builds finish: off")
 
 
 async def test_mine_lists_builds_that_the_user_started_at_bitrise_or_from_slack(harness: BotHarness) -> None:

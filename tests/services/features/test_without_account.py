@@ -12,7 +12,7 @@ from sandbox.slack.models import Post
 from tests.providers.buildio.conftest import open_governed
 from tests.support.bot_harness import BotHarness, bot_harness
 
-BUTTON = "[Link my account…]"
+BUTTON = "[Connect account…]"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_every_refusal_for_a_missing_account_has_a_connect_button(harness:
     harness.users.say("ben", "D0BEN", "buildio apps")
     direct = await harness.wait_for_message(BUTTON, person="ben", channel="D0BEN")
     assert has_connect_button(harness, direct, "/buildio")
-    await harness.users.click("ben", direct, "Link my account…")
+    await harness.users.click("ben", direct, "Connect account…")
     await harness.slack.wait_for_modal("ben", "Build.io")
     await harness.users.close_modal("ben")
     # A button on another user's message, and a global shortcut.
@@ -79,7 +79,7 @@ async def test_an_admin_can_add_the_rule_for_an_action_that_is_off(tmp_path: Pat
         await harness.users.click("anna", refused, "Add a rule…")
         await harness.slack.wait_for_modal("anna", "shop")
         await harness.users.close_modal("anna")
-        plain = await harness.ask("/buildio run shop dyno:web.1 -- ls", "that is off", person="ben")
+        plain = await harness.ask("/buildio run shop dyno:web.1 -- ls", "It's off until", person="ben")
         assert "Add a rule" not in harness.message_text(plain)
         # If a user without an account presses it, the refusal is about the missing admin role, not the account.
         refused.only_for = None
@@ -91,12 +91,12 @@ async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
     async with open_governed(tmp_path, rules) as harness:
         await harness.ask("/buildio use shop", "set this channel's app to")
         await harness.ask("/buildio policy", "You may deploy here.")
-        await harness.ask("/buildio policy ledger", "You may not deploy here")
+        await harness.ask("/buildio policy ledger", "You can't deploy here")
         await harness.ask("/buildio deploy branch:main", "anna deploys")
-        await harness.confirm("/buildio config unset shop LOG_LEVEL", "Remove", "− `LOG_LEVEL`")
+        await harness.confirm("/buildio config unset shop LOG_LEVEL", "Delete", "− `LOG_LEVEL`")
         said = harness.message_text(await harness.ask("/buildio audit", "newest first"))
-        assert "✅ done: deploy (branch `main`) · shop" in said
-        assert "✅ done: make it the channel's app · shop" in said
-        assert "✅ done: link the account `anna-berg@acme.example`" in said
-        assert "✅ done: remove config vars `LOG_LEVEL` · shop" in said
+        assert "✅ anna deployed (branch `main`) · shop" in said
+        assert "✅ anna set the channel's default app · shop" in said
+        assert "✅ anna connected the account `anna-berg@acme.example`" in said
+        assert "✅ anna removed config vars `LOG_LEVEL` · shop" in said
         assert "→ ok" not in said

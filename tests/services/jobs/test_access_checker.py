@@ -65,7 +65,7 @@ async def test_the_loss_of_access_is_notified_once_and_not_again_after_a_restart
 
 async def test_a_subscription_stops_after_a_day_of_a_refused_token(harness: BotHarness) -> None:
     harness.bitrise.revoke(BEN_TOKEN)
-    await harness.wait_for_message("Bitrise does not take your token any more", person="ben", channel="D0BEN")
+    await harness.wait_for_message("Bitrise rejected your token", person="ben", channel="D0BEN")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios))
     await harness.wait_for_message("Sample iOS #1 passed", person=None)
     await harness.stop_bot()
