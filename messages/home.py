@@ -237,7 +237,7 @@ def _own_builds(content: HomeContent, presentation: ProviderPresentation, now: d
 def _subscriptions(content: HomeContent) -> list[Block]:
     missing = [section(f"⚠️ {sentence}") for sentence in content.missing_subscriptions]
     if not content.subscriptions:
-        return missing or [section("No subscriptions yet. *Subscribe…* above adds one.")]
+        return missing or [section("There are none. *Subscribe…* above adds one.")]
     blocks: list[Block] = missing
     several = has_several_providers(placed.row for placed in content.subscriptions)
     for placed in content.subscriptions[:MAX_SUBSCRIPTIONS]:

@@ -89,7 +89,7 @@ CHECK_SECONDS = 1.0
 MAX_CACHED = 10_000
 _REFRESH_FAILED = "your sign-in couldn't be renewed; try again in a minute"
 
-_VERIFICATION_FAILED = "it rejected your token, and the check of that failed"
+_VERIFICATION_FAILED = "it rejected your token, and checking that failed"
 
 # A workspace and a person.
 UserKey = tuple[str, str]

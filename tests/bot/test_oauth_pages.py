@@ -69,7 +69,9 @@ async def test_the_page_shows_the_account_and_no_token_and_connects_nothing_yet(
     assert status == 200
     assert "You are anna-berg@acme.example at Build.io" in text
     assert tokens_of(actions)[0] not in text
-    assert "You have no connected" in await actions.who_am_i(), "nothing is connected before the code is entered"
+    assert "You have no connected" in await actions.who_am_i(), (
+        "nothing is connected before the code is entered"
+    )
 
 
 async def test_a_code_from_another_users_link_connects_nobody(actions: ActionHarness) -> None:
@@ -81,7 +83,7 @@ async def test_a_code_from_another_users_link_connects_nobody(actions: ActionHar
     await actions.harness.users.submit("ben", {"token": code})
     opened = actions.harness.users.modal("ben")
     assert opened is not None
-    assert "This code is none of yours" in opened.errors["token"]
+    assert "This code isn't valid" in opened.errors["token"]
     assert "You have no connected" in await actions.who_am_i("anna")
     assert "You have no connected" in await actions.who_am_i("ben")
 
@@ -183,5 +185,5 @@ async def test_a_failed_refresh_request_changes_nothing(actions: ActionHarness) 
     actions.harness.buildio.oauth_grants.expire(actions.harness.buildio.members["anna-berg"])
     actions.harness.buildio.fault("POST /oauth/token", "status", status=503)
     await actions.request(RestartAction(app=as_bot_app(actions.harness.buildio.staging)))
-    assert "I see and do there what you may" in await actions.who_am_i()
+    assert "uses your own token" in await actions.who_am_i()
     assert actions.harness.messages_with("restarted") == []

@@ -223,8 +223,8 @@ def test_run_and_doctor_read_the_policy_file(tmp_path: Path) -> None:
     policy = tmp_path / "policy.toml"
     for content, expected in (
         (None, "can't be read (No such file or directory)"),
-        ("[[rule", "is no TOML"),
-        ("[[rules]]", "there is only [[rule]]"),
+        ("[[rule", "isn't valid TOML"),
+        ("[[rules]]", "use only [[rule]]"),
         ('[[rule]]\nallow = ["fly"]\nwho = "everyone"', "rule 1"),
     ):
         if content is not None:

@@ -247,15 +247,18 @@ def test_a_policy_file_can_name_providers_stages_and_permissions_that_are_off(tm
 @pytest.mark.parametrize(
     ("rules", "message"),
     [
-        ('[[rule]]\nallow = []\nwho = "everyone"\n', "allow what?"),
+        ('[[rule]]\nallow = []\nwho = "everyone"\n', "`allow` is empty"),
         (
             '[[rule]]\nallow = ["run"]\nproviders = ["jenkins"]\nwho = "everyone"\n',
             "there is no provider jenkins",
         ),
-        ('[[rule]]\nallow = ["run"]\nchannels = ["general"]\nwho = "everyone"\n', "'general' is no id"),
-        ('[[rule]]\nallow = ["run"]\nchannels = ["U0ANNA"]\nwho = "everyone"\n', "'U0ANNA' is no id"),
-        ('[[rule]]\nallow = ["run"]\nwho = ["U<!here>"]\n', "'U<!here>' is no id"),
-        ('[[rule]]\nallow = ["run"]\nstages = ["production"]\nwho = "everyone"\n', "allow knows no stages"),
+        ('[[rule]]\nallow = ["run"]\nchannels = ["general"]\nwho = "everyone"\n', "'general' isn't an ID"),
+        ('[[rule]]\nallow = ["run"]\nchannels = ["U0ANNA"]\nwho = "everyone"\n', "'U0ANNA' isn't an ID"),
+        ('[[rule]]\nallow = ["run"]\nwho = ["U<!here>"]\n', "'U<!here>' isn't an ID"),
+        (
+            '[[rule]]\nallow = ["run"]\nstages = ["production"]\nwho = "everyone"\n',
+            "a rule with allow can't have stages",
+        ),
     ],
 )
 def test_an_invalid_rule_is_rejected_with_its_position(tmp_path: Path, rules: str, message: str) -> None:
@@ -277,7 +280,7 @@ def test_any_form_of_slack_ids_is_accepted_in_a_rule(tmp_path: Path) -> None:
     assert rule.match(make_access_request(Permission.RUN, channel="C_RANDOM", workspace="T_ACME")) is Match.NO
     filled = FilledRule(who="chosen", acts=("run",), people=("U_anna",), groups=("S_1",), channel="C_GENERAL")
     assert build_rule(filled).who.people == ("U_anna",)
-    with pytest.raises(RuleProblem, match="Choose who") as missing:
+    with pytest.raises(RuleProblem, match="Select who") as missing:
         build_rule(FilledRule(acts=("run",)))
     assert missing.value.field == "who"
     for field, wrong in (("people", "U<1>"), ("groups", "xoxb-1"), ("channel", "general")):

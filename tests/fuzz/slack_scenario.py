@@ -42,7 +42,7 @@ _FORM_VALUES: Mapping[str, Mapping[str, Any]] = {
     bitrise_action_ids.FIND_MODAL: {"words": "#1"},
     action_ids.CHOOSE_APP_MODAL: {},
     bitrise_action_ids.LOG_SEARCH_MODAL: {"word": "exception"},
-    action_ids.SETTINGS_MODAL: {"name": "octo", "told": ["Mention me where my build fails"]},
+    action_ids.SETTINGS_MODAL: {"name": "octo", "told": ["Mentions when your build fails"]},
     action_ids.CONNECT_MODAL: {"token": "bitpat_of-nobody-at-all"},
     action_ids.POLICY_MODAL: {
         "kind": "Require approval",
@@ -264,9 +264,7 @@ class ScenarioPlayer:
         for button in ("Approve", "Decline"):
             before = self.harness.last("builds", None)
             await self._type("trigger ios branch:main")
-            request = await self.harness.wait_for_message(
-                "requests approval to", person=None, after=before
-            )
+            request = await self.harness.wait_for_message("requests approval to", person=None, after=before)
             await self.harness.users.click("ben", request, button)
             await self.wait_until_idle()
         channel = buildio_scenario.CAREFUL

@@ -40,12 +40,15 @@ async def shows(harness: BotHarness, *texts: str, without: str = "", person: str
 
 async def test_a_new_user_sees_the_first_steps_and_they_work(harness: BotHarness) -> None:
     harness.users.open_home("anna")
-    await shows(harness, "FIRST STEPS", "Nothing is running", "You have no connected Bitrise account")
-    await harness.users.set_value("anna", "Change who I am at Bitrise")
+    await shows(harness, "FIRST STEPS", "Nothing is running", "Connect Bitrise to see your apps")
+    await harness.users.set_value("anna", "Change your Bitrise name and notifications")
     await harness.slack.wait_for_modal("anna", "Your name at Bitrise")
-    await harness.users.submit("anna", {"name": "octo", "told": ["Send me how my builds end"]})
+    await harness.users.submit("anna", {"name": "octo", "told": ["Direct messages when your builds finish"]})
     await shows(
-        harness, "The builds of `octo` are yours", "🔔 I send you how your builds end", without="FIRST STEPS"
+        harness,
+        "Your builds: by `octo`",
+        "🔔 Direct messages when your builds finish: on",
+        without="FIRST STEPS",
     )
 
 
@@ -57,14 +60,14 @@ async def test_home_says_what_is_missing_when_slack_fails(harness: BotHarness, f
     await harness.users.command("anna", "D0ANNA", "/bitrise subscribe ios")
     await harness.wait_for_message("Sample iOS", channel="D0ANNA")
     allowed = "isn't allowed to" if "words" in fault else "can't"
-    own, others = "in my direct messages", "in #builds"
+    own, others = "in your direct messages", "in #builds"
 
     harness.slack.fault("conversations.open", times=10**6, **fault)
     harness.users.open_home("anna")
     said = await shows(harness, others, "Your own subscriptions are missing here", "YOUR BITRISE ACCOUNT")
     assert allowed in said
     assert own not in said
-    assert "how your builds end" not in said
+    assert "Direct messages when your builds finish" not in said
 
     harness.slack.fault("users.conversations", times=10**6, **fault)
     harness.users.open_home("anna")
@@ -78,7 +81,7 @@ async def test_home_says_what_is_missing_when_slack_fails(harness: BotHarness, f
 
     harness.slack.api.faults.clear()
     harness.users.open_home("anna")
-    await shows(harness, own, others, "how your builds end", without="missing here")
+    await shows(harness, own, others, "Direct messages when your builds finish", without="missing here")
 
 
 async def test_home_says_that_builds_are_missing_when_bitrise_fails(harness: BotHarness) -> None:
@@ -169,7 +172,7 @@ async def test_home_subscribes_a_channel_and_shows_an_error_at_its_field(
     await harness.users.set_value("anna", "Subscribe…")
     await harness.slack.wait_for_modal("anna", "Exclude branches")
     await harness.users.submit("anna", {"app": app})
-    await shows(harness, "in my direct messages")
+    await shows(harness, "in your direct messages")
 
 
 async def test_home_hides_subscriptions_of_channels_that_the_user_is_not_in(harness: BotHarness) -> None:
@@ -199,7 +202,7 @@ async def test_home_shows_builds_of_subscribed_apps_if_all_builds_can_not_be_lis
     harness.users.open_home("anna")
     await shows(harness, "Sample Android #1 is running")
     harness.bitrise.finish(build)
-    await shows(harness, "Nothing is running in the apps that somebody here follows")
+    await shows(harness, "Nothing is running in apps with a subscription here")
 
 
 async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> None:
@@ -222,11 +225,11 @@ async def test_home_is_published_within_slacks_rate_limits(tmp_path: Any) -> Non
     [
         (
             HomeContent(ProfileForm(), None, False, [AT_BITRISE], AT_BITRISE),
-            "you see what your channels follow, and can change nothing",
+            "Until then you only see apps that your channels are subscribed to",
         ),
         (
             HomeContent(ProfileForm(), ConnectedAccount(name="octo"), False, [AT_BITRISE], AT_BITRISE),
-            "You are `octo` there.",
+            "Connected as `octo`.",
         ),
         (
             HomeContent(

@@ -387,7 +387,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     "add_connect_button": st.builds(
         notices.add_connect_button,
         st.just(notices.error_message("Nothing is here.")),
-        st.just("Type `/bitrise connect` to link your account."),
+        st.just("Type `/bitrise connect` to connect your account."),
         PROVIDER,
     ),
     "join_messages": st.builds(
@@ -449,7 +449,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         STEPS,
         STEPS,
     ),
-    "connect_prompt": st.builds(accounts.connect_prompt, st.just("Link your account first."), PROVIDER),
+    "connect_prompt": st.builds(accounts.connect_prompt, st.just("Connect your account first."), PROVIDER),
     "connect_modal": st.builds(
         accounts.connect_modal,
         PRESENTATION,

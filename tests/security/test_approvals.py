@@ -72,7 +72,7 @@ async def test_b19_the_approver_sees_everything_that_is_sent(tmp_path: Path) -> 
             "variable TARGET: production",
         ):
             assert expected in text
-        assert "variable API_TOKEN: not shown, since it looks like a secret (20 characters)" in text
+        assert "variable API_TOKEN: redacted, since it looks like a secret (20 characters)" in text
         await harness.users.click("anna", approval, "Approve")
         await harness.wait_for_message("ben started Sample Android #1", person=None)
         harness.bitrise.start_running(harness.bitrise.state.builds[0])

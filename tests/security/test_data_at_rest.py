@@ -45,7 +45,9 @@ async def test_f2_a_row_copied_over_another_gives_nobody_the_rights_of_its_owner
         "UPDATE accounts SET sealed = (SELECT sealed FROM accounts WHERE user_id = 'U0ANNA') WHERE user_id = 'U0BEN'"
     )
     await harness.start_bot()
-    await harness.ask("/bitrise trigger web branch:main", "I can't open your token", person="ben")
+    await harness.ask(
+        "/bitrise trigger web branch:main", "Your stored token can't be decrypted", person="ben"
+    )
     assert harness.bitrise.state.builds == []
 
 

@@ -58,7 +58,7 @@ async def test_b25_a_rule_for_some_apps_or_channels_allows_nothing_without_an_ap
         [branch, *_] = await harness.users.options("ben", "pick_branch", "main")
         await harness.users.submit("ben", {"branch": branch})
         opened = await harness.slack.wait_for_modal("ben", refused)
-        assert "from here I can't tell the channel" in " ".join(opened.errors.values())
+        assert "which is unknown here" in " ".join(opened.errors.values())
         assert [build for build in harness.bitrise.state.builds if build is not running] == []
 
         environment = harness.buildio.pipeline.environments[0]
@@ -72,7 +72,7 @@ async def test_b25_a_rule_for_some_apps_or_channels_allows_nothing_without_an_ap
         await harness.users.command("ben", "builds", "/buildio namespaces delete acme-internal")
         await harness.slack.wait_for_modal("ben", "is deleted with all that is in it")
         await harness.users.submit("ben", {"typed_name": "acme-internal"})
-        await harness.slack.wait_for_modal("ben", "this is about no app: so all of them hold")
+        await harness.slack.wait_for_modal("ben", "this has no app, so all of them apply")
         assert [namespace.name for namespace in harness.buildio.state.namespaces] == ["acme-internal"]
 
         await harness.ask(trigger, "ben started Sample Android", person="ben", channel="random")

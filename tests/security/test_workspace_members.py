@@ -175,7 +175,7 @@ async def test_b10_the_bots_own_token_can_not_be_connected_as_an_account(harness
     await harness.users.submit("carla", {"token": TOKEN})
     opened = harness.users.modal("carla")
     assert opened is not None
-    assert "This is my own token" in opened.errors["token"]
+    assert "This is Buildbell's own token" in opened.errors["token"]
 
 
 async def test_b12_a_response_url_in_a_modals_state_is_not_used(harness: BotHarness) -> None:

@@ -90,7 +90,9 @@ class WorkspaceHarness:
 
     async def disconnect(self, person: str = "anna", provider: Provider = BITRISE) -> Post:
         """Disconnect a person's account, and confirm what stops with it."""
-        question = await self.ask(f"{provider.command} disconnect", "deletes your token", person=person)
+        question = await self.ask(
+            f"{provider.command} disconnect", "Your token is deleted immediately", person=person
+        )
         return await self.press(question, "Disconnect", "and deleted your token", person=person)
 
     async def ask(

@@ -154,7 +154,7 @@ async def test_default_apps_and_last_triggers_belong_to_a_workspace(
 
 async def test_claimed_names_and_own_builds_belong_to_a_workspace(harness: MultiWorkspaceHarness) -> None:
     await harness.ask("/bitrise me name:octo", "`octo`")
-    await harness.ask("/bitrise me name:octo", "claimed by somebody else", person="ben")
+    await harness.ask("/bitrise me name:octo", "Someone else here already has the name", person="ben")
     await harness.twin.ask("/bitrise me name:octo", "`octo`", person="ben")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     for workspace, mine in ((harness, True), (harness.twin, False)):
@@ -243,7 +243,7 @@ async def test_accounts_belong_to_a_workspace(own_accounts_harness: MultiWorkspa
     await harness.ask("/bitrise subscribe android", "subscribed to")
     await harness.twin.ask("/bitrise builds android", "/bitrise connect")
     harness.twin.users.open_home("anna")
-    assert "Sample Android" not in await wait_for_home(harness.twin, "You have no connected")
+    assert "Sample Android" not in await wait_for_home(harness.twin, "Connect Bitrise to see your apps")
     assert not await audit_log_contains(harness.twin, "started")
     await harness.twin.connect("ben")
     await harness.twin.ask("/bitrise whoami", "ben-okafor", person="ben")
@@ -259,9 +259,7 @@ async def audit_log_contains(workspace: WorkspaceHarness, text: str) -> bool:
 async def test_rules_and_pending_actions_belong_to_a_workspace(harness: MultiWorkspaceHarness) -> None:
     shown = await harness.ask("/bitrise policy android", "Who can do what")
     await harness.users.click("anna", shown, "Add a rule…")
-    await harness.fill_in_rule(
-        kind="Require approval", acts=["Start builds"], branches="main", minutes="30"
-    )
+    await harness.fill_in_rule(kind="Require approval", acts=["Start builds"], branches="main", minutes="30")
     await harness.wait_for_message("New access rule: Approval", person=None)
     await harness.twin.ask(
         "/bitrise trigger android branch:main", "anna started Sample Android", person="anna"

@@ -142,7 +142,7 @@ async def test_a_read_only_bot_asks_the_user_to_connect(tmp_path: Path) -> None:
         build = harness.bitrise.start_build(harness.bitrise.android)
         await harness.ask("/bitrise abort android #1", "/bitrise connect")
         await harness.ask("/bitrise trigger android branch:main", "/bitrise connect")
-        await harness.ask("/bitrise whoami", "I only watch and read")
+        await harness.ask("/bitrise whoami", "You only see apps that this channel is subscribed to")
         assert build.result is None
         assert len(harness.bitrise.state.builds) == 1
 

@@ -201,7 +201,7 @@ async def test_tell_me_about_one_build_of_a_pipeline_notifies_of_that_build(harn
     pipeline = start_pipeline(harness)
     harness.bitrise.start_running(pipeline.builds["compile"])
     card = await harness.ask("/bitrise build android #1", "is running")
-    await harness.press(card, "Notify me", "I'll send you a direct message")
+    await harness.press(card, "Notify me", "You'll get a direct message")
     finish_workflow(harness, pipeline, "compile")
     await harness.wait_for_message("Sample Android #1 passed", channel="D0ANNA")
 

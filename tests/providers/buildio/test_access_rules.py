@@ -30,7 +30,7 @@ PEOPLE = frozenset({"U0ANNA", "U0BEN"})
 # The texts for Build.io's actions in the lines of `policy`.
 DOING = {
     Permission.DEPLOY: "deploy",
-    Permission.DELETE: "delete namespaces, or all domains",
+    Permission.DELETE: "delete namespaces and all domains",
     Permission.SUBSCRIBE: "change subscriptions",
     Permission.RUN: "run commands in dynos",
     Permission.LOGIN: "log in to clusters",
@@ -97,10 +97,10 @@ async def test_an_admin_turns_on_an_action_for_one_app_and_off_again(harness: Ac
     await harness.request(run, "ben")
     await harness.wait_for_message("ran a command in `web.1`", None)
     await harness.request(run.model_copy(update={"app": as_bot_app(harness.harness.buildio.shop)}), "ben")
-    await harness.wait_for_message("a rule that names it", "ben")
+    await harness.wait_for_message("an access rule that names `run`", "ben")
     await harness.harness.press(await show_rules(harness), "Delete", "Access rule deleted")
     await harness.request(run, "ben")
-    await harness.wait_for_message("a rule that names it", "ben")
+    await harness.wait_for_message("an access rule that names `run`", "ben")
 
 
 async def test_an_admin_protects_a_stage_at_one_provider(harness: ActionHarness) -> None:

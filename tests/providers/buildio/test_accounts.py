@@ -43,8 +43,8 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
     [
         ("bld_of-nobody-00000000000", "Build.io rejected this token"),
         ("two words", "This is no token"),
-        (TOKEN, "This is my own token"),
-        ("ABCD-EFGH-JKLM-NPQR", "This code is none of yours"),
+        (TOKEN, "This is Buildbell's own token"),
+        ("ABCD-EFGH-JKLM-NPQR", "This code isn't valid"),
     ],
 )
 async def test_an_invalid_token_is_refused_at_its_field(
@@ -73,10 +73,8 @@ async def test_a_button_acts_at_the_provider_that_it_names(harness: ActionHarnes
     reply = await commands.who_am_i(WhoAmI(), harness.context(), BUILDIO)
     await ChannelResponder(harness.context())(reply)
     post = await harness.wait_for_message("at Build.io `anna-berg@acme.example`")
-    question = await harness.harness.press(post, "Disconnect…", "deletes your token")
-    await harness.harness.press(
-        question, "Disconnect", "Disconnected `anna-berg@acme.example` from Build.io"
-    )
+    question = await harness.harness.press(post, "Disconnect…", "Your token is deleted immediately")
+    await harness.harness.press(question, "Disconnect", "Disconnected `anna-berg@acme.example` from Build.io")
     assert await harness.harness.rows("SELECT provider FROM accounts") == []
 
 
@@ -144,7 +142,7 @@ async def test_without_a_token_of_the_bot_people_act_with_their_own(tmp_path: Pa
         with pytest.raises(ProviderError) as error:
             await harness.context("carla").visible_apps(BUILDIO).all()
         assert "/buildio connect" in str(error.value)
-        assert "no token of my own there" in await harness.who_am_i("carla")
+        assert "Buildbell has no token of its own there" in await harness.who_am_i("carla")
         await harness.connect("anna")
         await harness.request(DeployAction(app=as_bot_app(harness.harness.buildio.staging), branch="main"))
         await harness.wait_for_message("deploys", None)

@@ -158,7 +158,7 @@ async def test_an_action_that_is_off_needs_a_rule_that_names_it(
         async with action_harness(tmp_path / str(number), rules=rules) as harness:
             await harness.connect("anna")
             await harness.request(make(harness.harness.buildio))
-            await harness.wait_for_message(f"a rule that names it (`{permission}`)")
+            await harness.wait_for_message(f"an access rule that names `{permission}`")
             assert not is_done(harness.harness.buildio)
 
 

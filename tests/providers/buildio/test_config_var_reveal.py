@@ -138,7 +138,9 @@ async def test_a_mention_is_answered_to_that_person_only(tmp_path: Path) -> None
 
 async def test_without_permission_neither_list_nor_value_is_shown(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, NOBODY) as harness:
-        refusal = "No one can view and change config vars in shop here (a rule set by whoever runs Buildbell)."
+        refusal = (
+            "No one can view and change config vars in shop here (a rule set by whoever runs Buildbell)."
+        )
         await harness.ask("/buildio config shop", refusal)
         await harness.users.command("anna", "builds", "/buildio config get shop DATABASE_URL")
         await harness.slack.wait_for_modal("anna", refusal)

@@ -136,7 +136,7 @@ async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_wit
         await harness.ask("/buildio subscribe shop", "subscribed", channel=channel)
         await harness.ask("/buildio subscribe shop-staging", "subscribed", channel=channel)
     await harness.ask("/buildio subscribe ledger", "subscribed", channel="random")
-    post = await harness.ask("/buildio disconnect", "deletes your token")
+    post = await harness.ask("/buildio disconnect", "Your token is deleted immediately")
     text = harness.message_text(post)
     assert "#builds: 2 subscriptions" in text
     assert "#random: 3 subscriptions" in text

@@ -67,7 +67,7 @@ class ActionHarness:
         answer = await commands.connect(ConnectAccount(), context, BUILDIO)
         assert answer is not None
         await ChannelResponder(context)(answer)
-        post = await self.harness.wait_for_message("paste your token into the dialog", person=person)
+        post = await self.harness.wait_for_message("open the form for your token", person=person)
         await self.harness.users.click(person, post, "Connect account…")
         return await self.harness.slack.wait_for_modal(person, "API token")
 

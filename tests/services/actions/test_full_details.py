@@ -278,12 +278,12 @@ def test_a_value_can_not_imitate_a_line_of_its_own() -> None:
 
 def test_a_value_that_looks_like_a_secret_is_replaced_by_a_notice() -> None:
     [line] = detail_lines([("variable API_TOKEN", "Canary7Gx2Canary7Gx2Canary7Gx2")])
-    assert line == "variable API_TOKEN: not shown, since it looks like a secret (30 characters)"
+    assert line == "variable API_TOKEN: redacted, since it looks like a secret (30 characters)"
     action = rebuild_action(
         {"environments": [{"mapped_to": "DB_PASSWORD", "value": "hunter22", "is_expand": True}]}
     )
     [*_, line] = detail_lines(action.full_details())
-    assert line == "variable DB_PASSWORD (expanded): not shown, since it looks like a secret (8 characters)"
+    assert line == "variable DB_PASSWORD (expanded): redacted, since it looks like a secret (8 characters)"
 
 
 def test_parameters_with_the_same_label_and_variables_of_other_types_are_shown() -> None:

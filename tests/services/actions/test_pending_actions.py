@@ -113,7 +113,7 @@ async def test_the_approver_is_told_what_the_requester_lacks_without_a_connect_b
     request = await request_action(harness)
     await harness.disconnect("ben")
     refusal = await harness.press(request, "Approve", "has no connected Bitrise account that works")
-    text = await harness.wait_for_message("but it was not done", person=None)
+    text = await harness.wait_for_message("but it failed", person=None)
     for post in (refusal, text):
         assert "connect" not in harness.message_text(post)
         assert "Connect account" not in harness.message_text(post)
@@ -149,7 +149,7 @@ async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: Bo
     assert "it is broken" in harness.message_text(request)
     # Those who may agree are notified, and nobody else.
     assert "<@U0ANNA>" in request.text
-    assert "please decide" in harness.message_text(request)
+    assert "do you approve" in harness.message_text(request)
     assert build.result is None
     await harness.users.click("anna", request, "Decline")
     await harness.wait_for_message(
@@ -188,7 +188,7 @@ async def test_an_approved_action_is_not_executed_if_the_requester_lost_access(h
     request = await request_action(harness)
     harness.bitrise.revoke(BEN_TOKEN)
     await harness.users.click("anna", request, "Approve")
-    await harness.wait_until(lambda: "but it was not done" in harness.message_text(request))
+    await harness.wait_until(lambda: "but it failed" in harness.message_text(request))
     assert harness.bitrise.state.builds == []
 
 
@@ -198,7 +198,7 @@ async def test_a_rule_added_after_the_request_counts(harness: BotHarness) -> Non
     await add_rule(harness, kind="Allow only these people", acts=["Start builds"], **only_anna)
     await harness.wait_for_message("New access rule: Only", person=None)
     await harness.users.click("anna", request, "Approve")
-    await harness.wait_until(lambda: "but it was not done" in harness.message_text(request))
+    await harness.wait_until(lambda: "but it failed" in harness.message_text(request))
     assert "Only Anna Berg can start builds" in harness.message_text(request)
     assert harness.bitrise.state.builds == []
 
@@ -274,7 +274,7 @@ async def test_approval_is_not_requested_in_a_channel_that_lost_access_to_the_ap
     await harness.users.command("ben", "D0BEN", TRIGGER)
     await harness.wait_for_message(REQUEST_TEXT, person=None)
     await harness.execute("UPDATE subscriptions SET unseen_at = '2026-01-01T00:00:00.000000+00:00'")
-    await harness.ask(TRIGGER, "there is no channel to ask for it in", person="ben", channel="D0BEN")
+    await harness.ask(TRIGGER, "there is no channel to request it in", person="ben", channel="D0BEN")
     assert harness.bitrise.state.builds == []
 
 
@@ -287,7 +287,7 @@ async def test_an_action_without_a_decision_in_time_expires(tmp_path: Path) -> N
         await harness.start_bot()
         await harness.wait_until(lambda: "No one approved" in harness.message_text(request))
         await harness.wait_for_message(
-            "has expired: nobody approved it in time", person="ben", channel="D0BEN"
+            "has expired: no one approved it in time", person="ben", channel="D0BEN"
         )
         assert harness.bitrise.state.builds == []
 
@@ -373,9 +373,9 @@ async def test_an_unreadable_action_expires_and_does_not_stop_others_from_expiri
         await harness.start_bot()
         await harness.wait_until(lambda: "No one approved" in harness.message_text(other))
         for post in (changed, mine):
-            await harness.wait_until(lambda post=post: "can't read any more" in harness.message_text(post))  # type: ignore[misc]
+            await harness.wait_until(lambda post=post: "can't be read any more" in harness.message_text(post))  # type: ignore[misc]
         await harness.wait_until(lambda: run.status != "running")
-        assert "It was not done" in str(run.error)
+        assert "Nothing was done" in str(run.error)
         await harness.wait_for_values("SELECT state FROM proposals", "expired", "expired", "expired")
         assert harness.bitrise.state.builds == []
 

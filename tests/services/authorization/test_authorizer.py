@@ -142,12 +142,8 @@ async def test_each_workspace_has_its_own_audit_log(tmp_path: Path) -> None:
         await harness.twin.ask(
             "/bitrise trigger android branch:main", "No one can start builds", person="carla"
         )
-        ours = harness.message_text(
-            await harness.ask("/bitrise audit all", "actions in this workspace")
-        )
-        theirs = harness.twin.message_text(
-            await harness.twin.ask("/bitrise audit all", "Audit log")
-        )
+        ours = harness.message_text(await harness.ask("/bitrise audit all", "actions in this workspace"))
+        theirs = harness.twin.message_text(await harness.twin.ask("/bitrise audit all", "Audit log"))
         assert "wrong branch" in ours
         assert "wrong branch" not in theirs
         assert "refused" in theirs

@@ -300,14 +300,17 @@ async def test_policy_shows_the_rules_with_and_without_an_app(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("rules", "said"),
     [
-        ("[[rule]", "is no TOML"),
+        ("[[rule]", "isn't valid TOML"),
         ('[[rule]]\nwho = "everyone"\n', "rule 1: needs either allow or protect"),
-        ('[[rule]]\nallow = ["abort"]\n', "rule 1: who may?"),
+        ('[[rule]]\nallow = ["abort"]\n', "rule 1: `who` is missing"),
         ('[[rule]]\nallow = ["fly"]\nwho = "everyone"\n', "rule 1: permissions"),
-        ('[[rule]]\nallow = ["abort"]\nwho = ["anna"]\n', "'anna' is no id"),
-        ('[[rule]]\nallow = ["abort"]\nwho = "everyone"\nbranch = ["main"]\n', "allow knows no branch"),
+        ('[[rule]]\nallow = ["abort"]\nwho = ["anna"]\n', "'anna' isn't the ID"),
+        (
+            '[[rule]]\nallow = ["abort"]\nwho = "everyone"\nbranch = ["main"]\n',
+            "a rule with allow can't have branch",
+        ),
         ('[[rule]]\nprotect = "everything"\nminutes = 0\n', "rule 1: minutes"),
-        ("[rules]\nallow = []\n", "there is only [[rule]], not rules"),
+        ("[rules]\nallow = []\n", "unknown key rules; use only [[rule]]"),
     ],
 )
 async def test_an_invalid_policy_file_is_refused_with_the_place_of_the_error(

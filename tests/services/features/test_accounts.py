@@ -31,7 +31,9 @@ async def test_a_token_is_checked_at_once_and_never_shown_again(harness: BotHarn
     shown = await harness.slack.wait_for_modal("anna", "Connected to Bitrise as anna-berg")
     assert ANNA_TOKEN not in str(shown.view)
     assert len(harness.slack.workspace.views["U0ANNA"]) == 1, "the modal with the token in it is still there"
-    await harness.ask("/bitrise whoami", "at Bitrise `anna-berg`. I see and do there what you may")
+    await harness.ask(
+        "/bitrise whoami", "Connected to Bitrise as `anna-berg`. What you see and do here uses your own token"
+    )
     assert harness.slack.violations == []
 
 
@@ -41,7 +43,7 @@ async def test_a_token_is_checked_at_once_and_never_shown_again(harness: BotHarn
         ("bitpat_of-nobody-0000000000", "Bitrise rejected this token"),
         ("two words", "This is no token"),
         ("kürzlich-erfunden", "This is no token"),
-        (TOKEN, "This is my own token"),
+        (TOKEN, "This is Buildbell's own token"),
     ],
 )
 async def test_an_invalid_token_is_refused_at_its_field(harness: BotHarness, token: str, said: str) -> None:
@@ -197,7 +199,7 @@ async def test_accounts_survive_a_restart_and_are_lost_with_the_key(harness: Bot
     }
     await harness.start_bot()
     await harness.ask(
-        "/bitrise trigger android branch:main", "I can't open your token any more", person="ben"
+        "/bitrise trigger android branch:main", "Your stored token can't be decrypted any more", person="ben"
     )
 
 

@@ -101,7 +101,7 @@ async def test_a_subscription_is_edited_in_a_modal_that_offers_the_apps_branches
 async def test_tell_me_notifies_of_the_end_of_one_build_only(harness: BotHarness) -> None:
     running = harness.bitrise.start_build(harness.bitrise.android, ends_as=None)
     card = await harness.ask("/bitrise build android #1", "#1")
-    await harness.press(card, "Notify me", "I'll send you a direct message when Sample Android #1 ends")
+    await harness.press(card, "Notify me", "You'll get a direct message when Sample Android #1 finishes")
     harness.bitrise.finish(running, "error")
     await wait_for_direct_message(harness, "Sample Android #1 failed")
     finish_build(harness)
@@ -115,11 +115,11 @@ async def test_the_author_is_mentioned_only_if_their_build_fails_and_they_opted_
     harness: BotHarness,
 ) -> None:
     await harness.ask("/bitrise subscribe android", "subscribed")
-    await harness.ask("/bitrise me name:Octo", "The builds of `octo` are yours")
-    await harness.ask("/bitrise me name:octo", "octo is claimed by somebody else", person="ben")
+    await harness.ask("/bitrise me name:Octo", "Your builds: by `octo`")
+    await harness.ask("/bitrise me name:octo", "Someone else here already has the name `octo`", person="ben")
     finish_build(harness, "error", by="webhook-github/octo")
     first = await harness.wait_for_message("#1 failed", person=None)
-    await harness.ask("/bitrise me mention:on", "I mention you where your build fails")
+    await harness.ask("/bitrise me mention:on", "Mentions when your build fails: on")
     finish_build(harness, "success", by="webhook-github/octo")
     finish_build(harness, "error", by="webhook-github/stranger")
     finish_build(harness, "error", by="webhook-github/octo")
@@ -138,7 +138,7 @@ async def test_users_who_opt_in_are_notified_of_their_own_builds(
     harness: BotHarness,
 ) -> None:
     await harness.ask("/bitrise subscribe android status:aborted", "subscribed")
-    await harness.ask("/bitrise me name:octo ends:on", "I send you the end of your own builds")
+    await harness.ask("/bitrise me name:octo ends:on", "Direct messages when your builds finish: on")
     finish_build(harness, "success", by="webhook-github/octo")
     finish_build(harness, "success", by="webhook-github/ben")
     finish_build(harness, "error", by="manual-octo")
@@ -155,14 +155,14 @@ async def test_mine_lists_builds_that_the_user_started_at_bitrise_or_from_slack(
     finish_build(harness, by="webhook-github/octo")
     finish_build(harness, by="webhook-github/ben")
     await harness.ask("/bitrise mine", "You have no recent builds")
-    await harness.ask("/bitrise me name:octo", "are yours")
+    await harness.ask("/bitrise me name:octo", "Your builds: by `octo`")
     await harness.ask("/bitrise trigger android branch:main", "started Sample Android #3")
     text = harness.message_text(await harness.ask("/bitrise mine", "Your builds"))
     assert text.index("#3") < text.index("#1")
     assert "#2" not in text
     # A setting that is already on is not offered again.
     assert "/bitrise me ends:on" in text
-    await harness.ask("/bitrise me ends:on", "I send you the end of your own builds")
+    await harness.ask("/bitrise me ends:on", "Direct messages when your builds finish: on")
     assert "ends:on" not in harness.message_text(await harness.ask("/bitrise mine", "Your builds"))
 
 

@@ -73,9 +73,7 @@ async def test_every_refusal_for_a_missing_account_has_a_connect_button(harness:
 
 async def test_an_admin_can_add_the_rule_for_an_action_that_is_off(tmp_path: Path) -> None:
     async with open_governed(tmp_path, "") as harness:
-        refused = await harness.ask(
-            "/buildio run shop dyno:web.1 -- ls", "You are an admin here, so you can add that rule"
-        )
+        refused = await harness.ask("/buildio run shop dyno:web.1 -- ls", "As an admin you can add that rule")
         await harness.users.click("anna", refused, "Add a rule…")
         await harness.slack.wait_for_modal("anna", "shop")
         await harness.users.close_modal("anna")

@@ -93,7 +93,7 @@ async def test_an_outage_of_bitrise_stops_no_subscription(harness: BotHarness) -
 
 async def test_own_builds_are_notified_only_for_apps_with_access(harness: BotHarness) -> None:
     await harness.ask("/bitrise subscribe web", "subscribed")
-    await harness.ask("/bitrise me ends:on", "I send you the end of your own builds", person="ben")
+    await harness.ask("/bitrise me ends:on", "Direct messages when your builds finish: on", person="ben")
     for app in (harness.bitrise.web, harness.bitrise.ios):
         harness.bitrise.finish(harness.bitrise.start_build(app, by="manual-ben-okafor"))
     await harness.wait_for_message("Sample iOS #1 passed", person="ben", channel="D0BEN")
@@ -264,7 +264,7 @@ async def test_tell_me_without_an_account_follows_a_build_while_a_channel_is_sub
 ) -> None:
     running = harness.bitrise.start_build(harness.bitrise.ios, ends_as=None)
     card = await harness.ask("/bitrise build #1", "#1", person="carla")
-    await harness.press(card, "Notify me", "I'll send you a direct message", person="carla")
+    await harness.press(card, "Notify me", "You'll get a direct message", person="carla")
     await harness.ask("/bitrise builds ios", NO_ACCESS, person="carla", channel="D0CARLA")
     harness.bitrise.set_role("ben-okafor", harness.bitrise.ios, None)
     await harness.wait_for_message(
@@ -281,7 +281,7 @@ async def test_own_builds_are_notified_without_an_account_for_apps_of_the_users_
     harness.slack.workspace.find_channel("G0RELEASE").members.discard("U0CARLA")
     harness.users.invite("G0RELEASE")
     await harness.ask("/bitrise subscribe ios", "subscribed", channel="G0RELEASE")
-    said = "I send you the end of your own builds"
+    said = "Direct messages when your builds finish: on"
     await harness.ask("/bitrise me name:octo ends:on", said, person="carla", channel="D0CARLA")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.ios, by="webhook-github/octo"))
     await harness.wait_for_message("Sample iOS #1 passed", person="carla", channel="D0CARLA")
@@ -302,7 +302,7 @@ async def test_a_testers_message_shows_no_log_lines_after_its_subscription_has_e
     build = harness.bitrise.start_build(harness.bitrise.android, ends_as="error")
     harness.bitrise.start_running(build)
     card = await harness.ask("/bitrise build android #1", "#1", person="carla")
-    await harness.press(card, "Notify me", "I'll send you a direct message", person="carla")
+    await harness.press(card, "Notify me", "You'll get a direct message", person="carla")
     harness.bitrise.finish(build, "error")
     message = await harness.wait_for_message("Sample Android #1 failed", person="carla", channel="D0CARLA")
     await harness.wait_for_values("SELECT COUNT(*) FROM subscriptions WHERE channel_id = 'D0CARLA'", 0)

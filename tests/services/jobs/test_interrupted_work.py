@@ -101,7 +101,7 @@ async def test_only_what_a_process_that_has_ended_was_doing_is_reported(bots: li
     reported = await watcher.look()
     assert set(reported) == {"Fx1", "Fx4"}
     assert "stopped during this step" in str(reported["Fx1"])
-    assert "stopped in the midst" in await message_of(other, approved_here)
+    assert "stopped in the middle" in await message_of(other, approved_here)
     assert await message_of(other, approved_there) == Message("agreed").encode()
     watcher.seconds += GONE_SECONDS
     assert set(await watcher.look()) == {"Fx1", "Fx4"}
