@@ -184,7 +184,7 @@ async def _check_client(bitrise: BitriseClient) -> AsyncIterator[Finding]:
     except ProviderError as problem:
         yield Finding("Bitrise", str(problem), await _bitrise_fix(bitrise, problem))
         return
-    yield Finding("Bitrise", f"as {me.username or me.slug or 'a workspace token'}")
+    yield Finding("Bitrise", f"connected as {me.username or me.slug or 'a workspace token'}")
     yield apps_finding("Bitrise apps", apps)
 
 

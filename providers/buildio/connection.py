@@ -149,7 +149,7 @@ async def _check_client(buildio: BuildioClient) -> AsyncIterator[Finding]:
     except ProviderError as problem:
         yield Finding("Build.io", str(problem), "check BUILDIO_TOKEN and BUILDIO_API_URL")
         return
-    yield Finding("Build.io", f"as {me.email}")
+    yield Finding("Build.io", f"connected as {me.email}")
     yield apps_finding("Build.io apps", apps)
 
 

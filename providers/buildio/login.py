@@ -21,21 +21,17 @@ from services.slack.file_upload import share_file
 
 def login_comment(region: str, *, expires_at: datetime | None, deleted_at: datetime) -> str:
     """The comment above the file, for its recipient."""
-    until = (
-        f"It is good until {when(expires_at)}."
-        if expires_at
-        else "Build.io does not say until when it is good."
-    )
+    until = f"It expires {when(expires_at)}." if expires_at else "Build.io doesn't report when it expires."
     return (
-        f"🔑 A credential for the cluster in {code(region)}, for you alone: a Kubernetes ExecCredential. {until}"
-        f" Save it where nobody else reads it: I delete this file {when(deleted_at)}."
+        f"🔑 Your credential for the cluster in {code(region)}, a Kubernetes ExecCredential. {until}"
+        f" Save it where no one else can read it. This file is deleted {when(deleted_at)}."
     )
 
 
 def login_sent(region: str, *, by: str, deleted_at: datetime) -> Message:
     """Channel message: a person got a credential."""
-    text = f"🔑 {mention(by)} got a credential for the cluster in {code(region)}, in a direct message."
-    return text_message(text, context(f"I delete the file there {when(deleted_at)}."))
+    text = f"🔑 {mention(by)} got a credential for the cluster in {code(region)} by direct message."
+    return text_message(text, context(f"The file is deleted {when(deleted_at)}."))
 
 
 # An upper limit, however long the credential is valid: the file only has to be saved once.

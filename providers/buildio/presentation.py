@@ -15,7 +15,7 @@ def card_buttons(build: Build, app: App) -> list[Block | None]:
     """Return the buttons below the card of a deployment or dyno, and of its failure streak."""
     value = BuildioButton.of(build, app).encode()
     return [
-        button("Processes", action_ids.PS, value),
+        button("View processes", action_ids.PS, value),
         button("Restart…", action_ids.RESTART, value),
         button("Refresh", action_ids.REFRESH, value),
         button("Deploy again…", action_ids.DEPLOY, RedeployButton.again(build, app).encode())
@@ -26,30 +26,30 @@ def card_buttons(build: Build, app: App) -> list[Block | None]:
 
 def details_button(build: Build, app: App) -> Block:
     """Return the button that shows the app of a deployment or dyno in a list."""
-    label = f"Details of {app.title} {build.label}"
-    return button("Details", action_ids.APP, BuildioButton.of(build, app).encode(), label=label)
+    label = f"View details of {app.title} {build.label}"
+    return button("View details", action_ids.APP, BuildioButton.of(build, app).encode(), label=label)
 
 
 PRESENTATION = ProviderPresentation(
     BUILDIO,
     # The reference names no dashboard page of an app: the URL is that of the app itself.
-    open_label="Open the app",
+    open_label="Open app",
     run="deployment",
     notified_run="deployment or crash",
     every_end="all finished deployments, dyno crashes and recoveries",
     workflows_label="Deployments (deploy) and processes (web.1)",
     every_workflow="All",
     token_instructions=(  # noqa: S106 - words
-        "Make an *API token* of your own at Build.io and paste it here. I see and do with it what you may see"
-        " and do there, and what you change is done in your name."
+        "Create an *API token* at Build.io and paste it here. With it, Buildbell can see and do what you can there,"
+        " and changes are made in your name."
     ),
-    token_placeholder="Your token of Build.io",  # noqa: S106 - a placeholder
+    token_placeholder="Your Build.io token",  # noqa: S106 - a placeholder
     permissions_hint=(
-        "Tick what the rule is about, here or above. Running commands and logging in are nobody's until a rule"
-        " names them; All actions does not."
+        "Select actions here or above. Running commands and logging in are off unless selected: All actions"
+        " doesn't include them."
     ),
     has_pipeline_stages=True,
-    first_command="`/buildio app` to see how an app stands",
+    first_command="`/buildio app` to view an app",
     card_buttons=card_buttons,
     streak_buttons=card_buttons,
     details_button=details_button,

@@ -33,19 +33,19 @@ log = structlog.get_logger()
 
 def team_list(teams: Sequence[Team]) -> Message:
     """The teams of a person."""
-    note = context(f"`{COMMAND} apps team:NAME` lists the apps of one.")
+    note = context(f"`{COMMAND} apps team:NAME` lists a team's apps.")
     return resource_list(
         "team",
         [team.name for team in teams],
         [*paragraphs([_line(team) for team in teams]), note],
-        empty="You belong to no team at Build.io.",
+        empty="You're in no team at Build.io.",
     )
 
 
 def team_card(team: Team) -> Message:
     """One team."""
     show_apps = optional_button(
-        "Its apps", action_ids.APPS_PAGE, BuildioAppListButton.fitting(page=1, team=team.id)
+        "View apps", action_ids.APPS_PAGE, BuildioAppListButton.fitting(page=1, team=team.id)
     )
     return Message(escape(f"Team {team.name}", 300), [section(_line(team)), *button_row(show_apps)])
 
@@ -61,7 +61,7 @@ class ListTeams(Command):
 class ShowTeam(Command):
     """Show one team, by its name or id."""
 
-    team: Annotated[str, Word("NAME", question="Which team? Give its name.")]
+    team: Annotated[str, Word("NAME", question="Which team?")]
 
 
 async def list_teams(_ask: ListTeams, context: RequestContext) -> Reply:

@@ -162,7 +162,7 @@ class ApiClient:
             for _ in range(MAX_REDIRECTS):
                 # The token is sent to the API's own host only.
                 if self._origin is None or _origin_of(url) != self._origin:
-                    raise ProviderDown("it sent the request elsewhere")
+                    raise ProviderDown("it redirected the request")
                 response = await self._send(method, url, params, json, token, seconds)
                 content = json_without_nul(response.content)
                 await self._record_pause(response, token)
@@ -182,9 +182,9 @@ class ApiClient:
                     raise error
                 # Only reads follow redirects: a change is sent once.
                 if method != "GET":
-                    raise ProviderDown("it sent the request elsewhere")
+                    raise ProviderDown("it redirected the request")
                 url, params = resolve_redirect(url, response.headers.get("location")), None
-            raise ProviderDown("it sent the request round in circles")
+            raise ProviderDown("it redirected the request in a loop")
         except ProviderError as error:
             error.provider = error.provider or self._provider
             raise
@@ -235,10 +235,10 @@ class ApiClient:
         except RequestNotSent as error:
             raise self._counted(ProviderDown("no connection")) from error
         except ResponseTooLarge as error:
-            words = f"more than {LARGEST_ANSWER // 2**20} MiB in one answer"
+            words = f"more than {LARGEST_ANSWER // 2**20} MiB in one response"
             raise self._counted(TooLarge(words) if method == "GET" else ResponseLost()) from error
         except ConnectionLost as error:
-            raise self._counted(ProviderDown("no answer") if method == "GET" else ResponseLost()) from error
+            raise self._counted(ProviderDown("no response") if method == "GET" else ResponseLost()) from error
 
     def _counted(self, error: ProviderError) -> ProviderError:
         """Count the error of a request that was sent; return it."""

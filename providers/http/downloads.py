@@ -120,25 +120,25 @@ class Downloads:
                             yield response.pieces(LARGEST_FILE)
                             return
                         url = resolve_redirect(url, response.headers.get("location"))
-                raise ProviderDown("the link leads round in circles")
+                raise ProviderDown("the link redirects in a loop")
         except Busy as error:
             raise TooBusy from error
         except ResponseTooLarge as error:
             raise TooLarge(f"more than {LARGEST_FILE // 2**20} MiB in one file") from error
         except (ConnectionLost, TimeoutError) as error:
-            raise ProviderDown("the file's storage gave no answer") from error
+            raise ProviderDown("the file's storage didn't respond") from error
 
 
 def _host_of(url: str) -> str:
     address = read_address(url)
-    return address.host if address is not None else "an address that is none"
+    return address.host if address is not None else "it isn't a valid address"
 
 
 def _check_status(response: StreamedResponse) -> None:
     if response.status_code in (403, 404, 410):
         raise DownloadExpired
     if response.status_code >= 300:
-        raise ProviderDown(f"the file's storage answered {response.status_code}")
+        raise ProviderDown("the file's storage reported an error")
 
 
 def _is_known_storage(address: Url) -> bool:

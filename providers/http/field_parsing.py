@@ -51,14 +51,14 @@ def as_text(value: Any) -> Any:
 
 def _validate_slug(value: str) -> str:
     if not _SLUG.fullmatch(value) or (not _PLAIN_SLUG.fullmatch(value) and redact(value) != value):
-        raise ValueError("it is no slug")
+        raise ValueError("it isn't a valid slug")
     return value
 
 
 def as_name(value: str) -> str:
     """Validate a name: one printable line without a secret. Raises ValueError."""
     if not 0 < len(value) <= LONGEST_NAME or not value.isprintable() or redact(value) != value:
-        raise ValueError("it is no name")
+        raise ValueError("it isn't a valid name")
     return value
 
 
@@ -119,7 +119,7 @@ def parse_json(body: bytes, *, provider: Provider) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UnexpectedResponse("it is no JSON", provider=provider) from error
+        raise UnexpectedResponse("it isn't JSON", provider=provider) from error
 
 
 def parse_items(model: type[ItemT], items: Iterable[Any], *, provider: Provider) -> list[ItemT]:

@@ -62,9 +62,7 @@ class SetPublicInstallPageAction(BuildAction):
 
     def details(self) -> list[tuple[str, str]]:
         """Return the build, the artifact and who will see the page."""
-        who = (
-            "public: everybody who has its link" if self.public else "private: members of the app at Bitrise"
-        )
+        who = "public: anyone with its link" if self.public else "private: members of the app at Bitrise"
         return [
             *super().details(),
             *present_values(artifact=self.title, artifact_id=self.artifact),
@@ -86,7 +84,7 @@ class SetPublicInstallPageAction(BuildAction):
         )
         if artifact.public_page is not self.public:
             raise UserError(
-                "Bitrise took the order, but the install page is as it was. Change it in Bitrise."
+                "Bitrise accepted the change, but the install page is unchanged. Change it in Bitrise."
             )
         message = artifact_messages.page_changed(artifact, build, self.app, by=context.person)
         return ActionResult(

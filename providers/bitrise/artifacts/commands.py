@@ -75,7 +75,7 @@ async def fetch_artifact_link(button: ArtifactButton, context: RequestContext) -
 async def fetch_artifact_links(button: BuildButton, picked: Sequence[str], context: RequestContext) -> Reply:
     """Fetch new links to several artifacts, shown to the user only. Raises UserError if none was picked."""
     if not picked:
-        raise UserError("Pick some artifacts in the list beside the button first.")
+        raise UserError("Pick artifacts in the list beside the button first.")
     app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     artifacts = [
         ArtifactButton.read({"app": button.app, "build": button.build, "artifact": slug})
@@ -100,7 +100,7 @@ async def send_qr_code(button: ArtifactButton, thread: str | None, context: Requ
     app, build = await build_by_slugs(context, button.app, button.build, BITRISE)
     artifact = await _fetch_artifact(button, context)
     if not artifact.install_page_url:
-        raise UserError("It has no public install page any more.")
+        raise UserError("This artifact no longer has a public install page.")
     is_shared = bool(thread and context.channel)
     await share_file(
         context,
@@ -110,13 +110,11 @@ async def send_qr_code(button: ArtifactButton, thread: str | None, context: Requ
         comment=artifact_messages.qr_comment(artifact, build, app),
         channel=context.channel if is_shared else None,
         thread=thread,
-        alt=f"QR code that leads to the install page of {artifact.title}",
+        alt=f"QR code of the install page of {artifact.title}",
     )
     if is_shared:
         return None
-    return Reply(
-        notices.sent_as_direct_message("The QR code is in our direct messages."), Visibility.ONE_PERSON
-    )
+    return Reply(notices.sent_as_direct_message("QR code sent to your DMs."), Visibility.ONE_PERSON)
 
 
 async def _fetch_artifact(button: ArtifactButton, context: RequestContext) -> ArtifactLinks:

@@ -99,7 +99,7 @@ class DecideBuildRequestAction(BitriseAction):
                 lambda gone: build_request_messages.request_gone(gone, self.app),
             )
             raise UserError(
-                "This build does not wait any more: somebody else has decided, or it has gone."
+                "This build no longer needs approval: someone else decided, or it was withdrawn."
             ) from error
         message = build_request_messages.request_decided(
             request, self.app, approved=approved, by=context.person

@@ -18,8 +18,8 @@ MAX_REQUESTS = 10
 
 def request_card(request: BuildRequest, app: App) -> Message:
     """Render a waiting build with the buttons to approve or decline it."""
-    text = f"A build of {_describe(request, app)} waits for somebody's approval."
-    note = "The code comes from outside of the project: look at it before you let it run with the project's secrets."
+    text = f"Approval needed to build {_describe(request, app)}."
+    note = "This code is from a fork. Review it before it runs with the project's secrets."
     return Message(
         escape(text, 900),
         [
@@ -41,17 +41,17 @@ def request_decided(request: BuildRequest, app: App, *, approved: bool, by: str)
 
 def request_gone(request: BuildRequest, app: App) -> Message:
     """Render the message that the build was decided elsewhere, or was withdrawn."""
-    text = f"The build of {_describe(request, app)} does not wait any more: it was decided in Bitrise, or has gone."
+    text = f"The build of {_describe(request, app)} no longer needs approval: it was decided in Bitrise, or withdrawn."
     name = f"{_pull_request(request)} in *{_title(app)}*"
-    head = f"☑️ The build of {name} does not wait any more: it was decided in Bitrise."
+    head = f"☑️ The build of {name} no longer needs approval: it was decided in Bitrise, or withdrawn."
     return Message(escape(text, 900), [section("\n".join([head, *_details(request)]))])
 
 
 def request_list(requests: Sequence[BuildRequest], app: App) -> Message:
     """Render an app's waiting builds."""
     if not requests:
-        return text_message(f"No build of {_title(app)} waits for approval.")
-    blocks: list[Block] = [section(f"*{_title(app)}*: builds that wait for approval")]
+        return text_message(f"No builds of *{_title(app)}* need approval.")
+    blocks: list[Block] = [section(f"*{_title(app)}*: builds that need approval")]
     for request in requests[:MAX_REQUESTS]:
         blocks += [
             section("\n".join([_headline(request, app), *_details(request)])),
@@ -59,11 +59,11 @@ def request_list(requests: Sequence[BuildRequest], app: App) -> Message:
         ]
     note = more_note(len(requests) - MAX_REQUESTS)
     text = "; ".join(_describe(request, app) for request in requests[:MAX_REQUESTS])
-    return Message(escape(f"These wait for approval: {text}", 2000), [*blocks, *note])
+    return Message(escape(f"Builds that need approval: {text}", 2000), [*blocks, *note])
 
 
 def _headline(request: BuildRequest, app: App) -> str:
-    return f"A build of {_pull_request(request)} in *{_title(app)}* waits for somebody's approval"
+    return f"Approval needed to build {_pull_request(request)} in *{_title(app)}*"
 
 
 def _details(request: BuildRequest) -> list[str]:
@@ -79,13 +79,15 @@ def _buttons(request: BuildRequest, app: App) -> Block:
     value = RequestButton(app=request.app_slug, request=request.slug).encode()
     subject = plain(f"The build of {_describe(request, app)}", 150)
     confirm_approve = confirm(
-        "Let it be built?", f"{subject} starts, with what the project gives to such builds.", "Approve"
+        "Approve this build?",
+        f"{subject} starts, with the secrets that the project gives to fork builds.",
+        "Approve",
     )
-    confirm_decline = confirm("Decline it?", f"{subject} is not started.", "Decline")
+    confirm_decline = confirm("Decline this build?", f"{subject} won't start.", "Decline")
     return row(
         button("Approve", action_ids.REQUEST_APPROVE, value, style="primary", confirm=confirm_approve),
         button("Decline", action_ids.REQUEST_DECLINE, value, confirm=confirm_decline),
-        link_button("Pull request", request.pull_request_url, shared_action_ids.OPEN_LINK),
+        link_button("Open pull request", request.pull_request_url, shared_action_ids.OPEN_LINK),
     )
 
 

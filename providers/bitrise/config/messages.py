@@ -14,16 +14,16 @@ MAX_PROBLEMS = 10
 
 def yml_comment(app: App, build: Build | None, validation: YmlValidation | None) -> str:
     """Render the text above the file."""
-    return f"The bitrise.yml of {_describe_source(app, build)}. {_summarize_validation(validation)}"
+    return f"bitrise.yml of {_describe_source(app, build)}. {_summarize_validation(validation)}"
 
 
 def yml_message(app: App, build: Build | None, validation: YmlValidation | None) -> Message:
     """Render the message that the file was sent, with the errors and warnings of its validation."""
     summary = _summarize_validation(validation)
-    head = f"📨 The bitrise.yml of {_describe_source(app, build)} is in our direct messages. {summary}"
+    head = f"📨 bitrise.yml of {_describe_source(app, build)} sent to your DMs. {summary}"
     problems = [] if validation is None else [*validation.errors, *validation.warnings]
     lines = [f"• {escape(problem, 300)}" for problem in problems[:MAX_PROBLEMS]]
-    note = context("Secrets that I recognise are taken out of the file. It can be changed in Bitrise only.")
+    note = context("Known secrets are redacted in the file. Edit it in Bitrise.")
     return Message(
         escape(f"{app.title}: {summary}", 500),
         [section(head), *paragraphs(lines), note],
@@ -32,21 +32,19 @@ def yml_message(app: App, build: Build | None, validation: YmlValidation | None)
 
 def _describe_source(app: App, build: Build | None) -> str:
     return (
-        f"*{escape(app.title, 150)}* as it is now"
-        if build is None
-        else f"{build_text.build_link(build, app)}"
+        f"*{escape(app.title, 150)}* (current)" if build is None else f"{build_text.build_link(build, app)}"
     )
 
 
 def _summarize_validation(validation: YmlValidation | None) -> str:
     if validation is None:
-        return "Bitrise did not check it."
+        return "Not validated by Bitrise."
     if validation.errors:
-        return f"❌ Bitrise finds {_count(len(validation.errors), 'mistake')} in it."
+        return f"❌ Not valid: {_count(len(validation.errors), 'error')}"
     if validation.warnings:
-        return f"⚠️ Bitrise finds no mistake in it, but {_count(len(validation.warnings), 'thing')} to mind."
-    return "✅ Bitrise finds no mistake in it."
+        return f"⚠️ Valid, with {_count(len(validation.warnings), 'warning')}"
+    return "✅ Valid"
 
 
 def _count(number: int, noun: str) -> str:
-    return f"one {noun}" if number == 1 else f"{number} {noun}s"
+    return f"1 {noun}" if number == 1 else f"{number} {noun}s"

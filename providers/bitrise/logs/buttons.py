@@ -33,7 +33,7 @@ class LogSearchForm(Form[LogButton, str, Message]):
     callback_id = action_ids.LOG_SEARCH_MODAL
     title = "Search the log"
     error_field = messages.WORD
-    progress = "Reading the whole log…"
+    progress = "Searching the log…"
     follow_up = FollowUp.COVERED
     is_refusal_final = True
     read_origin = LogButton.decode
@@ -47,7 +47,7 @@ class LogSearchForm(Form[LogButton, str, Message]):
                 "Word or part of a line",
                 views.text_element(self.filled, most=LONGEST_WORD, placeholder="error:"),
                 optional=False,
-                hint="Large and small letters are the same. The log is searched as far as it is written.",
+                hint="Case doesn't matter. A running build's log is searched as far as it is written.",
             ),
             submit="Search",
             problem=problem,
@@ -91,7 +91,7 @@ async def _follow(press: ButtonPress) -> Reply:
     channel = await context.direct_message_alone()
     follower = LogFollower(own_client(context), context.accounts, context.slack, app, build, channel=channel)
     await state_of(context).log_followers.start(follower, context.services.storage)
-    message = sent_as_direct_message("I follow the log in our direct messages, for ten minutes at most.")
+    message = sent_as_direct_message("Following the log in your DMs, for up to 10 minutes.")
     return Reply(message, Visibility.ONE_PERSON, title=commands.TITLE)
 
 

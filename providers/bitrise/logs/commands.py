@@ -101,7 +101,7 @@ async def send_log_file(button: LogButton, context: RequestContext, *, share: bo
                 await _write_chunks(path, redact_log(context.services.runner, chunks))
         except NoLog as error:
             raise UserError(
-                "The whole log is not archived yet. Bitrise does that a little after a build's end; try again soon."
+                "The full log isn't available yet. Bitrise archives it shortly after a build finishes; try again soon."
             ) from error
         channel = context.channel if share and context.channel else await context.direct_message_alone()
         audit_fields = {
@@ -122,7 +122,7 @@ async def send_log_file(button: LogButton, context: RequestContext, *, share: bo
     if channel == context.channel:
         return None
     return Reply(
-        notices.sent_as_direct_message("The log is in our direct messages."),
+        notices.sent_as_direct_message("Sent to your DMs."),
         Visibility.ONE_PERSON,
         title=TITLE,
     )
@@ -134,7 +134,7 @@ async def _write_chunks(path: Path, chunks: AsyncIterator[bytes]) -> None:
         async for chunk in chunks:
             size += file.write(chunk)
             if size > file_upload.LARGEST_FILE:
-                raise UserError("The log is too large to be handed over. Open it in Bitrise.")
+                raise UserError("The log is too large for Slack. Open it in Bitrise.")
 
 
 async def _fetch_ai_summary(build: Build, context: RequestContext) -> str | None:
@@ -154,7 +154,7 @@ async def _find_end(
     """Return the end of the log to show, and the title of its step; None for the whole log."""
     reading = read.reading
     if step is not None and not 1 <= step <= max(len(reported_steps), len(reading.steps)):
-        raise UserError("This build has no such step any more. Ask for its log again.")
+        raise UserError("This build no longer has this step. Open its log again.")
     if reading.end or step is None or len(reported_steps) < step:
         return read.end, reading.of
     # The log has no step headers to find the step by, so the step's own log is fetched.

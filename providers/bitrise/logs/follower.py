@@ -86,10 +86,10 @@ class LogFollowers(BackgroundJob):
         key = follower.key
         if self._tasks.count(*key[:2]) >= MAX_PER_PERSON and key not in self._tasks:
             raise CannotFollowLog(
-                f"You follow {MAX_PER_PERSON} logs already. Follow this one when one of them has ended."
+                f"You already follow {MAX_PER_PERSON} logs. Try again when one of them has finished."
             )
         if len(self._tasks) >= MAX_TOTAL:
-            raise CannotFollowLog("As many logs are followed as I can at once. Try again in a few minutes.")
+            raise CannotFollowLog("Too many logs are being followed right now. Try again in a few minutes.")
         async with AsyncExitStack() as stack:
             await _reserve(stack, storage.database.session_locks, key)
             await follower.post(self._clock() + LASTS)
@@ -129,12 +129,13 @@ async def _reserve(stack: AsyncExitStack, locks: SessionLocks, key: tuple[str, s
         return True
 
     if not await acquire("followed", *key):
-        raise CannotFollowLog("You follow this log already; it is in our direct messages.")
+        raise CannotFollowLog("You already follow this log in your DMs.")
     for number in range(MAX_PER_WORKSPACE):
         if await acquire("follower", key[0], str(number)):
             return
     raise CannotFollowLog(
-        f"{MAX_PER_WORKSPACE} logs are followed already, and Slack lets me write no faster."
+        f"{MAX_PER_WORKSPACE} logs are already being followed here, the most that Slack's rate limit allows."
+        " Try again in a few minutes."
     )
 
 

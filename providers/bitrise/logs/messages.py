@@ -33,13 +33,14 @@ from messages.kit.mrkdwn import (
     mention,
     plain,
     size,
+    when,
 )
 from messages.kit.views import FormValues, option, select
 from providers.bitrise import action_ids
 from providers.bitrise.provider import BITRISE
 
 LOG_LINES = 40
-MINUTES = "ten minutes"
+MINUTES = "10 minutes"
 WORD = "word"
 STEPS_SHOWN = 40
 # This many options of this length leave room for the other blocks (Slack's rules: 13,200 characters of blocks).
@@ -52,7 +53,7 @@ _RESULTS = {
     StepResult.SKIPPED: ("⏭️", "was skipped"),
     StepResult.ABORTED: ("🛑", "was aborted"),
     StepResult.RUNNING: ("▶️", "is running"),
-    StepResult.OTHER: ("❔", "ended in another way"),
+    StepResult.OTHER: ("❔", "finished with an unknown result"),
 }
 # If the build was aborted or lost, the log ends within the step that was running.
 _CUT_OFF = ("🛑", "was cut off")
@@ -80,9 +81,11 @@ class LogView:
 def no_log(build: Build, app: App, *, now: datetime) -> Message:
     """Render the message that a build has no log, which is not an error."""
     if build.ended:
-        reason = "It has no log: it ended before it began to write one."
+        reason = "No log: the build finished before it wrote one."
     else:
-        reason = f"It has no log yet ({build_text.elapsed_text(build, now) or 'not begun'}). Ask again in a moment."
+        reason = (
+            f"No log yet ({build_text.elapsed_text(build, now) or 'not started'}). Try again in a moment."
+        )
     return Message(
         f"{escape(app.title)} {build.label}: {reason}",
         [section(f"{build_text.build_link(build, app)}\n{reason}")],
@@ -93,11 +96,7 @@ def build_log(build: Build, app: App, view: LogView) -> Message:
     """Render the steps of a build and the end of its log, or of the failed step, for one user."""
     head = f"Log of {build_text.build_link(build, app)}"
     if view.still_growing:
-        head += (
-            ", which is still being written"
-            if not build.ended
-            else ", which Bitrise is still putting together"
-        )
+        head += " · in progress" if not build.ended else " · processing at Bitrise"
     blocks = [
         section(head),
         *_steps(view, ended=build.ended),
@@ -105,13 +104,13 @@ def build_log(build: Build, app: App, view: LogView) -> Message:
         *_end(view),
         *_buttons(build, view),
     ]
-    note = "Only you see this. Secrets that I recognise are taken out."
+    note = "Only visible to you. Known secrets are redacted."
     if view.whole_url is not None:
-        note += f" The link to the whole log lives {MINUTES}."
+        note += f" The link to the full log expires in {MINUTES}."
     failed = next((step for step in view.steps if step.result is StepResult.FAILED), None)
     failure = f"Failed in {failed.title}. " if failed else ""
     last_line = view.end.rstrip().rsplit("\n", 1)[-1]
-    text = f"Log of {app.title} {build.label}: {failure}{last_line or 'it is still empty.'}"
+    text = f"Log of {app.title} {build.label}: {failure}{last_line or 'empty so far.'}"
     return Message(escape(text, 900), [*blocks, context(note)])
 
 
@@ -120,25 +119,25 @@ def log_hits(
 ) -> Message:
     """Render the lines of a log that contain a word; `complete` and `still_growing` as in LogView."""
     hits, count = reading.hits, reading.hit_count
-    times = "one line" if count == 1 else f"{count:,} lines{' or more' if count >= MAX_COUNTED_HITS else ''}"
-    searched_lines = (
-        f"the {reading.lines:,} lines" if complete else f"the last {reading.lines:,} lines, all I could read,"
-    )
+    times = "1 line" if count == 1 else f"{count:,} lines{' or more' if count >= MAX_COUNTED_HITS else ''}"
+    searched_lines = f"the {reading.lines:,} lines" if complete else f"the last {reading.lines:,} lines"
     name = build_text.build_link(build, app)
-    head = f"{code(word)} stands in {times if count else 'none'} of {searched_lines} of {name}"
+    head = f"{code(word)} is in {times if count else 'none'} of {searched_lines} of {name}"
+    if not complete:
+        head += "; earlier lines couldn't be read"
     if still_growing:
-        head += ", which is not whole yet"
+        head += "; the log isn't complete yet"
     if not hits:
-        searched_part = "the log" if complete else "the part of the log that I could read"
-        return Message(escape(f"{word} does not stand in {searched_part}."), [section(head)])
+        searched_part = "the log" if complete else "the part of the log that could be read"
+        return Message(escape(f"{word} isn't in {searched_part}."), [section(head)])
     # If the beginning is missing, line numbers are unknown.
     lines = "\n".join((f"{hit.line}  " if complete else "") + cut(hit.text.strip(), 160) for hit in hits)
     steps = list(dict.fromkeys(hit.step for hit in hits if hit.step))
     step_note = [context("In " + ", ".join(code(step) for step in steps[:10]))] if steps else []
-    numbered = ", each with its line's number" if complete else ""
+    numbered = ", with line numbers" if complete else ""
     cut_note = [context(f"The first {len(hits)} are shown{numbered}.")] if count > len(hits) else []
     blocks = [section(head), section(block_of_code(lines, SECTION_TEXT)), *step_note, *cut_note]
-    return Message(escape(f"{word} stands in {times}. The first: {hits[0].text}", 900), blocks)
+    return Message(escape(f"{word} is in {times}. The first: {hits[0].text}", 900), blocks)
 
 
 def read_word(values: FormValues) -> str:
@@ -150,16 +149,18 @@ def followed_log(build: Build, app: App, text: str, *, until: datetime | None, e
     """Render the end of a followed log; `until` is when the follower stops, None after it has stopped."""
     name = build_text.build_link(build, app)
     if ended:
-        head = f"{build_text.build_symbol(build)} {name} {build_text.result_text(build)}; this was the end of its log"
+        head = (
+            f"{build_text.build_symbol(build)} {name} {build_text.result_text(build)}. Last lines of its log"
+        )
     elif until is None:
-        head = f"⏹️ I have stopped following the log of {name}, which goes on"
+        head = f"⏹️ No longer following the log of {name}, which continues"
     else:
-        head = f"📜 The log of {name} as it is written, until {until:%H:%M} UTC at the latest"
-    content = (
-        [section(block_of_code(text, SECTION_TEXT))] if text.strip() else [section("_It is still empty._")]
-    )
+        head = f"📜 Following the log of {name} until {when(until)} at the latest"
+    content = [section(block_of_code(text, SECTION_TEXT))] if text.strip() else [section("_Empty so far._")]
     value = LogButton(app=build.app_slug, build=build.slug).encode()
-    buttons = [] if ended or until is not None else [row(button("Follow on", action_ids.LOG_FOLLOW, value))]
+    buttons = (
+        [] if ended or until is not None else [row(button("Keep following", action_ids.LOG_FOLLOW, value))]
+    )
     last_line = text.rstrip().rsplit("\n", 1)[-1]
     return Message(
         escape(f"Log of {app.title} {build.label}: {last_line}", 500), [section(head), *content, *buttons]
@@ -169,7 +170,7 @@ def followed_log(build: Build, app: App, text: str, *, until: datetime | None, e
 def log_shared(build: Build, app: App, *, by: str) -> str:
     """Render the text above the file with the whole log."""
     link = build_text.build_link(build, app)
-    return f"The whole log of {link}, for {mention(by)}; secrets that I recognise are taken out."
+    return f"Full log of {link}, requested by {mention(by)}. Known secrets are redacted."
 
 
 def step_line(step: Step, *, ended: bool = False) -> str:
@@ -206,8 +207,8 @@ def _ai_summary(view: LogView) -> list[Block]:
 def _end(view: LogView) -> list[Block]:
     lines = "\n".join(view.end.split("\n")[-LOG_LINES:])
     if not lines.strip():
-        return [section("It is still empty." if view.still_growing else "This step wrote nothing.")]
-    heading = f"*The end of* {code(view.of)}" if view.of else "*The end of the log*"
+        return [section("Empty so far." if view.still_growing else "This step has no output.")]
+    heading = f"*Last lines of* {code(view.of)}" if view.of else "*Last lines of the log*"
     max_characters = SECTION_TEXT - (1000 if view.ai_summary else 0)
     return [section(heading), section(block_of_code(lines, max_characters))]
 
@@ -221,11 +222,11 @@ def _buttons(build: Build, view: LogView) -> list[Block]:
             option(f"{step.number}. {plain(step.title, LONGEST_TITLE)}", str(step.number))
             for step in view.steps[:STEPS_TO_PICK]
         ]
-        elements.append(select(options, "See the end of a step") | {"action_id": action_ids.LOG_STEP})
+        elements.append(select(options, "Show step") | {"action_id": action_ids.LOG_STEP})
     share = confirm(
-        "Share the whole log?",
-        "Everybody in the channel will be able to read it. Secrets are taken out.",
-        "Share it",
+        "Share the full log?",
+        "Everyone in the channel will be able to read it. Known secrets are redacted.",
+        "Share",
     )
     elements += [button("Search…", action_ids.LOG_SEARCH, value)]
     if build.ended:
@@ -234,9 +235,11 @@ def _buttons(build: Build, view: LogView) -> list[Block]:
             button("Share the file", action_ids.LOG_SHARE, value, confirm=share),
         ]
     else:
-        elements += [button("Follow", action_ids.LOG_FOLLOW, value, label="Follow the log as it is written")]
-    whole = link_button("Whole log", view.whole_url, shared_action_ids.OPEN_LINK)
-    page = link_button("Log in Bitrise", f"{build.url}?tab=log", shared_action_ids.OPEN_LINK)
+        elements += [
+            button("Follow", action_ids.LOG_FOLLOW, value, label="Follow the log while it is written")
+        ]
+    whole = link_button("Open full log", view.whole_url, shared_action_ids.OPEN_LINK)
+    page = link_button("Open log in Bitrise", f"{build.url}?tab=log", shared_action_ids.OPEN_LINK)
     block = row(*elements, whole or page)
     block["block_id"] = f"log {button_value.app} {button_value.build} {button_value.thread or '-'}"
     return [block, *_size_note(view)]
@@ -244,7 +247,7 @@ def _buttons(build: Build, view: LogView) -> list[Block]:
 
 def _size_note(view: LogView) -> list[Block]:
     if not view.complete:
-        return [context("I could read only the last part of this log; steps before it may be missing here.")]
+        return [context("Only the end of this log could be read; earlier steps may be missing.")]
     if not view.size:
         return []
-    return [context(f"{size(view.size)} {'so far' if view.still_growing else 'in all'}")]
+    return [context(f"{size(view.size)} {'so far' if view.still_growing else 'in total'}")]

@@ -143,7 +143,7 @@ class DynosApi(Connection):
             or not all(isinstance(word, str) for word in command)
             or not command[0]
         ):
-            raise InvalidRequest("a command is a list of words that begins with a program", provider=BUILDIO)
+            raise InvalidRequest("the command must begin with a program", provider=BUILDIO)
         path = path_of("apps", app, "dynos", dyno, "exec")
         reply = await self._api.change("POST", path, {"command": list(command)}, seconds=seconds)
         return parse_command_result(reply.body)

@@ -131,7 +131,7 @@ def parse_list(body: bytes, read: Callable[[Fields], T | None], *, resource: str
             (content[key] for key in (resource, "data") if isinstance(content.get(key), list)), None
         )
     if not isinstance(content, list):
-        raise UnexpectedResponse("it is no list", provider=BUILDIO)
+        raise UnexpectedResponse("it isn't a list", provider=BUILDIO)
     if len(content) > MAX_ITEMS:
         raise TooLarge(f"more than {MAX_ITEMS} items in one list", provider=BUILDIO)
     parsed = [read(fields) for item in content if (fields := Fields.of(item)) is not None]
@@ -150,7 +150,7 @@ def parse_fields(body: bytes, *, resource: str) -> Fields:
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):
-        raise UnexpectedResponse(f"there is no {resource} in it", provider=BUILDIO)
+        raise UnexpectedResponse(f"it has no {resource}", provider=BUILDIO)
     if "id" not in content and "name" not in content:
         content = next(
             (content[key] for key in (resource, "data") if isinstance(content.get(key), dict)), content

@@ -53,7 +53,7 @@ def make_verifier(randomness: bytes) -> str:
 def make_challenge(verifier: str) -> str:
     """Return the code challenge by S256 (RFC 7636, 4.2). Raises ValueError for an invalid verifier."""
     if not _VERIFIER.fullmatch(verifier):
-        raise ValueError("it is no verifier")
+        raise ValueError("it isn't a valid verifier")
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 
@@ -144,7 +144,7 @@ class BuildioOAuth:
             return response.content
         # Redirects are not followed: the secrets are for this URL only.
         if response.status_code < 400:
-            raise ProviderDown("it sent the request elsewhere", provider=BUILDIO)
+            raise ProviderDown("it redirected the request", provider=BUILDIO)
         raise self._build_error(response)
 
     def _basic_auth(self) -> str:
@@ -173,7 +173,7 @@ class BuildioOAuth:
         access = _parse_token(content_fields.get("access_token"))
         kind = content_fields.get("token_type", "bearer")
         if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
-            raise UnexpectedResponse("there is no token in it", provider=BUILDIO)
+            raise UnexpectedResponse("it has no token", provider=BUILDIO)
         fields = Fields(content_fields)
         seconds = fields.number("expires_in")
         is_valid = seconds is not None and 0 < seconds < _LONGEST_LIFE

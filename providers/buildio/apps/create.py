@@ -63,9 +63,9 @@ class CreateInput(CreateResource, CheckedInput):
     def problems(self) -> Mapping[str, str]:
         """Return errors by field."""
         if not self.name:
-            return {NAME: "It needs a name."}
+            return {NAME: "Enter a name."}
         if any(letter.isspace() or letter == "/" for letter in self.name):
-            return {NAME: "A name has no spaces and no slashes."}
+            return {NAME: "A name can't contain spaces or slashes."}
         return {}
 
 
@@ -126,11 +126,11 @@ class CreateResourceForm(Form[ViewMetadata, CreateInputT, Reply | None]):
                 text_element(form.name, most=LONGEST_NAME, placeholder=self.example),
                 optional=False,
             ),
-            field(TEAM, "Team", search_select(action_ids.PICK_TEAM, "None: your own", team)),
+            field(TEAM, "Team", search_select(action_ids.PICK_TEAM, "None (your own)", team)),
             field(
                 REGION,
                 "Region",
-                text_element(form.region, most=100, placeholder="None given: Build.io's own choice"),
+                text_element(form.region, most=100, placeholder="Default (chosen by Build.io)"),
             ),
             *self.more_fields(),
             submit="Create",
@@ -167,7 +167,7 @@ class CreateAppForm(CreateResourceForm[CreateForm]):
     callback_id = action_ids.CREATE_MODAL
     button_id = action_ids.CREATE
     title = "Create an app"
-    prompt = "What is the app called?"
+    prompt = "Fill in a form to create an app."
     example = "shop-staging"
     read_input = staticmethod(read_create)
 

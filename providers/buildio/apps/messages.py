@@ -38,7 +38,7 @@ def app_list(
     """A page of the apps, each with a button for its card; `team` is set if they are those of one team."""
     of = f" of {escape(team, 100)}" if team else ""
     if not apps:
-        text = "There is no such page." if total else f"There are no apps{of} that you can see at Build.io."
+        text = "No such page." if total else f"No apps{of} that you can see at Build.io."
         return text_message(text, *_create_buttons())
     pages = -(-total // size)
     title = f"*{total} app{'s' if total != 1 else ''}{of}*"
@@ -47,7 +47,7 @@ def app_list(
     blocks += page_row(
         page, pages, action_ids.APPS_PAGE, lambda number: BuildioAppListButton.fitting(page=number, team=team)
     )
-    blocks.append(context(f"`{COMMAND} use APP` makes one of them this channel's app."))
+    blocks.append(context(f"`{COMMAND} use APP` sets this channel's default app."))
     return Message(escape(f"{total} apps: {', '.join(app.name for app in apps)}", 2000), blocks)
 
 
@@ -64,7 +64,7 @@ def app_card(app: BuildioApp, dynos: Sequence[Dyno] | None = None) -> Message:
 
 def app_created(app: BuildioApp, *, by: str) -> Message:
     """Channel message: an app was created."""
-    text = f"{mention(by)} created the app {app_name(app.as_app())} at Build.io"
+    text = f"{mention(by)} created the app *{app_name(app.as_app())}*"
     details = join_facts(app.team and f"for {escape(app.team, 100)}", app.region and f"in {code(app.region)}")
     said = f"🆕 {mention(by)} created the app *{link(app.web_url, app.name, 150)}* {details}".rstrip()
     deploy = optional_button("Deploy…", action_ids.DEPLOY, app_button_value(app.as_app()), style="primary")
@@ -74,7 +74,7 @@ def app_created(app: BuildioApp, *, by: str) -> Message:
             section(said),
             *button_row(
                 deploy,
-                optional_button("Config", action_ids.VARS, ConfigVarOwner.of_app(app.as_app()).value()),
+                optional_button("View config", action_ids.VARS, ConfigVarOwner.of_app(app.as_app()).value()),
             ),
         ],
     )
@@ -88,7 +88,7 @@ def describe_deployment(deployment: Deployment) -> str:
 
 def _row(app: BuildioApp) -> Block:
     details = optional_button(
-        "Details", action_ids.APP, app_button_value(app.as_app()), label=f"Details of {app.name}"
+        "View details", action_ids.APP, app_button_value(app.as_app()), label=f"View details of {app.name}"
     )
     return section(_line(app), details)
 
@@ -103,7 +103,7 @@ def _head(app: BuildioApp) -> list[str]:
     lines = [f"*{link(app.web_url, app.name, 150)}*"]
     deployment = app.deployment
     if deployment is None:
-        return [*lines, "Build.io says nothing of a deployment."]
+        return [*lines, "Build.io reports no deployment."]
     lines.append(
         join_facts(
             describe_deployment(deployment),
@@ -114,10 +114,10 @@ def _head(app: BuildioApp) -> list[str]:
     if deployment.description:
         lines.append(escape(deployment.description, 300))
     if deployment.error:
-        lines.append(f"Why: {escape(deployment.error, 700)}")
+        lines.append(f"Error: {escape(deployment.error, 700)}")
     by = f"by {escape(deployment.by, 100)}" if deployment.by else None
-    ended = f"ended {when(deployment.finished_at)}" if deployment.finished_at else None
-    started = f"began {when(deployment.created_at)}" if deployment.created_at else None
+    ended = f"finished {when(deployment.finished_at)}" if deployment.finished_at else None
+    started = f"started {when(deployment.created_at)}" if deployment.created_at else None
     return [line for line in [*lines, join_facts(by, started, ended)] if line]
 
 
@@ -149,7 +149,7 @@ def _details(app: BuildioApp) -> list[Block]:
             app.stack and f"Stack {code(app.stack, 60)}",
         ),
         f"Buildpacks {', '.join(buildpacks)}" if buildpacks else "",
-        f"Made {when(app.created_at)}" if app.created_at else "",
+        f"Created {when(app.created_at)}" if app.created_at else "",
     ]
     shown = [text for text in texts if text]
     return [context(*shown)] if shown else []
@@ -159,9 +159,9 @@ def _buttons(app: BuildioApp) -> list[Block]:
     value = app_button_value(app.as_app())
     return button_row(
         optional_button("Deploy…", action_ids.DEPLOY, value, style="primary"),
-        optional_button("Processes", action_ids.PS, value),
-        optional_button("Config", action_ids.VARS, ConfigVarOwner.of_app(app.as_app()).value()),
-        optional_button("Domains", action_ids.DOMAINS, value),
+        optional_button("View processes", action_ids.PS, value),
+        optional_button("View config", action_ids.VARS, ConfigVarOwner.of_app(app.as_app()).value()),
+        optional_button("View domains", action_ids.DOMAINS, value),
         restart_all_button(app.as_app()),
         optional_button(
             "Subscribe…",
@@ -169,7 +169,7 @@ def _buttons(app: BuildioApp) -> list[Block]:
             AppButton.fitting(provider=BUILDIO, app=app.id, title=plain(app.name, 100)),
         ),
         optional_button("Refresh", action_ids.REFRESH, value),
-        link_button("Open", app.web_url, shared_action_ids.OPEN_LINK),
+        link_button("Open app", app.web_url, shared_action_ids.OPEN_LINK),
     )
 
 
@@ -180,10 +180,8 @@ def _create_buttons() -> list[Block]:
 def _summary(app: BuildioApp) -> str:
     deployment = app.deployment
     if deployment is None:
-        return escape(f"{app.name}: Build.io says nothing of a deployment.", 900)
+        return escape(f"{app.name}: Build.io reports no deployment.", 900)
     version = f" v{deployment.version}" if deployment.version is not None else ""
-    branch = f" of {deployment.branch}" if deployment.branch else ""
+    branch = f" from {deployment.branch}" if deployment.branch else ""
     why = f": {deployment.error}" if deployment.error else ""
-    return cut_markup(
-        escape(f"{app.name}: the deployment{version}{branch} is {deployment.status}{why}.", 900), 900
-    )
+    return cut_markup(escape(f"{app.name}: deployment{version}{branch} {deployment.status}{why}.", 900), 900)

@@ -66,7 +66,7 @@ def _signed_text(
 
 NAMES_SAID = 5
 # How a change of a config var is described; its value is never shown.
-SET, UNSET = "set to a value that is not shown", "unset"
+SET, UNSET = "new value (not shown)", "removed"
 _VALUES_NOT_SHOWN = {"values": "values of config vars are shown to nobody; their names are"}
 
 
@@ -112,7 +112,7 @@ class UnsetConfigAction(AppAction):
 
     def summary(self) -> str:
         """Return the names."""
-        return f"unset {_format_names(self.keys)} of {self.app.title}"
+        return f"remove {_format_names(self.keys)} from {self.app.title}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the names."""
@@ -138,7 +138,7 @@ class RevealConfigAction(AppAction):
 
     def summary(self) -> str:
         """Return only the name."""
-        return f"see the value of {_format_names([self.key])} of {self.app.title}"
+        return f"view the value of {_format_names([self.key])} of {self.app.title}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return only the name."""
@@ -183,7 +183,7 @@ class SetEnvironmentAction(_EnvironmentAction):
         given = [key for key, value in self.values.items() if value is not None]
         gone = [key for key, value in self.values.items() if value is None]
         said = [f"set {_format_names(given)}"] if given else []
-        said += [f"unset {_format_names(gone)}"] if gone else []
+        said += [f"remove {_format_names(gone)}"] if gone else []
         return f"{' and '.join(said)} of the environment {self.label}"
 
     def details(self) -> list[tuple[str, str]]:
@@ -218,7 +218,7 @@ class UnsetEnvironmentAction(_EnvironmentAction):
 
     def summary(self) -> str:
         """Return the names and the environment."""
-        return f"unset {_format_names(self.keys)} of the environment {self.label}"
+        return f"remove {_format_names(self.keys)} from the environment {self.label}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the environment and the names."""
@@ -243,7 +243,7 @@ class RevealEnvironmentAction(_EnvironmentAction):
 
     def summary(self) -> str:
         """Return only the name and the environment."""
-        return f"see the value of {_format_names([self.key])} of the environment {self.label}"
+        return f"view the value of {_format_names([self.key])} of the environment {self.label}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the environment and only the name."""
@@ -268,7 +268,7 @@ def _grant_reveal(
     message = config_var_messages.vars_granted(
         owner, key, by=context.person, value=sign_grant(owner, key, context)
     )
-    return ActionResult(Reply(message, Visibility.CHANNEL), provider_answer="shown to them alone")
+    return ActionResult(Reply(message, Visibility.CHANNEL), provider_answer="shown only to them")
 
 
 def _report_changes(owner: ConfigVarOwner, diff: ConfigDiff, context: RequestContext) -> ActionResult:
@@ -285,7 +285,7 @@ async def _unset_one_by_one(keys: tuple[str, ...], unset: Callable[[str], Awaita
             if not removed:
                 raise
             raise UserError(
-                f"I unset {', '.join(removed)}, but not {key} and what follows: {problem}"
+                f"Removed {', '.join(removed)}, but not {key} and the rest: {problem}"
             ) from problem
         removed.append(key)
 

@@ -43,7 +43,7 @@ from services.request.finder import find_app
 from services.request.forms import open_in_time
 
 TITLE = "Config vars"
-NO_BUTTON = "Build.io calls this in a way that no button can carry. Look it up at Build.io itself."
+NO_BUTTON = "Its name at Build.io doesn't fit into a Slack button. Open it at Build.io."
 _SET_EXAMPLE = "config set DATABASE_URL"
 VALUES = "A value is never typed here, since Slack keeps what is typed: a form asks for it."
 _KEYS = "Where several words stand, a first one in capitals is a key and not an app."
@@ -116,7 +116,7 @@ def _take_app_and_keys(arguments: ArgumentReader) -> tuple[str | None, tuple[str
     """Take the app, if one is named, and names of config vars. Errors never repeat them: one may be a value."""
     names = arguments.take_positionals()
     if arguments.tokens or any("=" in name.text for name in names):
-        arguments.fail("Give names of config vars, without any value.")
+        arguments.fail("Give only names of config vars, no values.")
     app = names.pop(0).text if len(names) > 1 and not _is_bare_key(names[0]) else None
     return app, require_keys(arguments, names)
 
@@ -166,7 +166,7 @@ async def reveal_typed(scope: ConfigVarScope, key: str, context: RequestContext)
     if not context.trigger_id:
         await check_access(scope, context)
         await check_keys_exist(scope, [key], context)
-        prompt = "Press this, and I show you the value in a dialog, for a minute."
+        prompt = "Reveal the value in a dialog, for 1 minute."
         return _button_reply(prompt, "Reveal", action_ids.REVEAL, scope.owner.value(key))
     await reveal.reveal_in_dialog(scope, key, context)
     return None
@@ -177,7 +177,7 @@ async def ask_for_values(scope: ConfigVarScope, key: str | None, context: Reques
     if not context.trigger_id:
         await check_access(scope, context)
         return _button_reply(
-            "Values are typed into a form.", "Set…", action_ids.VARS_SET, scope.owner.value(key)
+            "Fill in a form to set config vars.", "Set…", action_ids.VARS_SET, scope.owner.value(key)
         )
     await open_in_time(load_set_form(scope, key, context), context, SetVarsForm.title)
     return None
@@ -200,8 +200,7 @@ async def ask_to_remove(scope: ConfigVarScope, keys: Sequence[str], context: Req
         raise UserError(NO_BUTTON)
     if fitting < len(keys):
         raise UserError(
-            f"These are {len(keys)} config vars, and the question whether to remove them has room for the first"
-            f" {fitting}. Remove them in several steps."
+            f"{len(keys)} config vars are too many to remove at once. Remove the first {fitting}, then the rest."
         )
     return Reply(config_var_messages.unset_question(scope.owner, keys), Visibility.ONE_PERSON, title=TITLE)
 

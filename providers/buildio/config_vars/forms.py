@@ -43,7 +43,7 @@ from services.request.forms import CheckedInput, Form
 
 KEY, VALUE, REST, MORE, KEYS = "key", "value", "rest", "more", "keys"
 LONGEST_KEY = 128
-_A_KEY = "A key has letters, digits and underscores, and begins with no digit."
+_A_KEY = "A key has letters, digits and underscores, and doesn't begin with a digit."
 
 
 class VarsOrigin(ViewMetadata):
@@ -104,11 +104,11 @@ class SetConfigVarsForm(FrozenModel, CheckedInput):
         if self.key and not is_key(self.key):
             errors[KEY] = _A_KEY
         elif self.value.get_secret_value() and not self.key:
-            errors[KEY] = "Of which key is this the value?"
+            errors[KEY] = "Enter the key of this value."
         elif self.key and not self.value.get_secret_value():
-            errors[VALUE] = "Type the value. To remove a config var there is another form."
+            errors[VALUE] = "Enter a value. Another form removes config vars."
         elif not self.key and not self._pair_lines():
-            errors[KEY] = "Which key?"
+            errors[KEY] = "Enter a key."
         if (problem := self._find_pair_problem()) is not None:
             errors[MORE] = problem
         return errors
@@ -123,7 +123,7 @@ class SetConfigVarsForm(FrozenModel, CheckedInput):
         for number, line in enumerate(self._pair_lines(), 1):
             pair = _parse_pair(line)
             if pair is None:
-                return f"Line {number} is not written as KEY=value."
+                return f"Line {number} isn't KEY=value."
             if pair[0] in keys:
                 return f"{pair[0]} is given twice."
             keys.append(pair[0])
@@ -139,7 +139,7 @@ class UnsetConfigVarsForm(FrozenModel, CheckedInput):
     def problems(self) -> Mapping[str, str]:
         """Return errors by field."""
         if not self.keys:
-            return {KEYS: "Which keys?"}
+            return {KEYS: "Pick at least one key."}
         return {} if all(is_key(key) for key in self.keys) else {KEYS: _A_KEY}
 
 
@@ -165,7 +165,7 @@ class SetVarsForm(Form[VarsOrigin, SetConfigVarsForm, Reply | None]):
     callback_id = action_ids.VARS_MODAL
     title = "Set config vars"
     error_field = KEY
-    progress = "Setting them…"
+    progress = "Setting config vars…"
     read_origin = VarsOrigin.decode
     read_input = staticmethod(read_vars)
 
@@ -174,28 +174,28 @@ class SetVarsForm(Form[VarsOrigin, SetConfigVarsForm, Reply | None]):
         owner = self.origin.owner
         return self.draw(
             section(
-                f"Of *{owner.display_name}*. Keys that are there already get the new value. {restart_note(owner)}"
-                " The channel hears which keys change, and no values."
+                f"Sets config vars of *{owner.display_name}*. Existing keys get the new value. {restart_note(owner)}"
+                " Key names are posted to the channel; values never are."
             ),
             field(KEY, "Key", text_element(self.filled.key, most=LONGEST_KEY, placeholder="DATABASE_URL")),
             field(
                 VALUE,
                 "Value",
                 text_element(None, multiline=True),
-                hint="As it stands: lines, spaces, quotes and a last empty line are part of it.",
+                hint="Kept as typed: line breaks, spaces, quotes and a last empty line are part of it.",
             ),
             field(
                 REST,
-                "The rest of the value",
+                "Value (continued)",
                 text_element(None, multiline=True),
-                hint=f"Where it is longer than {LONGEST_TEXT} characters: both are joined as they stand.",
+                hint=f"For values longer than {LONGEST_TEXT} characters: both parts are joined as typed.",
             ),
             field(
                 MORE,
-                "More, one on each line",
+                "More config vars, one per line",
                 text_element(None, multiline=True, placeholder="RAILS_ENV=production"),
-                hint="KEY=value, where quotes and spaces are part of the value. Empty lines, and those that begin"
-                " with #, count for nothing.",
+                hint="KEY=value. Quotes and spaces are part of the value. Empty lines, and lines that begin with #,"
+                " are ignored.",
             ),
             submit="Set",
             problem=problem,
@@ -203,7 +203,7 @@ class SetVarsForm(Form[VarsOrigin, SetConfigVarsForm, Reply | None]):
 
     def render_error(self, problem: str) -> Block:
         """Draw the form with the key, and say that the values are not kept."""
-        return self.render(f"{problem} What you had typed is not kept: type it once more.")
+        return self.render(f"{problem} Values aren't kept: type them again.")
 
     async def submit(self) -> Reply | None:
         """Set the config vars. Raises PermissionDenied, UserError, ProviderError."""
@@ -218,7 +218,7 @@ class UnsetVarsForm(Form[VarsOrigin, UnsetConfigVarsForm, Reply | None]):
     callback_id = action_ids.UNSET_MODAL
     title = "Remove config vars"
     error_field = KEYS
-    progress = "Removing them…"
+    progress = "Removing config vars…"
     read_origin = VarsOrigin.decode
     read_input = staticmethod(read_unset)
 
@@ -228,12 +228,12 @@ class UnsetVarsForm(Form[VarsOrigin, UnsetConfigVarsForm, Reply | None]):
         """Draw the form with the picked keys."""
         owner, chosen = self.origin.owner, self.filled.keys
         options = pickable_options(key for key in sorted(self.keys or chosen) if is_key(key))
-        picker = multi_select(options, "Pick one or several", chosen)
+        picker = multi_select(options, "Pick one or more", chosen)
         typed = text_element(" ".join(chosen), placeholder="OLD_KEY OLDER_KEY")
         return self.draw(
             section(
-                f"Of *{owner.display_name}*. Their values are gone then. {restart_note(owner)}"
-                " The channel hears which keys."
+                f"Removes config vars of *{owner.display_name}*. Their values can't be restored. {restart_note(owner)}"
+                " Key names are posted to the channel."
             ),
             field(KEYS, "Keys", picker if options else typed, optional=False),
             submit="Remove",

@@ -63,7 +63,7 @@ class ConfigDiff(FrozenModel):
 
 ROWS_WITH_BUTTONS = 25
 LONGEST_VALUE = 2900
-GONE_AFTER = "a minute"
+GONE_AFTER = "1 minute"
 
 
 class ConfigVarOwner(FrozenModel):
@@ -114,34 +114,34 @@ def vars_list(
     blocks += paragraphs([lines[key] for key in keys[ROWS_WITH_BUTTONS:]], max_blocks=2)
     blocks += _buttons(owner, can_remove=bool(keys))
     if keys:
-        blocks.append(context(f"Reveal shows a value to you alone, for {GONE_AFTER}. Who looked is noted."))
+        blocks.append(context(f"Reveal shows a value only to you, for {GONE_AFTER}. Views are logged."))
     return Message(escape(f"Config vars of {owner.title}: {', '.join(keys) or 'none'}", 2000), blocks)
 
 
 def vars_revealed(owner: ConfigVarOwner, key: str, value: str) -> Message:
     """One value for one person. The message text does not contain it, since it is also the notification."""
-    head = f"👁️ {code(key)} of {owner.display_name}, for your eyes only. It vanishes in {GONE_AFTER}."
+    head = f"👁️ {code(key)} of *{owner.display_name}*. Only visible to you. Hides in {GONE_AFTER}."
     notes = []
     shown = beginning_of_code(value, LONGEST_VALUE)
     if shown.endswith("…\n```"):
-        notes.append(f"It has {describe_length(value)}; here is the beginning.")
+        notes.append(f"Only the beginning of {describe_length(value)} is shown.")
     if visible_text(value) != value or "```" in value:
-        notes.append("Letters that nobody would see are left out here.")
-    block = section(shown) if value else section("_It is empty._")
+        notes.append("Invisible characters are left out.")
+    block = section(shown) if value else section("_The value is empty._")
     return text_message(head, block, *([context(*notes)] if notes else []))
 
 
 def vars_hidden(owner: ConfigVarOwner, key: str) -> Message:
     """The replacement for a revealed value after a minute."""
-    text = f"🙈 {code(key)} of {owner.display_name} was shown here for {GONE_AFTER}."
+    text = f"🙈 {code(key)} of *{owner.display_name}* was shown here for {GONE_AFTER}."
     reveal = optional_button("Reveal again", action_ids.REVEAL, owner.value(key))
-    show_all = optional_button("All config vars", action_ids.VARS_REFRESH, owner.value())
+    show_all = optional_button("View all config vars", action_ids.VARS_REFRESH, owner.value())
     return text_message(text, *button_row(reveal, show_all))
 
 
 def vars_granted(owner: ConfigVarOwner, key: str, *, by: str, value: str | None) -> Message:
     """Channel message after an approval: the requester may reveal the value. The button works only for them."""
-    text = f"👁️ {mention(by)} may look at {code(key)} of {owner.display_name} now, for some minutes."
+    text = f"👁️ {mention(by)} can view {code(key)} of *{owner.display_name}* for 10 minutes."
     reveal = optional_button("Reveal", action_ids.REVEAL_GRANTED, value)
     return text_message(text, *button_row(reveal))
 
@@ -151,7 +151,7 @@ def restart_note(owner: ConfigVarOwner) -> str:
     return (
         ""
         if owner.app is None
-        else f"Build.io restarts the processes of {owner.display_name} when its config vars change."
+        else f"Build.io restarts the processes of *{owner.display_name}* when its config vars change."
     )
 
 
@@ -174,7 +174,7 @@ def count_keys_that_fit(owner: ConfigVarOwner, keys: Sequence[str]) -> int:
 
 def _unset_text(owner: ConfigVarOwner, keys: Sequence[str]) -> str:
     names = ", ".join(code(key, 140) for key in keys)
-    text = f"Remove {names} from {owner.display_name}? The bot keeps no values, so this can't be undone here."
+    text = f"Remove {names} from *{owner.display_name}*? The values can't be restored from here."
     return f"{text} {note}" if (note := restart_note(owner)) else text
 
 
@@ -186,21 +186,22 @@ def _unset_value(owner: ConfigVarOwner, keys: Sequence[str]) -> str | None:
 
 def vars_changed(owner: ConfigVarOwner, diff: ConfigDiff, *, by: str) -> Message:
     """Channel message: keys that were set, changed and removed, without values."""
-    head = f"{mention(by)} changed config vars of {owner.display_name}"
+    head = f"{mention(by)} changed config vars of *{owner.display_name}*"
     if not diff:
         return text_message(
-            f"{mention(by)} set config vars of {owner.display_name} to what they were", symbol="🔧"
+            f"{mention(by)} set config vars of *{owner.display_name}* to the values they already had",
+            symbol="🔧",
         )
     lines = [
         *(f"+ {code(key)}" for key in diff.added),
         *(f"~ {code(key)}" for key in diff.changed),
         *(f"− {code(key)}" for key in diff.removed),
     ]
-    notes = ["+ set · ~ changed · − removed. Values are never shown in a channel.", restart_note(owner)]
+    notes = ["+ added · ~ changed · − removed. Values are never posted to a channel.", restart_note(owner)]
     legend = context(*(note for note in notes if note))
     summary = "; ".join(
         f"{word} {', '.join(keys)}"
-        for word, keys in (("set", diff.added), ("changed", diff.changed), ("removed", diff.removed))
+        for word, keys in (("added", diff.added), ("changed", diff.changed), ("removed", diff.removed))
         if keys
     )
     return Message(

@@ -26,7 +26,7 @@ from services.request.responder import ResponseUrlResponder, ViewResponder, repl
 from services.slack.errors import SlackCallFailed
 
 TITLE = "Config var"
-NOT_TAKEN = "Slack did not let me show it here. Ask for it with `/buildio config get KEY`."
+NOT_TAKEN = "Slack couldn't show it here. Try `/buildio config get KEY`."
 
 
 async def reveal_on_press(
@@ -90,7 +90,7 @@ async def _load_value(
     if grant is not None and is_granted(grant, context):
         await check_access(scope, context)
         await check_keys_exist(scope, [key], context)
-        await audit_action(Event.DONE, action, context, answer="shown, as agreed to")
+        await audit_action(Event.DONE, action, context, answer="shown, as approved")
     elif (pending := await _run_reveal(action, context)) is not None:
         return pending
     values = await scope.read(context)

@@ -128,7 +128,7 @@ async def check_access(scope: ConfigVarScope, context: RequestContext) -> None:
     reason = decision.refusal
     if reason is None and not decision.needs_confirmation:
         return
-    reason = reason or "Slack does not say who runs a workflow, so config vars are shown to none."
+    reason = reason or "Slack doesn't say who runs a workflow, so workflows can't view config vars."
     about = {"environment": scope.owner.environment} if scope.owner.environment is not None else None
     await audit_refusal("look_at_config", context, reason, app=scope.app, about=about)
     if decision.refusal is None:
@@ -158,7 +158,7 @@ async def find_environment(name: str, context: RequestContext) -> EnvironmentSco
     matches = by_id or [pair for pair in pairs if pair[1].name.casefold() == name.casefold()]
     if len(matches) > 1:
         ids = ", ".join(f"{match.id} of {pipeline}" for pipeline, match in matches[:MAX_ENVIRONMENT_MATCHES])
-        raise UserError(f"{len(matches)} environments are called {name[:80]}. Give the id of one: {ids}.")
+        raise UserError(f"{len(matches)} environments are named `{name[:80]}`. Use an ID: {ids}.")
     for pipeline, environment in matches:
         return EnvironmentScope(Environment(id=environment.id, name=f"{environment.name} of {pipeline}"))
     return await _fetch_unlisted(name, [known.name for _, known in pairs], context)

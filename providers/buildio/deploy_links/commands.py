@@ -8,7 +8,7 @@ from typing import Annotated
 from domain.build import App
 from domain.commands.arguments import parse_globs
 from domain.commands.command import AppArgument, ArgumentReader, Command, Option, OptionArgument
-from domain.commands.errors import UserError
+from domain.commands.errors import UserError, redact_typed
 from domain.notifications.deploy_link import DeployLink
 from domain.provider_errors import Forbidden, NotFound
 from messages.deploy_buttons import DeployButton, read_deploy_button
@@ -42,7 +42,7 @@ class CreateDeployLink(Command):
     """Offer to deploy builds of a Bitrise app to an app; `branches` are globs that limit the builds."""
 
     app: AppArgument = None
-    bitrise: Annotated[str, Option(question="Which app of Bitrise? Write bitrise: before its name.")]
+    bitrise: Annotated[str, Option(question="Which Bitrise app? Add `bitrise:APP`.")]
     branches: Annotated[tuple[str, ...], Option(parse_globs, ",".join, key="branch")] = ()
 
     @classmethod
@@ -80,7 +80,7 @@ async def link(command: CreateDeployLink | ListDeployLinks, context: RequestCont
             await check_app_access(linked_app, context)
         if len(await links.of_channel(context.channel)) >= MAX_LINKS:
             raise UserError(
-                f"{MAX_LINKS} apps are tied in this channel already. Untie one with `/buildio unlink APP` first."
+                f"This channel already has {MAX_LINKS} deploy links. Remove one with `/buildio unlink APP` first."
             )
         added = await links.add(
             context.channel, app, bitrise, command.branches, by=context.person, at=context.now()
@@ -112,7 +112,7 @@ async def remove_links_by_number(numbers: Sequence[int], context: RequestContext
         if (link := await context.storage.deploy_links.find(context.channel, number)) is not None
     ]
     if not links:
-        raise UserError("This is not tied any more.")
+        raise UserError("This deploy link no longer exists.")
     return await _remove_links(links, context)
 
 
@@ -124,13 +124,15 @@ async def deploy(offer: DeployButton, context: RequestContext) -> Reply | None:
     """
     link = await context.storage.deploy_links.find(context.channel, offer.tie)
     if link is None:
-        raise UserError("That app is not tied here any more. `/buildio link` shows what is.")
+        raise UserError(
+            "This deploy link no longer exists. `/buildio link` lists this channel's deploy links."
+        )
     if link.bitrise.slug != offer.app:
         raise InvalidButtonValue
     app, build = await build_by_slugs(context, offer.app, offer.build, link.bitrise.provider)
     if (mismatch := link.mismatch(build)) is not None:
         raise UserError(
-            f"I can't deploy {app.title} {build.label} to {link.app.title} any more, since {mismatch}."
+            f"*{app.title} {build.label}* can't be deployed to *{link.app.title}*, since {mismatch}."
         )
     return (
         await run.run_action(
@@ -147,7 +149,7 @@ async def _find_target_app(link: DeployLink, context: RequestContext) -> App:
         return await context.own_apps(BUILDIO).fetch(link.app.slug)
     except (NotFound, Forbidden) as error:
         raise UserError(
-            f"Your account at Build.io does not see {link.app.title}, or it is not there any more."
+            f"Your Build.io account can't see *{link.app.title}*, or it no longer exists."
         ) from error
 
 
@@ -185,14 +187,18 @@ async def _find_linked_app(name: str | None, linked_apps: list[App], context: Re
         return by_slug[default]
     if len(by_slug) == 1:
         return next(iter(by_slug.values()))
-    raise UserError("Which app? Name it: `/buildio unlink APP`. `/buildio link` shows what is tied here.")
+    raise UserError(
+        "Which app? Type `/buildio unlink APP`. `/buildio link` lists this channel's deploy links."
+    )
 
 
 def _match_linked_app(name: str, linked_apps: Iterable[App]) -> App:
     try:
         return match_app(name, list({app.slug: app for app in linked_apps}.values()), provider=BUILDIO)
     except UnknownApp as unknown:
-        raise UserError(f"{name} is not tied here. `/buildio link` shows what is.") from unknown
+        raise UserError(
+            f"No deploy link for `{redact_typed(name, 80)}` here. `/buildio link` lists those of this channel."
+        ) from unknown
 
 
 COMMANDS = (

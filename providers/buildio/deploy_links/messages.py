@@ -17,7 +17,7 @@ from providers.buildio.shared.blocks import COMMAND, app_name, fit_rows
 
 MAX_BELOW_SUBSCRIPTIONS = 5
 LONGEST_TITLE = 100
-HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` ties one."
+HOW = f"`{COMMAND} link APP to bitrise:APP branch:main` adds one."
 
 
 class SourceBuild(FrozenModel):
@@ -43,33 +43,33 @@ class SourceBuild(FrozenModel):
 
 def deploy_link_added(deploy_link: DeployLink, *, by: str) -> Message:
     """Channel message: Bitrise builds can be deployed from now on."""
-    text = f"{mention(by)} tied {_describe_link(deploy_link)}"
+    text = f"{mention(by)} linked {_describe_link(deploy_link)}"
     note = context(
-        "Its successful builds offer it on their cards here, once *Refresh* is pressed on those that are here already."
-        " Nothing is deployed by itself."
+        "Successful builds here now have a Deploy button; press *Refresh* on earlier ones."
+        " Nothing is deployed automatically."
     )
     return text_message(text, note, symbol="🔗")
 
 
 def deploy_links_removed(links: Sequence[DeployLink], *, by: str) -> Message:
     """Channel message: deploy links were removed; `links` holds at least one."""
-    return text_message(f"{mention(by)} untied {_describe_links(links)}", symbol="✂️")
+    return text_message(f"{mention(by)} removed {_describe_links(links)}", symbol="✂️")
 
 
 def remove_links_question(links: Sequence[DeployLink]) -> Message:
     """The confirmation before named deploy links are removed: what will be removed, and the button."""
-    text = f"Untie {_describe_links(links)}? Builds are offered there no longer."
+    text = f"Remove {_describe_links(links)}? Builds here will no longer have its Deploy button."
     numbers = " ".join(str(deploy_link.number) for deploy_link in links)
-    remove = button("Untie", action_ids.DEPLOY_LINK_REMOVE, numbers, style="danger")
+    remove = button("Remove", action_ids.DEPLOY_LINK_REMOVE, numbers, style="danger")
     return text_message(text, row(remove))
 
 
 def deploy_link_list(links: Sequence[DeployLink]) -> Message:
     """The deploy links of this channel, each with a button that removes it."""
     if not links:
-        return text_message("No app of Build.io is tied to one of Bitrise's here.", context(HOW))
+        return text_message("No deploy links in this channel.", context(HOW))
     summary = "; ".join(_describe_link(deploy_link) for deploy_link in links)
-    return Message(cut_markup(f"Tied here: {summary}", 3000), [*deploy_link_rows(links), context(HOW)])
+    return Message(cut_markup(f"Deploy links: {summary}", 3000), [*deploy_link_rows(links), context(HOW)])
 
 
 def list_below_subscriptions(links: Sequence[DeployLink]) -> list[Block]:
@@ -82,7 +82,10 @@ def deploy_link_rows(links: Sequence[DeployLink]) -> list[Block]:
     """The deploy links of this channel as blocks; empty if there are none."""
     if not links:
         return []
-    return [section("*Tied in this channel*"), *fit_rows([[_row(deploy_link)] for deploy_link in links])]
+    return [
+        section("*Deploy links in this channel*"),
+        *fit_rows([[_row(deploy_link)] for deploy_link in links]),
+    ]
 
 
 def deployed_build(app: App, built: SourceBuild, started: StartedBuild, commit: str, *, by: str) -> RunNote:
@@ -90,30 +93,35 @@ def deployed_build(app: App, built: SourceBuild, started: StartedBuild, commit: 
     version = f" v{started.version}" if started.version is not None else ""
     at = code(build_text.short_hash(commit))
     app_link = f"*{link(started.url, app.title, 150)}*"
-    said = f"deploys {app_link}{version} at {at}, {link(built.url, built.display_text, 200)}"
+    said = f"started deploying {app_link}{version} at {at} from {link(built.url, built.display_text, 200)}"
     return RunNote(by=by, symbol="🚀", said=said)
 
 
 def _row(deploy_link: DeployLink) -> Block:
     title = plain(deploy_link.app.title, 80)
-    question = confirm("Untie it?", f"Builds of Bitrise are offered to {title} no longer.", "Untie it")
+    question = confirm(
+        "Remove this deploy link?",
+        f"Builds here will no longer have a button that deploys to {title}.",
+        "Remove",
+    )
     remove = button(
-        "Untie",
+        "Remove",
         action_ids.DEPLOY_LINK_REMOVE,
         str(deploy_link.number),
         confirm=question,
-        label=f"Untie {title}",
+        label=f"Remove the deploy link to {title}",
     )
-    return section(f"🔗 {_describe_link(deploy_link)}, by {mention(deploy_link.set_by)}", remove)
+    return section(f"🔗 {_describe_link(deploy_link)} · added by {mention(deploy_link.set_by)}", remove)
 
 
 def _describe_links(links: Sequence[DeployLink]) -> str:
     more = f" and {len(links) - 5} more" if len(links) > 5 else ""
-    return "; ".join(_describe_link(deploy_link) for deploy_link in links[:5]) + more
+    described = "; ".join(_describe_link(deploy_link) for deploy_link in links[:5])
+    return f"the deploy link{'s' if len(links) != 1 else ''} {described}{more}"
 
 
 def _describe_link(deploy_link: DeployLink) -> str:
     globs = " or ".join(code(branch, 60) for branch in deploy_link.branches[:5])
     more = f" and {len(deploy_link.branches) - 5} more" if len(deploy_link.branches) > 5 else ""
     branch = f", branch {globs}{more}" if globs else ""
-    return f"{app_name(deploy_link.app, 100)} to Bitrise's {app_name(deploy_link.bitrise, 100)}{branch}"
+    return f"*{app_name(deploy_link.app, 100)}* to Bitrise's *{app_name(deploy_link.bitrise, 100)}*{branch}"

@@ -68,7 +68,7 @@ class DeployAction(AppAction):
     def summary(self) -> str:
         """Return what is deployed."""
         source = ", ".join(f"{name} {value}" for name, value in self._revision_fields().items())
-        of = f", which is {self.built.display_text}" if self.built is not None else ""
+        of = f" from {self.built.display_text}" if self.built is not None else ""
         return f"deploy {self.app.title}" + (f" ({source})" if source else "") + of
 
     def details(self) -> list[tuple[str, str]]:

@@ -57,11 +57,11 @@ class DeployAppForm(Form[ViewMetadata, DeployForm, Reply | None]):
             previous.commit and f"commit {code(previous.commit)}",
         )
         return self.draw(
-            *([context_block(f"Deployed before: {before}")] if before else []),
+            *([context_block(f"Previous deployment: {before}")] if before else []),
             field(
                 APP,
                 "App",
-                search_select(action_ids.PICK_APP, "Type a part of its name", app_option(self.app)),
+                search_select(action_ids.PICK_APP, "Type part of its name", app_option(self.app)),
                 optional=False,
             ),
             field(BRANCH, "Branch", text_element(form.branch, most=200, placeholder="main")),
@@ -69,11 +69,9 @@ class DeployAppForm(Form[ViewMetadata, DeployForm, Reply | None]):
                 COMMIT,
                 "Commit",
                 text_element(form.commit, most=100, placeholder="1f3a9bc"),
-                hint="Instead of a branch. With neither, Build.io takes what it takes by itself.",
+                hint="Instead of a branch. Leave both empty to use Build.io's default.",
             ),
-            field(
-                MESSAGE, "Description", text_element(form.message, most=300, placeholder="What this is for")
-            ),
+            field(MESSAGE, "Description", text_element(form.message, most=300, placeholder="What it's for")),
             submit="Deploy",
             problem=problem,
         )
@@ -116,7 +114,7 @@ async def open_form(
         return DeployAppForm(context, form_metadata(context), filled, shown, previous)
 
     value = OptionalAppButton().encode()
-    button = notices.open_form_prompt("Which app, which branch?", "Deploy…", action_ids.DEPLOY, value)
+    button = notices.open_form_prompt("Fill in a form to deploy an app.", "Deploy…", action_ids.DEPLOY, value)
     return await open_or_offer(load, context, DeployAppForm.title, Reply(button))
 
 

@@ -9,7 +9,7 @@ from domain.commands.command import AppArgument, ArgumentReader, Command, Option
 from domain.git_refs import InvalidBranch, branch_name
 from domain.message import Block, RunNote
 from messages.kit.blocks import button_row
-from messages.kit.mrkdwn import code, escape, join_facts, link
+from messages.kit.mrkdwn import code, escape, link
 from messages.kit.views import FormValues
 from providers.buildio import action_ids
 from providers.buildio.api.models import StartedBuild
@@ -62,19 +62,17 @@ class DeployForm(Deploy, CheckedInput):
 def deployment_requested(app: App, command: Deploy, started: StartedBuild, *, by: str) -> RunNote:
     """Run note: a person deploys an app, what and why."""
     version = f" v{started.version}" if started.version is not None else ""
-    source = join_facts(
-        command.branch and f"branch {code(command.branch)}",
-        command.commit and f"commit {code(command.commit[:12])}",
-    )
+    branch = f" from {code(command.branch)}" if command.branch else ""
+    commit = f" at {code(command.commit[:12])}" if command.commit else ""
     why = f"\n{escape(command.message, 500)}" if command.message else ""
     app_link = f"*{link(started.url, app.title, 150)}*"
-    said = f"deploys {app_link}{version}{f' · {source}' if source else ''}{why}"
+    said = f"started deploying {app_link}{version}{branch}{commit}{why}"
     return RunNote(by=by, symbol="🚀", said=said)
 
 
 def deployment_row(app: App) -> list[Block]:
     """Return the buttons below a deployment that was just requested."""
-    return button_row(optional_button("How it stands", action_ids.APP, app_button_value(app)))
+    return button_row(optional_button("View app", action_ids.APP, app_button_value(app)))
 
 
 def read_deploy(values: FormValues) -> DeployForm:

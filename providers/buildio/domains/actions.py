@@ -77,7 +77,7 @@ class UpdateCertificateAction(_DomainAction):
 
     def summary(self) -> str:
         """Return the hostname and the app."""
-        return f"give the domain {self.hostname} of {self.app.title} another certificate"
+        return f"replace the certificate of the domain {self.hostname} of {self.app.title}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the domain, and the certificate's fingerprint."""
@@ -135,7 +135,7 @@ class RemoveAllDomainsAction(AppAction):
         ]
         if not set(hostnames) <= set(self.hostnames):
             raise UserError(
-                f"{self.app.title} has got more domains meanwhile, so I removed none. Ask for it again."
+                f"*{self.app.title}* has new domains since then, so none were removed. Try again."
             )
         await own_client(context).remove_all_domains(self.app.slug)
         return channel_result(domain_messages.domains_cleared(self.app, hostnames, by=context.person))
@@ -145,4 +145,4 @@ def _format_fingerprint(certificate: SecretStr | None) -> str:
     if certificate is None:
         return "none"
     digest = fingerprint(certificate.get_secret_value())
-    return f"own, SHA-256 {digest}" if digest is not None else "own"
+    return f"custom, SHA-256 {digest}" if digest is not None else "custom"

@@ -45,7 +45,7 @@ def check_certificate(pasted: str, hostname: str, at: datetime) -> str:
     for certificate in chain:
         _load_certificate(certificate, "chain")
     if len(keys) != 1:
-        problem = "There is more than one key." if keys else "The private key that belongs to it is missing."
+        problem = "There's more than one key." if keys else "The private key is missing."
         raise CertificateProblem("private", problem)
     _check_key(keys[0], leaf)
     _check_use(leaf, hostname, at)
@@ -66,7 +66,7 @@ def _load_certificate(pem: str, part: Part) -> x509.Certificate:
         return x509.load_pem_x509_certificate(pem.encode())
     except ValueError as problem:
         raise CertificateProblem(
-            part, "This is no certificate that can be read. Paste all of it, with its first and last line."
+            part, "This isn't a valid certificate. Paste all of it, including its first and last line."
         ) from problem
 
 
@@ -74,25 +74,25 @@ def _check_key(pem: str, leaf: x509.Certificate) -> None:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except TypeError:
-        problem = "The key has a passphrase, and Build.io could not use it. Paste it without one."
+        problem = "The key has a passphrase, so Build.io can't use it. Paste it without one."
     except (ValueError, UnsupportedAlgorithm):
-        problem = "This is no key that can be read. Paste all of it, with its first and last line."
+        problem = "This isn't a valid key. Paste all of it, including its first and last line."
     else:
         as_der = Encoding.DER, PublicFormat.SubjectPublicKeyInfo
         if key.public_key().public_bytes(*as_der) == leaf.public_key().public_bytes(*as_der):
             return
-        problem = "This key does not belong to the certificate."
+        problem = "This key doesn't match the certificate."
     # Without the cause: its text may contain parts of what was pasted.
     raise CertificateProblem("private", problem) from None
 
 
 def _check_use(leaf: x509.Certificate, hostname: str, at: datetime) -> None:
     if leaf.not_valid_after_utc <= at:
-        raise CertificateProblem("certificate", f"It ended on {leaf.not_valid_after_utc:%Y-%m-%d}.")
+        raise CertificateProblem("certificate", f"It expired on {leaf.not_valid_after_utc:%Y-%m-%d}.")
     names = _read_hostnames(leaf)
     if names and not any(_matches_hostname(name.lower(), hostname) for name in names):
         shown = ", ".join(name[:100] for name in names[:NAMES_SAID])
-        raise CertificateProblem("certificate", f"It is for {shown}, and not for {hostname}.")
+        raise CertificateProblem("certificate", f"It's for {shown}, not for {hostname}.")
 
 
 def _read_hostnames(leaf: x509.Certificate) -> list[str]:

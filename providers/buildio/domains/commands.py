@@ -61,7 +61,7 @@ class RemoveDomain(Command):
         *apps, host = [token.text for token in arguments.take_positionals()] or [""]
         arguments.expect_end()
         if not host or len(apps) > 1:
-            arguments.fail("Which domain? Give its host name.")
+            arguments.fail("Which domain?")
         return cls(app=apps[0] if apps else None, host=_require_host(arguments, host))
 
 
@@ -72,7 +72,7 @@ class ClearDomains(Command):
 
 
 def _require_host(arguments: ArgumentReader, text: str) -> str:
-    return parse_host(text) or arguments.fail(f"{redact_typed(text, 80)} is no host name.")
+    return parse_host(text) or arguments.fail(f"`{redact_typed(text, 80)}` isn't a valid domain.")
 
 
 async def list_domains(command: ListDomains, context: RequestContext) -> Reply:

@@ -96,15 +96,15 @@ class CertificateForm(FrozenModel, CheckedInput):
             part.get_secret_value().strip() for part in (self.certificate, self.chain, self.private)
         )
         if own and _BEGINS not in own:
-            errors[CERTIFICATE] = f"It begins with {_BEGINS}"
+            errors[CERTIFICATE] = f"It must begin with {_BEGINS}"
         elif not own and (chain or key):
-            errors[CERTIFICATE] = "The certificate itself is missing."
+            errors[CERTIFICATE] = "The certificate is missing."
         if chain and _BEGINS not in chain:
-            errors[CHAIN] = f"It begins with {_BEGINS}"
+            errors[CHAIN] = f"It must begin with {_BEGINS}"
         if key and _KEY_BEGINS not in key:
-            errors[PRIVATE] = "A key begins with -----BEGIN, and PRIVATE KEY stands behind it."
+            errors[PRIVATE] = "It must begin with -----BEGIN … PRIVATE KEY-----"
         elif own and not key:
-            errors[PRIVATE] = "The key that belongs to it is missing."
+            errors[PRIVATE] = "The private key is missing."
         return errors
 
 
@@ -122,7 +122,7 @@ class DomainForm(CertificateForm):
     def problems(self) -> Mapping[str, str]:
         """Return errors by field."""
         if self.hostname is None:
-            return {**super().problems, HOST: "Type a host name, such as www.example.com."}
+            return {**super().problems, HOST: "Enter a domain, such as www.example.com."}
         return super().problems
 
 
@@ -160,21 +160,21 @@ class AddDomainForm(_AppForm[ViewMetadata, DomainForm]):
     callback_id = action_ids.DOMAIN_MODAL
     title = "Add a domain"
     error_field = HOST
-    progress = "Adding it…"
+    progress = "Adding the domain…"
     read_origin = ViewMetadata.read
     read_input = staticmethod(read_domain)
 
     def render(self, problem: str | None = None) -> Block:
         """Draw the form with the hostname."""
         return self.draw(
-            section(f"To *{app_name(self.shown_app)}*."),
+            section(f"Adds a domain to *{app_name(self.shown_app)}*."),
             field(
                 HOST,
-                "Host name",
+                "Domain",
                 text_element(self.filled.host, most=LONGEST_HOST, placeholder="www.example.com"),
                 optional=False,
             ),
-            *_certificate_fields("Without one Build.io gets one by itself."),
+            *_certificate_fields("Leave empty for an automatic certificate."),
             submit="Add",
             problem=problem,
         )
@@ -182,7 +182,7 @@ class AddDomainForm(_AppForm[ViewMetadata, DomainForm]):
     def render_error(self, problem: str) -> Block:
         """Draw the form with the hostname, and say that a certificate is not kept."""
         if self.filled.pem is not None:
-            problem = f"{problem} The certificate is not kept: paste it once more."
+            problem = f"{problem} The certificate wasn't kept: paste it again."
         return self.render(problem)
 
     async def submit(self) -> Reply | None:
@@ -199,18 +199,20 @@ class ReplaceCertificateForm(_AppForm[DomainOrigin, CertificateForm]):
     """Replaces the certificate of a domain."""
 
     callback_id = action_ids.CERTIFICATE_MODAL
-    title = "Another certificate"
+    title = "Replace a certificate"
     error_field = CERTIFICATE
-    progress = "Updating it…"
+    progress = "Replacing the certificate…"
     read_origin = DomainOrigin.read
     read_input = staticmethod(read_certificate)
 
     def render(self, problem: str | None = None) -> Block:  # noqa: ARG002 - see render_error
         """Draw the form without the input."""
         return self.draw(
-            section(f"For {code(self.origin.host, 260)} of *{app_name(self.shown_app)}*."),
+            section(
+                f"Replaces the certificate of {code(self.origin.host, 260)} of *{app_name(self.shown_app)}*."
+            ),
             *_certificate_fields(None),
-            submit="Update",
+            submit="Replace",
         )
 
     def render_error(self, problem: str) -> Block:
@@ -237,7 +239,7 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
     callback_id = action_ids.CLEAR_DOMAINS_MODAL
     title = "Remove all domains"
     error_field = TYPED_NAME
-    progress = "Removing them…"
+    progress = "Removing the domains…"
     read_origin = ClearOrigin.read
     read_input = staticmethod(read_typed_name)
 
@@ -247,11 +249,12 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
         """Draw the form with the domains."""
         lines = [f"− {code(domain.hostname, 120)}" for domain in self.domains if not domain.platform]
         return self.draw(
-            section(f"These lead to *{app_name(self.shown_app)}* no longer. Build.io's own name stays."),
+            section(
+                f"Traffic to *{app_name(self.shown_app)}* through these will stop. Build.io's own domain stays."
+            ),
             *paragraphs(first_lines(lines, MAX_HOSTS), max_blocks=1),
-            typed_name("Type the app's name"),
+            typed_name("Type the app's name to confirm"),
             submit="Remove all",
-            close="Keep them",
         )
 
     def render_error(self, problem: str) -> Block:
@@ -265,7 +268,7 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
         domains = await reading_client(self.context).domains(app.slug)
         if not self.origin.shows(domains):
             raise UserError(
-                "Meanwhile there are other domains than were shown. Look at them, and ask once more."
+                "The domains have changed since they were shown, so none were removed. Check them and try again."
             )
         names = tuple(domain.hostname for domain in domains if not domain.platform)
         action = RemoveAllDomainsAction(app=app, hostnames=names)
@@ -275,7 +278,7 @@ class RemoveDomainsForm(_AppForm[ClearOrigin, ConfirmationName]):
 async def open_add(app: App, context: RequestContext) -> Reply | None:
     """Open the form for a domain, or reply with a button if no form can be opened. Raises SlackCallFailed."""
     if not context.trigger_id:
-        return _button_reply("Which host name?", "Add a domain…", action_ids.DOMAIN_ADD, app)
+        return _button_reply("Fill in a form to add a domain.", "Add a domain…", action_ids.DOMAIN_ADD, app)
     origin = form_metadata(context).model_copy(update={"app": app.slug})
     await AddDomainForm(context, origin, DomainForm(), app).open()
     return None
@@ -301,11 +304,11 @@ async def open_clear(app: App, context: RequestContext) -> Reply | None:
     async def load() -> RemoveDomainsForm:
         domains = await reading_client(context).domains(app.slug)
         if all(domain.platform for domain in domains):
-            raise UserError(f"{app.title} has no domains of its own.")
+            raise UserError(f"*{app.title}* has no custom domains.")
         origin = ClearOrigin.showing(app, domains, channel=context.channel)
         return RemoveDomainsForm(context, origin, ConfirmationName(), app, domains)
 
-    prompt = f"{RemoveDomainsForm.title}: the app's name is typed in a form."
+    prompt = "Type the app's name in a form to remove all domains."
     button = _button_reply(prompt, "Remove all…", action_ids.DOMAINS_CLEAR, app)
     return await open_or_offer(load, context, RemoveDomainsForm.title, button)
 
@@ -316,7 +319,7 @@ async def find_custom_domain(app: App, id: str, context: RequestContext) -> Doma
         if domain.id == id:
             check_is_custom(domain)
             return domain
-    raise UserError(f"{app.title} does not have this domain any more.")
+    raise UserError(f"*{app.title}* no longer has this domain.")
 
 
 def check_is_custom(domain: Domain) -> None:
@@ -353,21 +356,21 @@ def _certificate_fields(hint: str | None) -> list[Block]:
             hint=hint,
             optional=optional,
         ),
-        field(CHAIN, "What signs it", text_element(None, multiline=True, placeholder=_BEGINS)),
+        field(CHAIN, "Certificate chain", text_element(None, multiline=True, placeholder=_BEGINS)),
         field(
             MORE_OF_CHAIN,
-            "More of what signs it",
+            "Certificate chain (continued)",
             text_element(None, multiline=True),
-            hint=f"A field has room for {LONGEST_TEXT} characters; what goes on here is put behind it.",
+            hint=f"For chains longer than {LONGEST_TEXT} characters.",
         ),
         field(
             PRIVATE,
-            "Its private key",
+            "Private key",
             text_element(None, multiline=True),
-            hint="It goes to Build.io and is kept nowhere else; it is never shown again.",
+            hint="Sent only to Build.io, and never shown again.",
             optional=optional,
         ),
-        field(REST_OF_PRIVATE, "The rest of the key", text_element(None, multiline=True)),
+        field(REST_OF_PRIVATE, "Private key (continued)", text_element(None, multiline=True)),
     ]
 
 

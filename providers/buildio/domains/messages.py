@@ -24,7 +24,7 @@ _NONE = frozenset({"off", "none", "disabled"})
 def domain_list(app: App, domains: Sequence[Domain]) -> Message:
     """The domains with their certificates; custom ones have buttons."""
     if not domains:
-        return text_message(f"{app_name(app)} has no domains.", *_buttons(app, can_clear=False))
+        return text_message(f"*{app_name(app)}* has no domains.", *_buttons(app, can_clear=False))
     ordered = sorted(domains, key=lambda domain: not domain.platform)
     head = section(f"*{app_name(app)}*: {len(domains)} domain{'s' if len(domains) != 1 else ''}")
     rows = fit_rows(
@@ -42,39 +42,37 @@ def domain_list(app: App, domains: Sequence[Domain]) -> Message:
 
 def domain_question(app: App, domain: Domain) -> Message:
     """The confirmation before a named domain is removed: what will be removed, and the button."""
-    text = f"Remove {code(domain.hostname, 260)} from {app_name(app)}? It leads there no longer then."
+    text = f"Remove {code(domain.hostname, 260)} from *{app_name(app)}*? Traffic to it will stop."
     value, _ = _button_value(app, domain)
-    remove = optional_button("Remove it", action_ids.DOMAIN_REMOVE, value, style="danger")
+    remove = optional_button("Remove", action_ids.DOMAIN_REMOVE, value, style="danger")
     return text_message(text, *button_row(remove))
 
 
 def domain_added(app: App, domain: Domain, *, by: str) -> Message:
     """Channel message: a domain was added, and where its DNS record must point."""
-    text = f"{mention(by)} added the domain {escape(domain.hostname, 260)} to {app_name(app)}"
-    target = f"\nIts DNS record must point to {code(domain.target, 260)}." if domain.target else ""
+    text = f"{mention(by)} added the domain {escape(domain.hostname, 260)} to *{app_name(app)}*"
+    target = f"\nPoint its DNS record to {code(domain.target, 260)}." if domain.target else ""
     show_domains = optional_button("Domains", action_ids.DOMAINS, app_button_value(app))
     return Message(text, [section(f"🌐 {text}{target}"), *button_row(show_domains)])
 
 
 def certificate_changed(app: App, domain: Domain, *, by: str) -> Message:
     """Channel message: a certificate was replaced."""
-    text = (
-        f"{mention(by)} gave the domain {escape(domain.hostname, 260)} of {app_name(app)} another certificate"
-    )
-    until = f" It is valid until {when(domain.expires_at)}." if domain.expires_at else ""
+    text = f"{mention(by)} replaced the certificate of {escape(domain.hostname, 260)} of *{app_name(app)}*"
+    until = f" It expires {when(domain.expires_at)}." if domain.expires_at else ""
     return Message(text, [section(f"🔏 {text}.{until}")])
 
 
 def domain_removed(app: App, host: str, *, by: str) -> Message:
     """Channel message: a domain was removed."""
     return text_message(
-        f"{mention(by)} removed the domain {escape(host, 260)} from {app_name(app)}", symbol="🗑️"
+        f"{mention(by)} removed the domain {escape(host, 260)} from *{app_name(app)}*", symbol="🗑️"
     )
 
 
 def domains_cleared(app: App, hosts: Sequence[str], *, by: str) -> Message:
     """Channel message: all custom domains were removed."""
-    text = f"{mention(by)} removed all domains from {app_name(app)}"
+    text = f"{mention(by)} removed all custom domains from *{app_name(app)}*"
     lines = [f"− {code(host, 260)}" for host in hosts]
     return text_message(text, *paragraphs(lines, max_blocks=1), symbol="🗑️")
 
@@ -87,9 +85,9 @@ def _describe_domain(domain: Domain) -> str:
             domain.status and f"_{escape(domain.status, 60)}_",
         ),
         join_facts(
-            _certificate_status(domain), f"until {when(domain.expires_at)}" if domain.expires_at else None
+            _certificate_status(domain), f"expires {when(domain.expires_at)}" if domain.expires_at else None
         ),
-        f"Points to {code(domain.target, 260)}" if domain.target and not domain.platform else "",
+        f"DNS target {code(domain.target, 260)}" if domain.target and not domain.platform else "",
         f"⚠️ {escape(domain.problem, 400)}" if domain.problem else "",
     ]
     return "\n".join(line for line in lines if line)
@@ -114,9 +112,14 @@ def _domain_buttons(app: App, domain: Domain) -> list[Block]:
         return []
     value, title = _button_value(app, domain)
     host = plain(domain.hostname, 200)
-    question = confirm("Remove it?", f"{host} leads to {title} no longer.", "Remove it")
+    question = confirm("Remove this domain?", f"Traffic to {title} through {host} will stop.", "Remove")
     return button_row(
-        optional_button("Certificate…", action_ids.DOMAIN_CERTIFICATE, value, label=f"Certificate of {host}"),
+        optional_button(
+            "Replace certificate…",
+            action_ids.DOMAIN_CERTIFICATE,
+            value,
+            label=f"Replace the certificate of {host}",
+        ),
         optional_button("Remove", action_ids.DOMAIN_REMOVE, value, confirm=question, label=f"Remove {host}"),
     )
 
@@ -129,10 +132,10 @@ def _button_value(app: App, domain: Domain) -> tuple[str | None, str]:
 def _buttons(app: App, *, can_clear: bool) -> list[Block]:
     value = app_button_value(app)
     row = button_row(
-        optional_button("Add…", action_ids.DOMAIN_ADD, value, style="primary"),
+        optional_button("Add a domain…", action_ids.DOMAIN_ADD, value, style="primary"),
         optional_button("Refresh", action_ids.DOMAINS_REFRESH, value),
         optional_button("Remove all…", action_ids.DOMAINS_CLEAR, value, style="danger")
         if can_clear
         else None,
     )
-    return [*row, context("A certificate can take some minutes after the DNS record points here.")]
+    return [*row, context("Once the DNS record is set, a certificate can take a few minutes.")]

@@ -21,7 +21,7 @@ class ListNamespaces(Command):
 class ShowNamespace(Command):
     """Show one namespace, by its name or id."""
 
-    name: Annotated[str, Word(question="Which namespace? Give its name.")]
+    name: Annotated[str, Word(question="Which namespace?")]
 
 
 class DeleteNamespace(Command):

@@ -45,7 +45,7 @@ class DeleteForm(ConfirmationName):
     def require_name(self, name: str) -> None:
         """Check the input; `name` is the name of the namespace that was found. Raises FieldError."""
         if not name:
-            raise FieldError(NAMESPACE, "Which namespace?")
+            raise FieldError(NAMESPACE, "Enter the namespace.")
         super().require_name(name)
 
 
@@ -62,13 +62,13 @@ class CreateNamespaceForm(CreateResourceForm[NamespaceForm]):
     callback_id = action_ids.NAMESPACE_MODAL
     button_id = action_ids.NAMESPACE_CREATE
     title = "Create a namespace"
-    prompt = "What is the namespace called?"
+    prompt = "Fill in a form to create a namespace."
     example = "payments"
     read_input = staticmethod(read_namespace)
 
     def more_fields(self) -> list[Block]:
         """Return the field for the description."""
-        element = text_element(self.filled.description, most=300, placeholder="What belongs into it")
+        element = text_element(self.filled.description, most=300, placeholder="What it's for")
         return [field(DESCRIPTION, "Description", element)]
 
     def action(self, form: NamespaceForm) -> CreateNamespaceAction:
@@ -91,16 +91,18 @@ class DeleteNamespaceForm(Form[NamespaceOrigin, DeleteForm, Reply | None]):
         """Draw the form: the name must be typed, also again; if no namespace is known, the form asks for it."""
         if name := self.origin.name:
             blocks = [
-                section(f"The namespace {code(name, 200)} is deleted with all that is in it."),
-                typed_name("Type its name"),
+                section(
+                    f"This deletes the namespace {code(name, 200)} and everything in it. It can't be undone."
+                ),
+                typed_name("Type its name to confirm"),
             ]
         else:
             blocks = [
-                section("The namespace is deleted with all that is in it."),
+                section("This deletes the namespace and everything in it. It can't be undone."),
                 field(NAMESPACE, "Namespace", text_element(None, most=200), optional=False),
-                typed_name("Type its name once more"),
+                typed_name("Type its name again to confirm"),
             ]
-        return self.draw(*blocks, submit="Delete", close="Keep it", problem=problem)
+        return self.draw(*blocks, submit="Delete", problem=problem)
 
     async def submit(self) -> Reply | None:
         """Delete the namespace. Raises FieldError, PermissionDenied, UserError, ProviderError."""
@@ -121,7 +123,7 @@ async def open_delete(name: str | None, context: RequestContext) -> Reply | None
         return DeleteNamespaceForm(context, origin, DeleteForm())
 
     value = ResourceButton.fitting(name=name) if name else None
-    prompt = f"{DeleteNamespaceForm.title}: its name is typed in a form."
+    prompt = "Type the namespace's name in a form to delete it."
     button = notices.open_form_prompt(prompt, "Delete…", action_ids.NAMESPACE_DELETE, value or "which")
     return await open_or_offer(load, context, DeleteNamespaceForm.title, Reply(button))
 

@@ -21,7 +21,7 @@ def namespace_list(namespaces: Sequence[Namespace]) -> Message:
         "namespace",
         [namespace.name for namespace in namespaces],
         fit_rows(rows, hint=f": `{COMMAND} namespace NAME` shows one."),
-        empty="There are no namespaces that you can see at Build.io.",
+        empty="No namespaces that you can see at Build.io.",
         below=create,
     )
 
@@ -41,13 +41,13 @@ def namespace_card(namespace: Namespace) -> Message:
 def namespace_created(namespace: Namespace, *, by: str) -> Message:
     """Channel message: a namespace was created."""
     return text_message(
-        f"{mention(by)} created the namespace {escape(namespace.name, 150)} at Build.io", symbol="🆕"
+        f"{mention(by)} created the Build.io namespace {escape(namespace.name, 150)}", symbol="🆕"
     )
 
 
 def namespace_deleted(name: str, *, by: str) -> Message:
     """Channel message: a namespace was deleted."""
-    return text_message(f"{mention(by)} deleted the namespace {escape(name, 150)} at Build.io", symbol="🗑️")
+    return text_message(f"{mention(by)} deleted the Build.io namespace {escape(name, 150)}", symbol="🗑️")
 
 
 def _line(namespace: Namespace) -> str:

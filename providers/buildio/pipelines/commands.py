@@ -25,7 +25,7 @@ class ListPipelines(Command):
 class ShowPipeline(Command):
     """Show one pipeline with its apps by stage, by its name or id."""
 
-    name: Annotated[str, Word(question="Which pipeline? Give its name.")]
+    name: Annotated[str, Word(question="Which pipeline?")]
 
 
 async def list_pipelines(_ask: ListPipelines, context: RequestContext) -> Reply:

@@ -15,7 +15,7 @@ from services.request.context import Reply, RequestContext
 from services.request.forms import open_in_time
 
 _EXAMPLE_ID = "8eb495d0-f653-4eed-910b-8d6b56cc0ec7"
-_QUESTION = "Which environment? Give its id."
+_QUESTION = "Which environment?"
 
 
 class ListEnvironments(Command):
@@ -56,7 +56,7 @@ class UnsetEnvironment(Command):
         """Parse the environment and the names of config vars."""
         names = arguments.take_positionals()
         if arguments.tokens or len(names) < 2:
-            arguments.fail("Give the environment's id, and the names of its config vars.")
+            arguments.fail("Give the environment's ID and the names of config vars.")
         return cls(id=names[0].text, keys=require_keys(arguments, names[1:]))
 
 

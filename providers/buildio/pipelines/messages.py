@@ -17,8 +17,8 @@ from providers.buildio.shared.button_values import ResourceButton
 def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message:
     """The environments of all pipelines, each with the name of its pipeline and a button for its config vars."""
     if not environments:
-        return text_message("There are no environments in the pipelines that you can see at Build.io.")
-    head = section(f"*{len(environments)} environment{'s' if len(environments) != 1 else ''} of pipelines*")
+        return text_message("No environments in the pipelines that you can see at Build.io.")
+    head = section(f"*{len(environments)} environment{'s' if len(environments) != 1 else ''}*")
     rows = [
         [environment_row(environment, f"{escape(pipeline, 100)} · ")]
         for pipeline, environment in environments
@@ -33,7 +33,9 @@ def environment_list(environments: Sequence[tuple[str, Environment]]) -> Message
 def environment_row(environment: Environment, before: str) -> Block:
     """One environment with a button for its config vars; `before` is trusted markup."""
     value = ConfigVarOwner.of_environment(environment).value()
-    show_config = optional_button("Config", action_ids.VARS, value, label=f"Config of {environment.name}")
+    show_config = optional_button(
+        "View config", action_ids.VARS, value, label=f"View config of {environment.name}"
+    )
     return section(
         f"{before}*{escape(environment.name, 100) or '…'}* · {code(environment.id, 80)}", show_config
     )
@@ -57,7 +59,7 @@ def pipeline_list(pipelines: Sequence[Pipeline]) -> Message:
         "pipeline",
         [pipeline.name for pipeline in pipelines],
         fit_rows(rows, hint=f": `{COMMAND} pipeline NAME` shows one."),
-        empty="There are no pipelines that you can see at Build.io.",
+        empty="No pipelines that you can see at Build.io.",
     )
 
 
@@ -71,7 +73,7 @@ def pipeline_card(pipeline: Pipeline, apps: Sequence[PipelineApp]) -> Message:
     )
     blocks = [section(head), *_columns(stages)]
     if not stages:
-        blocks.append(context("There are no apps in it."))
+        blocks.append(context("No apps in this pipeline."))
     shown = pipeline.environments[:MAX_ENVIRONMENTS]
     blocks += [environment_row(environment, "Environment ") for environment in shown]
     blocks += more_note(len(pipeline.environments) - MAX_ENVIRONMENTS, f": `{COMMAND} envs`")
@@ -87,12 +89,13 @@ def pipeline_card(pipeline: Pipeline, apps: Sequence[PipelineApp]) -> Message:
 
 def _row(pipeline: Pipeline) -> Block:
     show_stages = optional_button(
-        "Stages",
+        "View stages",
         action_ids.PIPELINE_SHOW,
         ResourceButton.fitting(name=pipeline.id),
-        label=f"Stages of {pipeline.name}",
+        label=f"View stages of {pipeline.name}",
     )
-    environments = f"{len(pipeline.environments)} environments" if pipeline.environments else None
+    count = len(pipeline.environments)
+    environments = f"{count} environment{'s' if count != 1 else ''}" if count else None
     details = join_facts(
         pipeline.team and escape(pipeline.team, 60), environments, _describe_review_apps(pipeline)
     )
@@ -132,4 +135,4 @@ def _columns(stages: Sequence[tuple[str, list[str]]]) -> list[Block]:
 def _describe_review_apps(pipeline: Pipeline) -> str | None:
     if pipeline.review_apps is None:
         return None
-    return "pull requests get review apps" if pipeline.review_apps else "no review apps"
+    return "review apps for pull requests" if pipeline.review_apps else "no review apps"

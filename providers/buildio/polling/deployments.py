@@ -10,7 +10,7 @@ from providers.buildio.polling.snapshot import DeploymentSnapshot, SnapshotField
 from providers.buildio.provider import BUILDIO
 
 WORKFLOW = "deploy"
-UNOBSERVED_END = "ended, and another one began before I saw how"
+UNOBSERVED_END = "finished with an unknown result: a newer deployment replaced it"
 # A delayed response may show one of these again.
 MAX_PAST_DEPLOYMENTS = 8
 

@@ -135,7 +135,7 @@ def _make_build(
         minutes = int(WINDOW.total_seconds() // 60)
         texts = {
             "said": "restarts in a loop",
-            "problem": f"{LOOP} restarts within {minutes} minutes that nobody asked for",
+            "problem": f"{LOOP} unexpected restarts within {minutes} minutes",
         }
     return Build(
         provider=BUILDIO,

@@ -58,7 +58,7 @@ class BuildioBuildSource:
     async def baseline(self, app_slug: str) -> Baseline:
         """Return the app's current state. Raises ProviderError; also for an ID that doesn't fit into a button."""
         if not _SLUG.fullmatch(app_slug):
-            raise UnexpectedResponse("it gives the app no id", provider=self.provider)
+            raise UnexpectedResponse("the app has no ID", provider=self.provider)
         app = await self._fetch_app(app_slug)
         snapshot, builds = take_first_snapshot(app, await self._fetch_dynos(app_slug) or (), self._clock())
         return Baseline(builds=tuple(builds), snapshot=snapshot.encode())

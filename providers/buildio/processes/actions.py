@@ -25,7 +25,7 @@ from services.worker_processes.pool import WorkFailed
 log = structlog.get_logger()
 
 RUN_SECONDS = 30.0
-NOT_SHOWN = "I couldn't take the values of config vars out of what it said, so I don't show it."
+NOT_SHOWN = "The output isn't shown: config var values couldn't be redacted from it."
 
 
 class RestartAction(AppAction):
@@ -37,15 +37,15 @@ class RestartAction(AppAction):
 
     def audit_fields(self) -> dict[str, str]:
         """Return the dynos."""
-        return {"label": self.dyno or "all dynos"}
+        return {"label": self.dyno or "all processes"}
 
     def summary(self) -> str:
         """Return the dynos and the app."""
-        return f"restart {self.dyno or 'all dynos'} of {self.app.title}"
+        return f"restart {self.dyno or 'all processes'} of {self.app.title}"
 
     def details(self) -> list[tuple[str, str]]:
         """Return the dynos."""
-        return [("dyno", self.dyno or "all dynos")]
+        return [("process", self.dyno or "all processes")]
 
     async def execute(self, context: RequestContext) -> ActionResult:
         """Restart the dynos. Raises ProviderError."""
@@ -82,19 +82,21 @@ class RunCommandAction(AppAction):
 
     def details(self) -> list[tuple[str, str]]:
         """Return the dyno and the array."""
-        return [("dyno", self.dyno), ("command", format_array(self.command))]
+        return [("process", self.dyno), ("command", format_array(self.command))]
 
     def problem(self) -> str | None:
         """Return why the command can't be shown to approvers exactly as it will run; None if it can."""
         if not self.command or not self.command[0].strip():
-            return "There is no command to run."
+            return "No command to run."
         shown = format_array(self.command)
         if len(shown) > LONGEST_COMMAND:
-            return f"The command is longer than {LONGEST_COMMAND} characters. Put it into a script, and run that."
+            return (
+                f"The command is longer than {LONGEST_COMMAND} characters. Put it in a script and run that."
+            )
         if redact(shown) != shown or any(redact(word) != word for word in self.command):
             return (
-                "There is something in the command that looks like a secret, and others would see it. Keep it in a"
-                " config var, and let the command read it from there."
+                "The command seems to contain a secret, and others would see it. Keep the secret in a config var and"
+                " let the command read it from there."
             )
         return None
 
@@ -109,8 +111,8 @@ class RunCommandAction(AppAction):
             )
         except ResponseLost as error:
             raise UserError(
-                f"No answer came within {RUN_SECONDS:.0f} seconds. The command may still run in {self.dyno}, and I"
-                " can't stop it."
+                f"No answer within {RUN_SECONDS:.0f} seconds. The command may still be running in `{self.dyno}`, and"
+                " can't be stopped from here."
             ) from error
         redacted = result.model_copy(update={"output": await _remove_config_values(result, self, context)})
         share_channel = context.channel if context.channel and not context.channel.startswith("D") else None
@@ -123,7 +125,7 @@ class RunCommandAction(AppAction):
             self.app, self.dyno, self.command, by=context.person, exit_code=result.exit_code
         )
         return channel_result(
-            message, f"ended with {result.exit_code}" if result.exit_code is not None else "ended"
+            message, f"exit code {result.exit_code}" if result.exit_code is not None else "exit code unknown"
         )
 
 
@@ -136,7 +138,7 @@ async def _send_direct_message(message: Message, context: RequestContext, action
         )
     except SlackCallFailed as error:
         raise UserError(
-            f"The command ran in {action.dyno}, but Slack did not take what it said ({error.reason})."
+            f"The command ran in `{action.dyno}`, but Slack didn't accept its output ({error.reason})."
         ) from error
 
 

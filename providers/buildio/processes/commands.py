@@ -65,7 +65,7 @@ class RestartProcessesForm(Form[AppOrigin, RestartForm, Reply | None]):
         """Read the picked process. Raises FieldError."""
         filled = restart_form.read_restart(values)
         if filled is None:
-            raise FieldError(DYNO, "Which ones?")
+            raise FieldError(DYNO, "Pick a process, or all of them.")
         return filled
 
     def render(self, problem: str | None = None) -> Block:
@@ -76,11 +76,10 @@ class RestartProcessesForm(Form[AppOrigin, RestartForm, Reply | None]):
         chosen = dyno if dyno and is_pickable(dyno) else ALL
         return self.draw(
             section(
-                f"Processes of *{app_name(self.origin.of_app)}* stop and start again. What they are doing is cut off."
+                f"Processes of *{app_name(self.origin.of_app)}* stop and start again. Work in progress is interrupted."
             ),
-            field(DYNO, "Which", select(options, "Pick a process", chosen), optional=False),
+            field(DYNO, "Process", select(options, "Pick a process", chosen), optional=False),
             submit="Restart",
-            close="Not now",
             problem=problem,
         )
 

@@ -21,7 +21,7 @@ MAX_NAMED = 5
 def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
     """The processes with state, uptime, number of restarts, and a button to restart each."""
     if not dynos:
-        return text_message(f"{app_name(app)} has no processes now.", *_buttons(app))
+        return text_message(f"*{app_name(app)}* has no processes.", *_buttons(app))
     down = [dyno for dyno in dynos if dyno.crashed]
     count = f"{len(dynos)} process{'es' if len(dynos) != 1 else ''}"
     head = f"*{app_name(app)}*: {count}" + (f", {len(down)} crashed" if down else "")
@@ -35,7 +35,7 @@ def dyno_list(app: App, dynos: Sequence[Dyno], *, now: datetime) -> Message:
 def dyno_summary(dynos: Sequence[Dyno]) -> str:
     """Summarize in one line how many dynos are up and which have crashed."""
     if not dynos:
-        return "None is running now."
+        return "None running"
     crashed = [code(dyno.name, 60) for dyno in dynos if dyno.crashed]
     names = f"{', '.join(crashed[:MAX_NAMED])}{' and others' if len(crashed) > MAX_NAMED else ''}"
     up = f"{sum(dyno.up is True for dyno in dynos)} of {len(dynos)} up"
@@ -44,9 +44,9 @@ def dyno_summary(dynos: Sequence[Dyno]) -> str:
 
 def dynos_restarted(app: App, dyno: str | None, *, by: str) -> Message:
     """Channel message: one process or all of them were restarted."""
-    target = f"{code(dyno)} of {app_name(app)}" if dyno else f"all processes of {app_name(app)}"
+    target = f"{code(dyno)} of *{app_name(app)}*" if dyno else f"all processes of *{app_name(app)}*"
     text = f"{mention(by)} restarted {target}"
-    show_processes = optional_button("Processes", action_ids.PS, app_button_value(app))
+    show_processes = optional_button("View processes", action_ids.PS, app_button_value(app))
     return text_message(text, *button_row(show_processes), symbol="🔁")
 
 
@@ -67,7 +67,9 @@ def _restart(app: App, dyno: Dyno) -> Block | None:
     title = plain(app.title, 100)
     value = DynoButton.fitting(app=app.slug, dyno=dyno.name, title=title)
     question = confirm(
-        "Restart it?", f"{plain(dyno.name, 100)} of {title} stops and starts again.", "Restart it"
+        "Restart this process?",
+        f"{plain(dyno.name, 100)} of {title} stops and starts again. Work in progress is interrupted.",
+        "Restart",
     )
     label = f"Restart {dyno.name}"
     return optional_button("Restart", action_ids.RESTART_ONE, value, confirm=question, label=label)

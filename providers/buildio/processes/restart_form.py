@@ -24,13 +24,17 @@ class RestartForm(FrozenModel):
 
 def restart_question(app: App) -> Message:
     """The confirmation if no form can be opened: a button that restarts all processes."""
-    return text_message(f"Restart all processes of {app_name(app)}?", *button_row(restart_all_button(app)))
+    return text_message(f"Restart all processes of *{app_name(app)}*?", *button_row(restart_all_button(app)))
 
 
 def restart_all_button(app: App) -> Block | None:
     """The button that restarts all processes, with its own confirmation."""
     title = plain(app.title, 100)
-    question = confirm("Restart all processes?", f"All of {title} restarts at once.", "Restart all")
+    question = confirm(
+        "Restart all processes?",
+        f"All of {title} restarts at once. Work in progress is interrupted.",
+        "Restart all",
+    )
     return optional_button(
         "Restart all", action_ids.RESTART_ALL, app_button_value(app), style="danger", confirm=question
     )

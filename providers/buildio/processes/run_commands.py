@@ -63,18 +63,16 @@ class RunCommandForm(Form[RunOrigin, RunForm, Block]):
         typed = text_element(form.dyno, most=100, placeholder="web.1")
         dyno = select(options, "Pick a process", form.dyno) if options else typed
         return self.draw(
-            section(
-                f"In a running process of *{app_name(self.origin.of_app)}*. You see what will run before it does."
-            ),
+            section(f"Runs in a process of *{app_name(self.origin.of_app)}*, after you have reviewed it."),
             field(DYNO, "Process", dyno, optional=False),
             field(
                 TYPED,
                 "Command",
                 text_element(form.typed, most=LONGEST_COMMAND, placeholder="bin/rails db:version"),
-                hint="Words are split at spaces, \"…\" and '…' hold some together. No shell reads it.",
+                hint="Words are split at spaces; \"…\" and '…' keep words together. No shell is used.",
                 optional=False,
             ),
-            submit="Look at it",
+            submit="Review",
             problem=problem,
         )
 
@@ -95,7 +93,7 @@ class ReviewCommandForm(Form[RunOrigin, None, Reply | None]):
 
     callback_id = action_ids.RUN_CHECK
     title = TITLE
-    progress = "It is running; I wait half a minute for its end…"
+    progress = "Running… Buildbell waits 30 seconds for the result."
     read_origin = RunOrigin.read
     read_input = staticmethod(lambda _: None)
 
@@ -107,8 +105,10 @@ class ReviewCommandForm(Form[RunOrigin, None, Reply | None]):
                 f"This runs in {code(origin.dyno)} of *{app_name(origin.of_app)}*, as an array of these words:"
             ),
             *run_form.array_blocks(origin.command),
-            context_block("It runs once, with a time limit. What ran is noted; what it says only you see."),
-            submit="Run it",
+            context_block(
+                "Runs once, with a time limit. The command is posted here and logged; only you see the output."
+            ),
+            submit="Run",
             problem=problem,
         )
 

@@ -37,14 +37,14 @@ class RunCommand(Command):
         """Parse the app, the process, and the command behind two dashes."""
         command_text = arguments.take_after_dashes()
         if command_text is None and sum(token.key is None for token in arguments.tokens) > 1:
-            arguments.fail("Which command? Write it behind two dashes.")
+            arguments.fail("Which command? Type it after `--`.")
         command = split_shell_words(command_text or "")
         if command_text is not None and not command:
-            arguments.fail("Which command? There is nothing behind the two dashes.")
+            arguments.fail("Which command? Nothing follows `--`.")
         if len(format_array(command)) > LONGEST_COMMAND:
             arguments.fail(
                 f"The command is longer than {LONGEST_COMMAND} characters."
-                " Put it into a script of the app, and run that."
+                " Put it in a script of the app and run that."
             )
         app = arguments.take_positional()
         return cls(app=app, command=command, **arguments.take_single_options("dyno"))
@@ -53,7 +53,9 @@ class RunCommand(Command):
 DYNO, TYPED = "dyno", "typed"
 TITLE = "Run a command"
 LONGEST_OUTPUT = 2900
-SAID_NOTHING = "_It said nothing._"
+SAID_NOTHING = "_No output._"
+# The text of an earlier version, whose messages can still be shared.
+_EARLIER_SAID_NOTHING = "_It said nothing._"
 
 
 class RunForm(RunCommand, CheckedInput):
@@ -69,10 +71,10 @@ class RunForm(RunCommand, CheckedInput):
         if self.unread is not None:
             return {TYPED: self.unread}
         if not self.command or not self.command[0].strip():
-            return {TYPED: "Which command?"}
+            return {TYPED: "Enter a command."}
         if len(format_array(self.command)) > LONGEST_COMMAND:
             return {
-                TYPED: f"It is longer than {LONGEST_COMMAND} characters. Put it into a script of the app, and run that."
+                TYPED: f"It's longer than {LONGEST_COMMAND} characters. Put it in a script of the app and run that."
             }
         return {}
 
@@ -105,10 +107,9 @@ def command_result(
         blocks.append(section(block_of_code(redact(done.output.rstrip()), LONGEST_OUTPUT)))
     else:
         blocks.append(section(SAID_NOTHING))
-    cut = " Only the end of what it said is here." if done.cut or len(done.output) > LONGEST_OUTPUT else ""
+    cut = " Only the end of the output is shown." if done.cut or len(done.output) > LONGEST_OUTPUT else ""
     note = context(
-        "Only you see this, and Slack keeps it. Values of config vars, and what looks like a secret, are taken out."
-        f"{cut}"
+        f"Only you see this, and Slack keeps it. Config var values and known secrets are redacted.{cut}"
     )
     return Message(
         escape(f"The command in {dyno} of {app.title} {_describe_end(done.exit_code)}", 500),
@@ -118,27 +119,25 @@ def command_result(
 
 def command_result_shared(app: App, dyno: str, shown: Sequence[Block], *, by: str) -> Message:
     """Channel message: a command's output, shared by the person who ran it; `shown` are the blocks that they saw."""
-    text = f"{mention(by)} shows what a command in {code(dyno)} of {app_name(app)} said"
+    text = f"{mention(by)} shared the output of a command in {code(dyno)} of *{app_name(app)}*"
     return text_message(text, *_code_blocks(shown), symbol="⌨️")
 
 
 def result_shared_notice(channel: str) -> Message:
     """Confirmation for the person who shared the output."""
-    return text_message(f"It stands in <#{channel}> now.")
+    return text_message(f"Shared in <#{channel}>.")
 
 
 def _share_buttons(app: App, dyno: str, channel: str | None) -> list[Block]:
     if channel is None:
         return []
     question = confirm(
-        "Show it to everybody?",
-        "Everybody in the channel reads what the command said. Look through it once more before.",
-        "Show it",
+        "Share the output?",
+        "Everyone in the channel will be able to read the command and its output. Check them for secrets first.",
+        "Share",
     )
     value = ShareButton.fitting(channel=channel, app=app.slug, dyno=dyno)
-    return button_row(
-        optional_button("Show it in the channel…", action_ids.RUN_SHARE, value, confirm=question)
-    )
+    return button_row(optional_button("Share in channel…", action_ids.RUN_SHARE, value, confirm=question))
 
 
 def _code_blocks(shown: Sequence[Block]) -> list[Block]:
@@ -147,12 +146,16 @@ def _code_blocks(shown: Sequence[Block]) -> list[Block]:
     texts = [
         str(text_object.get("text") or "") for text_object in texts_of_blocks if isinstance(text_object, dict)
     ]
-    return [section(text) for text in texts if text.startswith("```") or text == SAID_NOTHING]
+    return [
+        section(text)
+        for text in texts
+        if text.startswith("```") or text in (SAID_NOTHING, _EARLIER_SAID_NOTHING)
+    ]
 
 
 def command_run(app: App, dyno: str, command: Sequence[str], *, by: str, exit_code: int | None) -> Message:
     """Channel message: a command was run, without its output."""
-    text = f"{mention(by)} ran a command in {code(dyno)} of {app_name(app)}; it {_describe_end(exit_code)}"
+    text = f"{mention(by)} ran a command in {code(dyno)} of *{app_name(app)}*; it {_describe_end(exit_code)}"
     return text_message(text, *array_blocks([redact(word) for word in command]), symbol="⌨️")
 
 
@@ -160,19 +163,23 @@ def array_blocks(command: Sequence[str]) -> list[Block]:
     """The array exactly as Build.io receives it, in as many blocks as needed; arrays over the limit are truncated."""
     text = format_array(command)
     shown = text[:LONGEST_COMMAND]
-    cut = [context(f"and {len(text) - len(shown)} characters more")] if len(text) > len(shown) else []
+    cut = [context(f"and {len(text) - len(shown)} more characters")] if len(text) > len(shown) else []
     return [*letter_by_letter(shown), *cut]
 
 
 def run_button(app: App, command: RunCommand) -> Message:
     """A button that opens the form, if none can be opened now, with as much of the input as it can hold."""
-    text = f"In which process of {app_name(app)}, which command?"
+    text = f"Review the command before it runs in *{app_name(app)}*."
     with_command = RunButton.fitting(
         app=app.slug, title=app.title[:100], dyno=command.dyno or "", command=command.command
     )
     value = with_command or RunButton.fitting(app=app.slug, title=app.title[:100])
-    return text_message(text, *button_row(optional_button("Look at it…", action_ids.RUN, value)))
+    return text_message(text, *button_row(optional_button("Review…", action_ids.RUN, value)))
 
 
 def _describe_end(exit_code: int | None) -> str:
-    return "ended, and Build.io does not say how" if exit_code is None else f"ended with {exit_code}"
+    return (
+        f"finished with exit code {exit_code}"
+        if exit_code is not None
+        else "finished; Build.io doesn't report its exit code"
+    )

@@ -38,14 +38,16 @@ def is_in_capitals(text: str) -> bool:
 def require_keys(arguments: ArgumentReader, names: Sequence[Token]) -> tuple[str, ...]:
     """Return the names of config vars. Raises CommandError, which does not repeat them: one may be a value."""
     if not all(is_key(name.text) for name in names):
-        arguments.fail("That is no name of a config var: it has letters, digits and underscores.")
+        arguments.fail(
+            "That isn't a valid config var name: use letters, digits and underscores, no digit first."
+        )
     return tuple(dict.fromkeys(name.text for name in names))
 
 
 def reject_value(example: str) -> NoReturn:
     """Raise CommandError, which does not repeat the value that was typed."""
     raise CommandError(
-        "Type no value here: Slack keeps what is typed. If that was a secret, change it where it comes from."
+        "Don't type a value here: Slack keeps what you type. If that was a secret, replace it at its source."
         " `config set KEY` opens a form for the value.",
         example=example,
     )

@@ -79,10 +79,9 @@ def unknown_thing(kind: str, typed: str, names: Iterable[str], *, lists: str) ->
     by_case = {name.casefold(): name for name in known}
     matches = difflib.get_close_matches(typed.casefold(), by_case, n=_NAMES_SAID, cutoff=0.5)
     similar = [by_case[name] for name in matches]
-    hint = f" Did you mean {' or '.join(similar)}?" if similar else ""
-    article = "an" if kind[:1] in "aeiou" else "a"
+    hint = f" Did you mean {' or '.join(f'`{name}`' for name in similar)}?" if similar else ""
     return (
-        f"I don't know {article} {kind} called {redact_typed(typed, 80)}.{hint} `{COMMAND} {lists}` lists"
+        f"No {kind} named `{redact_typed(typed, 80)}`.{hint} `{COMMAND} {lists}` lists"
         f" {describe_total(len(known))}."
     )
 
@@ -94,17 +93,17 @@ def unknown_key(key: str, keys: Iterable[str], *, lists: str) -> str:
 
 def platform_domain(host: str) -> str:
     """Explain that Build.io's own domain can't be removed."""
-    return f"{host[:260]} is Build.io's own name for the app, and can't be taken away."
+    return f"`{host[:260]}` is Build.io's own domain for the app and can't be removed."
 
 
 def no_process() -> str:
     """Explain that there is no running process for a command."""
-    return "The app has no running process in which a command could run. Deploy it, or look at its processes."
+    return f"The app has no running process to run a command in. Deploy it, or check `{COMMAND} ps`."
 
 
 def which_process(names: Iterable[str]) -> str:
     """Ask for the process if several are running."""
-    return f"In which process? There are {', '.join(sorted(names))}. Write dyno: before its name."
+    return f"Which process? Add `dyno:NAME` with one of {', '.join(sorted(names))}."
 
 
 # A sentence of the help.

@@ -18,7 +18,7 @@ class ConfirmationName(FrozenModel):
     def require_name(self, name: str) -> None:
         """Check that the input is exactly this name, in the same case. Raises FieldError."""
         if self.typed != name:
-            raise FieldError(TYPED_NAME, "That is not the name. Nothing was done.")
+            raise FieldError(TYPED_NAME, "That isn't the name. Nothing was changed.")
 
 
 def typed_name(label: str) -> Block:
