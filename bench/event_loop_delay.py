@@ -92,7 +92,7 @@ async def _find_card(environment: SandboxEnvironment) -> Post:
 
 async def _deliver_log(environment: SandboxEnvironment, card: Post) -> None:
     await environment.slack.users.click("anna", card, "Send me the file")
-    await environment.slack.wait_for_post("builds", "in our direct messages", viewer="anna", seconds=600)
+    await environment.slack.wait_for_post("builds", "Sent to your DMs", viewer="anna", seconds=600)
 
 
 async def _measure_acknowledgement(environment: SandboxEnvironment, session: aiohttp.ClientSession) -> float:

@@ -176,7 +176,7 @@ async def _an_artifact(story: Story) -> None:
     listed = await story.wait_for_notification("sample-android.apk", viewer="anna", after=post)
     await story.users.click("anna", listed, "Get link")
     link_message = await story.wait_for_notification(
-        "lives ten minutes, and works", viewer="anna", after=listed
+        "Anyone with the download link can use it", viewer="anna", after=listed
     )
     _, button = find_element(link_message.blocks, "Download")
     async with aiohttp.ClientSession() as session, session.get(button["url"]) as response:

@@ -24,7 +24,7 @@ def login_comment(region: str, *, expires_at: datetime | None, deleted_at: datet
     until = f"It expires {when(expires_at)}." if expires_at else "Build.io doesn't report when it expires."
     return (
         f"🔑 Your credential for the cluster in {code(region)}, a Kubernetes ExecCredential. {until}"
-        f" Save it where no one else can read it. This file is deleted {when(deleted_at)}."
+        f" Save it where no one else can read it. This file is only visible to you, and is deleted {when(deleted_at)}."
     )
 
 

@@ -54,7 +54,7 @@ async def test_the_user_who_started_enters_the_code_and_is_connected(actions: Ac
     await authorize(actions)
     assert "at Build.io `anna-berg@acme.example`" in await actions.who_am_i()
     await actions.request(DeployAction(app=as_bot_app(actions.harness.buildio.staging), branch="main"))
-    await actions.wait_for_message("deploys", None)
+    await actions.wait_for_message("started deploying", None)
     assert actions.harness.buildio.staging.deployment is not None
     [token] = tokens_of(actions)
     await actions.harness.stop_bot()

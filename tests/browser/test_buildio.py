@@ -41,7 +41,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
     await expect(find_message(page, "subscribed to")).to_be_visible()
 
     await send_message(page, "/buildio deploy branch:main")
-    await expect(find_message(page, "@anna deploys orders")).to_be_visible()
+    await expect(find_message(page, "@anna started deploying orders")).to_be_visible()
     await skip(page, 3)
     failed = find_message(page, "orders deployment v1 failed")
     await expect(failed).to_contain_text("DATABASE_URL")
@@ -63,7 +63,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
     form = dialog(page, "Deploy")
     await form.get_by_role("textbox", name="Branch").fill("main")
     await form.get_by_role("button", name="Deploy", exact=True).click()
-    await expect(find_message(page, "@anna deploys orders v2")).to_be_visible()
+    await expect(find_message(page, "@anna started deploying orders v2")).to_be_visible()
     await skip(page, 3)
     await expect(find_message(page, "orders deployment v2 succeeded")).to_contain_text("Fixed after")
 
@@ -78,7 +78,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
 
     await send_message(page, "/buildio domains add")
     form = dialog(page, "Add a domain")
-    await form.get_by_role("textbox", name="Host name").fill("orders.example.com")
+    await form.get_by_role("textbox", name="Domain").fill("orders.example.com")
     await form.get_by_role("button", name="Add", exact=True).click()
     await expect(find_message(page, "@anna added the domain orders.example.com")).to_be_visible()
     await skip(page, 4)
@@ -87,7 +87,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
     await screenshot(page, "domains")
 
     await send_message(page, "/buildio pipeline shop")
-    stages = find_message(page, "pull requests get review apps")
+    stages = find_message(page, "review apps for pull requests")
     await expect(stages).to_contain_text("production")
     await screenshot(page, "stages")
     assert environment.buildio.violations == []

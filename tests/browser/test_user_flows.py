@@ -81,9 +81,9 @@ async def test_a_validation_error_keeps_the_input(environment: SandboxEnvironmen
 
 async def test_an_artifact_link_can_be_downloaded(page: Page, screenshot: Picture) -> None:
     await send_message(page, "/bitrise artifacts android #3")
-    listed = find_message(page, "left 2 artifacts behind")
+    listed = find_message(page, "2 artifacts from")
     await listed.get_by_role("button", name="Get a link to sample-android.apk").click()
-    link = find_message(page, "The download link lives ten minutes")
+    link = find_message(page, "Anyone with the download link can use it")
     await expect(link.get_by_role("button", name="Download")).to_be_visible()
     await screenshot(page, "artifacts")
 

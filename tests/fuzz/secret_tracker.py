@@ -11,8 +11,8 @@ from sandbox.request_log import LoggedRequest
 from tests.support import canary_secrets
 
 # The text of a message that shows a value to one user on purpose.
-REVEALED = "for your eyes only"
-SHARED = "shows what a command in"
+REVEALED = "Only visible to you. Hides in"
+SHARED = "shared the output of a command in"
 VALUE, TYPED, OUTPUT, CREDENTIAL, PRIVATE_KEY = (
     "config value",
     "typed value",

@@ -162,7 +162,7 @@ class ScenarioPlayer:
         bitrise.start_running(bitrise.start_build(bitrise.android))
         for number in (12, 13):
             bitrise.add_build_request(bitrise.android, number)
-        await self.harness.wait_for_message("waits for somebody's approval", person=None)
+        await self.harness.wait_for_message("Approval needed to build", person=None)
         await self.harness.wait_for_message("Failing since #2", person=None)
 
     async def _prepare_buildio(self) -> None:

@@ -117,7 +117,7 @@ async def test_a_log_is_shown_to_the_requester_only_without_colours_and_with_its
     assert post.only_for == "U0ANNA"
     assert "\x1b" not in harness.message_text(post)
     assert "Downloading 10%" not in harness.message_text(post)
-    assert "[Whole log]" in harness.message_text(post)
+    assert "[Open full log]" in harness.message_text(post)
     assert harness.bitrise.file_store.refused == []
 
 
@@ -132,7 +132,7 @@ async def test_artifacts_show_sizes_and_their_links_are_fetched_on_click(harness
     assert "android-apk · " in harness.message_text(post)
     assert not [request for request in harness.bitrise.requests if request.path.count("/artifacts/")]
 
-    reply = await harness.press(post, "Get link", "lives ten minutes")
+    reply = await harness.press(post, "Get link", "expires in 10 minutes")
 
     assert reply.only_for == "U0ANNA"
     assert "[Install page]" in harness.message_text(reply)

@@ -132,7 +132,7 @@ async def test_slack_is_not_called_for_an_uninstalled_workspace(tmp_path: Path) 
         harness.bitrise.start_running(running)
         await harness.wait_for_message("is running", person=None)
         card = await harness.ask("/bitrise log android #1", "#1")
-        await harness.press(card, "Follow", "I follow")
+        await harness.press(card, "Follow", "Following the log")
         for workspace in (harness, harness.twin):
             workspace.users.open_home("anna")
             await wait_for_home(workspace, "Sample Android #1 is running")

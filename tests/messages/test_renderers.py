@@ -635,9 +635,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     "rule_added": st.builds(access_rules.rule_added, RULES, PROVIDER.map(lambda at: at.command)),
     "rule_removed": st.builds(access_rules.rule_removed, RULES),
-    "sent_as_direct_message": st.builds(
-        notices.sent_as_direct_message, st.just("The log is in our direct messages.")
-    ),
+    "sent_as_direct_message": st.builds(notices.sent_as_direct_message, st.just("Sent to your DMs.")),
     "streak_card": st.builds(
         notifications.streak_card,
         st.lists(CONTENTS, min_size=1, max_size=3),

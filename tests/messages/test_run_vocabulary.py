@@ -106,20 +106,20 @@ def test_a_build_io_card_has_the_buttons_of_build_io() -> None:
         make_deployment(12, BuildState.FAILED), SHOP, presentation=AT_BUILDIO, now=NOON
     )
     assert {label: block["action_id"] for label, block in buttons(card).items()} == {
-        "Processes": buildio_action_ids.PS,
+        "View processes": buildio_action_ids.PS,
         "Restart…": buildio_action_ids.RESTART,
         "Refresh": buildio_action_ids.REFRESH,
         "Deploy again…": buildio_action_ids.DEPLOY,
-        "Open the app": action_ids.OPEN_LINK,
+        "Open app": action_ids.OPEN_LINK,
     }
-    assert buttons(card)["Open the app"]["url"] == "https://shop.example/"
+    assert buttons(card)["Open app"]["url"] == "https://shop.example/"
 
 
 def test_a_dyno_card_names_its_dyno_and_has_no_link_without_a_url() -> None:
     card_buttons = buttons(
         build_card.build_card(make_dyno(BuildState.FAILED), SHOP, presentation=AT_BUILDIO, now=NOON)
     )
-    assert "Open the app" not in card_buttons
+    assert "Open app" not in card_buttons
     value = BuildioButton.decode(card_buttons["Restart…"]["value"])
     assert (value.app, value.title, value.dyno) == ("shop-id", "shop", "web.1")
 

@@ -50,12 +50,12 @@ EXAMPLES: list[tuple[Action, str]] = [
     (DeployAction(app=SHOP, commitish="1f3a"), "deploy shop (commit 1f3a)"),
     (DeployAction(app=SHOP), "deploy shop"),
     (RestartAction(app=SHOP, dyno="web.1"), "restart web.1 of shop"),
-    (RestartAction(app=SHOP), "restart all dynos of shop"),
+    (RestartAction(app=SHOP), "restart all processes of shop"),
     (RunCommandAction(app=SHOP, dyno="web.1", command=("ls", "-l")), "run a command in web.1 of shop"),
     (SetConfigAction(app=SHOP, values={"B": SECRET, "A": SECRET}), "set the config vars A, B of shop"),
     (SetConfigAction(app=SHOP, values=dict.fromkeys(MANY, SECRET)), "set 9 config vars of shop"),
-    (UnsetConfigAction(app=SHOP, keys=("A",)), "unset the config var A of shop"),
-    (RevealConfigAction(app=SHOP, key="A"), "see the value of the config var A of shop"),
+    (UnsetConfigAction(app=SHOP, keys=("A",)), "remove the config var A from shop"),
+    (RevealConfigAction(app=SHOP, key="A"), "view the value of the config var A of shop"),
     (AddDomainAction(app=SHOP, hostname="a.example"), "add the domain a.example to shop"),
     (
         AddDomainAction(app=SHOP, hostname="a.example", certificate=SECRET),
@@ -63,7 +63,7 @@ EXAMPLES: list[tuple[Action, str]] = [
     ),
     (
         UpdateCertificateAction(app=SHOP, domain="d1", hostname="a.example", certificate=SECRET),
-        "give the domain a.example of shop another certificate",
+        "replace the certificate of the domain a.example of shop",
     ),
     (
         RemoveDomainAction(app=SHOP, domain="d1", hostname="a.example"),
@@ -75,15 +75,15 @@ EXAMPLES: list[tuple[Action, str]] = [
     (DeleteNamespaceAction(name="space"), "delete the namespace space"),
     (
         SetEnvironmentAction(environment="e1", label="review", values={"A": SECRET, "B": None}),
-        "set the config var A and unset the config var B of the environment review",
+        "set the config var A and remove the config var B of the environment review",
     ),
     (
         UnsetEnvironmentAction(environment="e1", label="review", keys=("A", "B")),
-        "unset the config vars A, B of the environment review",
+        "remove the config vars A, B from the environment review",
     ),
     (
         RevealEnvironmentAction(environment="e1", label="review", key="A"),
-        "see the value of the config var A of the environment review",
+        "view the value of the config var A of the environment review",
     ),
     (ClusterLoginAction(region="eu"), "get a Kubernetes credential for the cluster in eu"),
 ]

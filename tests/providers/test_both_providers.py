@@ -68,7 +68,7 @@ async def test_help_shows_only_the_commands_of_its_provider(harness: BotHarness)
         ("app", ["Which app?", "/buildio use APP"]),
         ("unsubscribe 7", ["No such subscription here", "/buildio subscriptions"]),
         ("why shop v7", ["No record of `#7` in shop", "Build.io keeps no history"]),
-        ("apps team:acmee", ["I don't know a team called acmee.", "Did you mean acme?", "/buildio teams"]),
+        ("apps team:acmee", ["No team named `acmee`.", "Did you mean `acme`?", "/buildio teams"]),
         ("audit all", ["Only admins and owners", "/buildio audit"]),
     ],
 )
@@ -175,7 +175,7 @@ async def test_an_app_is_shown_as_it_stands_and_brought_up_to_date(harness: BotH
 
 async def test_the_details_button_in_a_list_shows_the_app(harness: BotHarness) -> None:
     listed = await harness.ask("/buildio apps", "4 apps")
-    await harness.press(listed, "Details of shop", "3 of 3 up")
+    await harness.press(listed, "View details of shop", "3 of 3 up")
 
 
 async def test_a_channel_chooses_one_app_of_each_provider(harness: BotHarness) -> None:

@@ -74,18 +74,18 @@ async def connect_at_buildio(harness: BotHarness) -> None:
 
 async def change_certificate(harness: BotHarness) -> None:
     certificate = make_certificate(HOST)
-    post = await harness.ask("/buildio domains shop", "A certificate can take some minutes")
-    await harness.users.click("anna", post, "Certificate…")
-    await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
+    post = await harness.ask("/buildio domains shop", "a certificate can take a few minutes")
+    await harness.users.click("anna", post, "Replace certificate…")
+    await harness.slack.wait_for_modal("anna", f"Replaces the certificate of `{HOST}` of shop")
     await harness.users.submit("anna", {"certificate": certificate.certificate, "private": certificate.key})
-    await harness.wait_for_message("gave", person=None)
+    await harness.wait_for_message("anna replaced the certificate", person=None)
 
 
 async def clear_domains(harness: BotHarness) -> None:
     await harness.ask(f"/buildio domains add shop {HOST}", "anna added the domain")
     await open_form(harness, "/buildio domains clear shop", "Remove all domains")
     await harness.users.submit("anna", {"typed_name": "shop"})
-    await harness.wait_for_message("anna removed all domains", person=None)
+    await harness.wait_for_message("anna removed all custom domains", person=None)
 
 
 def run_doctor(**wrong_settings: str) -> Action:
@@ -105,7 +105,7 @@ async def run_doctor_with_wrong_url(harness: BotHarness) -> None:
 
 async def change_page(harness: BotHarness) -> None:
     link = await harness.press(
-        await harness.ask("/bitrise artifacts #1", "left 2 artifacts behind"), "Get link", "lives ten minutes"
+        await harness.ask("/bitrise artifacts #1", "2 artifacts from"), "Get link", "expires in 10 minutes"
     )
     await harness.press(link, "Make private", "anna made the install page")
 
@@ -122,10 +122,10 @@ AT_BITRISE: Mapping[str, Action] = {
     ),
     "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/log": type_command("/bitrise log #1", "Log of"),
     "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts": type_command(
-        "/bitrise artifacts #1", "left 2 artifacts behind"
+        "/bitrise artifacts #1", "2 artifacts from"
     ),
     "GET /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts/{ARTIFACT-SLUG}": press_button(
-        "/bitrise artifacts #1", "left 2 artifacts behind", "Get link", "lives ten minutes"
+        "/bitrise artifacts #1", "2 artifacts from", "Get link", "expires in 10 minutes"
     ),
     "PATCH /apps/{APP-SLUG}/builds/{BUILD-SLUG}/artifacts/{ARTIFACT-SLUG}": change_page,
     "POST /apps/{APP-SLUG}/builds/{BUILD-SLUG}/abort": type_command("/bitrise abort #2", "anna aborted"),
@@ -142,7 +142,7 @@ AT_BUILDIO: Mapping[str, Action] = {
     "GET /apps": type_command("/buildio apps", "shop"),
     f"GET {APP}": type_command("/buildio app shop", "shop"),
     "POST /apps": type_command("/buildio create fresh", "anna created"),
-    f"POST {APP}/builds": type_command("/buildio deploy shop branch:main", "anna deploys"),
+    f"POST {APP}/builds": type_command("/buildio deploy shop branch:main", "anna started deploying"),
     f"GET {APP}/config-vars": type_command("/buildio config shop", "config vars"),
     f"PATCH {APP}/config-vars": fill_in_form(
         "/buildio config set shop NEW", "Set config vars", {"value": "1"}, "+ `NEW`"
@@ -153,29 +153,34 @@ AT_BUILDIO: Mapping[str, Action] = {
     f"GET {APP}/domains/{{domain_id}}": type_command("/buildio domains shop", HOST),
     f"PATCH {APP}/domains/{{domain_id}}": change_certificate,
     f"DELETE {APP}/domains/{{domain_id}}": press_button(
-        f"/buildio domains remove shop {HOST}", f"Remove `{HOST}`", "Remove it", "anna removed the domain"
+        f"/buildio domains remove shop {HOST}", f"Remove `{HOST}`", "Remove", "anna removed the domain"
     ),
     f"DELETE {APP}/domains": clear_domains,
     f"GET {APP}/dynos/list": type_command("/buildio ps shop", "processes"),
     f"DELETE {APP}/dynos/{{dyno}}": type_command("/buildio restart shop web.1", "anna restarted"),
     f"DELETE {APP}/dynos": fill_in_form(
-        "/buildio restart shop", "What they are doing is cut off", {}, "anna restarted all processes"
+        "/buildio restart shop", "Work in progress is interrupted", {}, "anna restarted all processes"
     ),
     "GET /namespaces": type_command("/buildio namespaces", "1 namespace"),
-    "POST /namespaces": type_command("/buildio namespaces create payments", "anna created the namespace"),
+    "POST /namespaces": type_command(
+        "/buildio namespaces create payments", "anna created the Build.io namespace"
+    ),
     "GET /namespaces/{namespace_id_or_name}": type_command("/buildio namespace payments", "payments"),
     "DELETE /namespaces/{namespace_id_or_name}": fill_in_form(
         "/buildio namespaces delete payments",
         "payments",
         {"typed_name": "payments"},
-        "anna deleted the namespace",
+        "anna deleted the Build.io namespace",
     ),
     "GET /pipelines": type_command("/buildio pipelines", "1 pipeline"),
     "GET /pipelines/{pipeline_id_or_name}": type_command("/buildio pipeline shop", "production"),
     "GET /pipelines/{pipeline_id_or_name}/apps": type_command("/buildio pipeline shop", "production"),
     "GET /environments/{id}": type_command("/buildio envs review", "config var"),
     "PATCH /environments/{id}": fill_in_form(
-        "/buildio envs set review NEW", "Of the environment review", {"value": "1"}, "+ `NEW`"
+        "/buildio envs set review NEW",
+        "Sets config vars of the environment review",
+        {"value": "1"},
+        "+ `NEW`",
     ),
     "DELETE /environments/{id}/{key}": confirm_command("/buildio envs unset review NEW", "− `NEW`"),
     "GET /teams": type_command("/buildio teams", "2 teams"),

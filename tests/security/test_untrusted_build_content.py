@@ -69,7 +69,7 @@ async def test_c3_secrets_in_a_log_are_shown_to_nobody(harness: BotHarness) -> N
     await fail_with_log(harness, log)
     notification = await harness.wait_for_message("Sample Android #1 failed", person=None)
     log_message = await harness.ask("/bitrise log android #1", "FAILURE")
-    await harness.press(log_message, "Send me the file", "in our direct messages")
+    await harness.press(log_message, "Send me the file", "Sent to your DMs")
     await harness.users.click("anna", log_message, "Search…")
     await harness.slack.wait_for_modal("anna", "Search")
     await harness.users.submit("anna", {"word": "password"})
@@ -108,7 +108,7 @@ async def test_c7_a_log_that_can_not_be_redacted_is_not_shown_and_nothing_else_f
     log_message = await harness.ask("/bitrise log android #1", "exit code 1")
     for pid in harness.bot.workers.pids:
         os.kill(pid, signal.SIGKILL)
-    await harness.press(log_message, "Send me the file", "in our direct messages")
+    await harness.press(log_message, "Send me the file", "Sent to your DMs")
     [file] = harness.slack.workspace.files.values()
     assert b"exit code 1" in file
     # If no worker can be started, nothing unredacted is shown, and everything else still works.
@@ -134,7 +134,7 @@ async def test_c8_a_secret_at_a_cut_is_not_shown_in_part(harness: BotHarness) ->
     await fail_with_log(harness, f"first\n{start}{token} needle{' more' * 20}\n" * 3 + "exit code 1\n")
     notification = await harness.wait_for_message("Sample Android #1 failed", person=None)
     log_message = await harness.ask("/bitrise log android #1", "exit code 1")
-    await harness.press(log_message, "Send me the file", "in our direct messages")
+    await harness.press(log_message, "Send me the file", "Sent to your DMs")
     await harness.users.click("anna", log_message, "Search…")
     await harness.slack.wait_for_modal("anna", "Search")
     await harness.users.submit("anna", {"word": "needle"})

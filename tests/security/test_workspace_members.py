@@ -229,9 +229,9 @@ async def test_b33_many_log_requests_of_one_person_do_not_block_others(harness: 
     finally:
         for pid in worker_pids:
             os.kill(pid, signal.SIGCONT)
-    await harness.press(ben_card, "Send me the file", "in our direct messages", person="ben")
-    await harness.wait_for_message("in our direct messages")
-    await harness.press(other_card, "Send me the file", "in our direct messages")
+    await harness.press(ben_card, "Send me the file", "Sent to your DMs", person="ben")
+    await harness.wait_for_message("Sent to your DMs")
+    await harness.press(other_card, "Send me the file", "Sent to your DMs")
     assert len(harness.slack.workspace.files) == 3
 
 
@@ -240,10 +240,10 @@ async def test_b34_one_person_can_not_use_up_the_followed_logs_of_a_workspace(ha
         harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
     harness.clock.skip(timedelta(seconds=60))
     for number in (1, 2):
-        card = await harness.ask(f"/bitrise log android #{number}", "still being written")
-        await harness.press(card, "Follow", "I follow the log in our direct messages")
-    card = await harness.ask("/bitrise log android #3", "still being written")
-    await harness.press(card, "Follow", "You follow 2 logs already")
+        card = await harness.ask(f"/bitrise log android #{number}", "in progress")
+        await harness.press(card, "Follow", "Following the log in your DMs")
+    card = await harness.ask("/bitrise log android #3", "in progress")
+    await harness.press(card, "Follow", "You already follow 2 logs")
     for number in (3, 4):
-        card = await harness.ask(f"/bitrise log android #{number}", "still being written", person="ben")
-        await harness.press(card, "Follow", "I follow the log in our direct messages", person="ben")
+        card = await harness.ask(f"/bitrise log android #{number}", "in progress", person="ben")
+        await harness.press(card, "Follow", "Following the log in your DMs", person="ben")

@@ -115,7 +115,7 @@ def _unwrap(content: dict[str, Any]) -> dict[str, Any] | list[Any]:
 
 def _parse_pairs(content: Any) -> list[tuple[Any, Any]]:
     if not isinstance(content, list):
-        raise UnexpectedResponse("it has no config vars", provider=BUILDIO)
+        raise UnexpectedResponse("there are no config vars in it", provider=BUILDIO)
     return [
         (item.get("key", item.get("name")), item.get("value")) for item in content if isinstance(item, dict)
     ]

@@ -25,7 +25,7 @@ def parse_identity(body: bytes) -> Identity:
     fields = Fields({"email": content}) if isinstance(content, str) else Fields.of(content) or Fields({})
     email = fields.name("email") or fields.inner("user", "data", "account").name("email")
     if email is None:
-        raise UnexpectedResponse("it has no email address", provider=BUILDIO)
+        raise UnexpectedResponse("there is no email address in it", provider=BUILDIO)
     return Identity(email=email)
 
 
@@ -36,7 +36,7 @@ def parse_cluster_login(body: bytes) -> ClusterLogin:
     """
     content: Any = parse_json(body, provider=BUILDIO)
     if not isinstance(content, dict) or not isinstance(content.get("status"), dict):
-        raise UnexpectedResponse("it has no credential", provider=BUILDIO)
+        raise UnexpectedResponse("there is no credential in it", provider=BUILDIO)
     expires_at = Fields(content["status"]).time("expirationTimestamp")
     return ClusterLogin(content=SecretStr(json.dumps(content, indent=2)), expires_at=expires_at)
 

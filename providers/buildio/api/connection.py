@@ -72,7 +72,7 @@ class Connection:
 
 def _require(found: T | None, resource: str) -> T:
     if found is None:
-        raise UnexpectedResponse(f"it has no {resource}", provider=BUILDIO)
+        raise UnexpectedResponse(f"there is no {resource} in it", provider=BUILDIO)
     return found
 
 

@@ -150,7 +150,7 @@ def parse_fields(body: bytes, *, resource: str) -> Fields:
     if isinstance(content, list) and len(content) == 1:
         content = content[0]
     if not isinstance(content, dict):
-        raise UnexpectedResponse(f"it has no {resource}", provider=BUILDIO)
+        raise UnexpectedResponse(f"there is no {resource} in it", provider=BUILDIO)
     if "id" not in content and "name" not in content:
         content = next(
             (content[key] for key in (resource, "data") if isinstance(content.get(key), dict)), content

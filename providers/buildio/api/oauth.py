@@ -173,7 +173,7 @@ class BuildioOAuth:
         access = _parse_token(content_fields.get("access_token"))
         kind = content_fields.get("token_type", "bearer")
         if access is None or not isinstance(kind, str) or kind.lower() != "bearer":
-            raise UnexpectedResponse("it has no token", provider=BUILDIO)
+            raise UnexpectedResponse("there is no token in it", provider=BUILDIO)
         fields = Fields(content_fields)
         seconds = fields.number("expires_in")
         is_valid = seconds is not None and 0 < seconds < _LONGEST_LIFE

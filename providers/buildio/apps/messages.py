@@ -38,7 +38,7 @@ def app_list(
     """A page of the apps, each with a button for its card; `team` is set if they are those of one team."""
     of = f" of {escape(team, 100)}" if team else ""
     if not apps:
-        text = "No such page." if total else f"No apps{of} that you can see at Build.io."
+        text = "There is no such page." if total else f"No apps{of} that you can see at Build.io."
         return text_message(text, *_create_buttons())
     pages = -(-total // size)
     title = f"*{total} app{'s' if total != 1 else ''}{of}*"

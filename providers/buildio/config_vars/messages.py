@@ -174,7 +174,7 @@ def count_keys_that_fit(owner: ConfigVarOwner, keys: Sequence[str]) -> int:
 
 def _unset_text(owner: ConfigVarOwner, keys: Sequence[str]) -> str:
     names = ", ".join(code(key, 140) for key in keys)
-    text = f"Remove {names} from *{owner.display_name}*? The values can't be restored from here."
+    text = f"Remove {names} from *{owner.display_name}*? This can't be undone: Buildbell keeps no values."
     return f"{text} {note}" if (note := restart_note(owner)) else text
 
 

@@ -72,7 +72,7 @@ async def test_every_surface_works_in_both_and_posts_nothing_in_the_other(
         card = await workspace.ask("/bitrise build android #1", "#1 failed")
         await workspace.press(card, "Rebuild", "anna started Sample Android")
         await workspace.users.click("anna", card, "View log")
-        await workspace.wait_for_message("The end of", after=card)
+        await workspace.wait_for_message("Last lines of", after=card)
         await workspace.users.shortcut("ben", "find_build")
         await workspace.slack.wait_for_modal("ben", "Find a build")
         await workspace.users.submit(
@@ -222,12 +222,12 @@ async def test_an_approver_is_named_only_in_their_own_workspace(harness: MultiWo
         await workspace.ask("/bitrise subscribe android", "subscribed to")
     harness.bitrise.add_build_request(harness.bitrise.android, 12)
     messages = [
-        await workspace.wait_for_message("waits for somebody's approval", person=None)
+        await workspace.wait_for_message("Approval needed to build", person=None)
         for workspace in (harness, harness.twin)
     ]
     await harness.users.click("ben", messages[0], "Approve")
     await wait_for_text(harness, messages[0], "@ben approved")
-    await wait_for_text(harness.twin, messages[1], "does not wait any more")
+    await wait_for_text(harness.twin, messages[1], "no longer needs approval")
     assert "ben" not in harness.twin.message_text(messages[1])
 
 
@@ -310,11 +310,11 @@ async def test_followed_logs_are_limited_per_workspace(tmp_path: Path) -> None:
             harness.bitrise.start_running(build)
         for workspace in (harness, harness.twin):
             for person, number, words in (
-                ("anna", 1, "I follow"),
-                ("anna", 2, "I follow"),
-                ("anna", 3, "You follow 2 logs already"),
-                ("ben", 3, "I follow"),
-                ("ben", 4, "I follow"),
+                ("anna", 1, "Following the log"),
+                ("anna", 2, "Following the log"),
+                ("anna", 3, "You already follow 2 logs"),
+                ("ben", 3, "Following the log"),
+                ("ben", 4, "Following the log"),
             ):
                 card = await workspace.ask(f"/bitrise log android #{number}", f"#{number}", person=person)
                 await workspace.press(card, "Follow", words, person=person)

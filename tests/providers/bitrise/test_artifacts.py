@@ -19,20 +19,20 @@ def build(harness: BotHarness) -> Build:
 
 
 async def list_artifacts(harness: BotHarness) -> Post:
-    return await harness.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
+    return await harness.ask("/bitrise artifacts android #1", "2 artifacts from")
 
 
 async def test_artifacts_are_listed_by_type_with_their_sizes(harness: BotHarness, build: Build) -> None:
     text = harness.message_text(await list_artifacts(harness))
     assert text.index("Android apps") < text.index("sample-android.apk") < text.index("Files")
-    assert " in all" in text
+    assert "2 artifacts from Sample Android #1 (" in text
 
 
 async def test_an_expired_link_is_renewed_with_one_click(harness: BotHarness, build: Build) -> None:
-    link = await harness.press(await list_artifacts(harness), "Get link", "lives ten minutes")
+    link = await harness.press(await list_artifacts(harness), "Get link", "expires in 10 minutes")
     old_blocks = str(link.blocks)
     harness.clock.skip(timedelta(minutes=11))
-    await harness.users.click("anna", link, "Fetch a new link")
+    await harness.users.click("anna", link, "Renew link")
     await harness.slack.workspace.wait_for(
         lambda: True if str(link.blocks) != old_blocks else None, 30, "a new link in the same message"
     )
@@ -41,11 +41,11 @@ async def test_an_expired_link_is_renewed_with_one_click(harness: BotHarness, bu
 
 async def test_several_links_are_fetched_at_once(harness: BotHarness, build: Build) -> None:
     post = await list_artifacts(harness)
-    await harness.press(post, "Get their links", "Pick some artifacts")
+    await harness.press(post, "Get links", "Pick artifacts")
     await harness.users.click(
         "anna", post, "artifacts_pick", [artifact.title for artifact in build.artifacts]
     )
-    links = await harness.press(post, "Get their links", "Links to 2 artifacts")
+    links = await harness.press(post, "Get links", "Links to 2 artifacts")
     assert links.only_for == "U0ANNA"
     assert harness.message_text(links).count("[Download]") == 2
 
@@ -53,23 +53,25 @@ async def test_several_links_are_fetched_at_once(harness: BotHarness, build: Bui
 async def test_an_install_page_is_made_private_and_public_and_the_channel_is_notified(
     harness: BotHarness, build: Build
 ) -> None:
-    link = await harness.press(await list_artifacts(harness), "Get link", "The install page is public")
+    link = await harness.press(
+        await list_artifacts(harness), "Get link", "Anyone with the link to the install page can use it"
+    )
     message = await harness.press(
         link, "Make private", "anna made the install page of sample-android.apk private"
     )
     assert message.only_for is None
     assert build.artifacts[0].public is False
-    await harness.users.click("anna", link, "Fetch a new link")
+    await harness.users.click("anna", link, "Renew link")
     await harness.slack.workspace.wait_for(
         lambda: True if "[Make public]" in harness.message_text(link) else None, 30, "the other button"
     )
-    assert "[QR code]" not in harness.message_text(link)
+    assert "[Show QR code]" not in harness.message_text(link)
     await harness.press(link, "Make public", "sample-android.apk public")
     assert build.artifacts[0].public is True
 
 
 async def test_bitrises_refusal_to_change_an_install_page_is_shown(harness: BotHarness, build: Build) -> None:
-    link = await harness.press(await list_artifacts(harness), "Get link", "lives ten minutes")
+    link = await harness.press(await list_artifacts(harness), "Get link", "expires in 10 minutes")
     harness.bitrise.fault("PATCH *", "status", status=403)
     await harness.press(link, "Make private", "no right to do this at Bitrise")
 
@@ -77,12 +79,12 @@ async def test_bitrises_refusal_to_change_an_install_page_is_shown(harness: BotH
 async def test_the_qr_code_of_an_install_page_is_a_picture_with_a_comment_and_alt_text(
     harness: BotHarness, build: Build
 ) -> None:
-    link = await harness.press(await list_artifacts(harness), "Get link", "lives ten minutes")
-    await harness.press(link, "QR code", "The QR code is in our direct messages")
+    link = await harness.press(await list_artifacts(harness), "Get link", "expires in 10 minutes")
+    await harness.press(link, "Show QR code", "QR code sent to your DMs")
     [post] = [post for post in harness.slack.workspace.find_channel("D0ANNA").posts if post.files]
     assert next(iter(harness.slack.workspace.files.values())).startswith(b"\x89PNG")
     assert (
-        "Scan to install sample-android.apk of Sample Android #1, or open the install page"
+        "Scan to install sample-android.apk from Sample Android #1, or open the install page"
         in harness.message_text(post)
     )
-    assert post.files[0]["alt_txt"] == "QR code that leads to the install page of sample-android.apk"
+    assert post.files[0]["alt_txt"] == "QR code of the install page of sample-android.apk"

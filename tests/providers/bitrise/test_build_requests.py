@@ -7,7 +7,7 @@ from pathlib import Path
 from sandbox.slack.models import Post
 from tests.support.bot_harness import BotHarness, bot_harness
 
-WAITS = "waits for somebody's approval"
+WAITS = "Approval needed to build"
 
 
 async def wait_for_text(harness: BotHarness, post: Post, text: str) -> None:
@@ -23,9 +23,7 @@ async def test_the_channel_is_notified_once_and_a_user_approves(harness: BotHarn
     await harness.ask("/bitrise subscribe android status:failed", "subscribed")
     await harness.ask("/bitrise subscribe android branch:release/*", "subscribed", channel="random")
     request = harness.bitrise.add_build_request(harness.bitrise.android, 12)
-    card = await harness.wait_for_message(
-        f"A build of pull request #12 in Sample Android {WAITS}", person=None
-    )
+    card = await harness.wait_for_message(f"{WAITS} pull request #12 in Sample Android", person=None)
     text = harness.message_text(card)
     assert "`patch-1` into `main` · by stranger" in text
     assert "Mend a typo" in text
@@ -60,7 +58,7 @@ async def test_a_request_decided_elsewhere_is_closed_and_declining_starts_nothin
     harness.bitrise.add_build_request(harness.bitrise.android, 13)
     first = await harness.wait_for_message("pull request #13", person=None)
     harness.bitrise.state.requests.clear()
-    await wait_for_text(harness, first, "does not wait any more")
+    await wait_for_text(harness, first, "no longer needs approval")
     harness.bitrise.add_build_request(harness.bitrise.android, 14)
     second = await harness.wait_for_message("pull request #14", person=None)
     await harness.users.click("ben", second, "Decline")
@@ -73,8 +71,8 @@ async def test_a_request_that_was_decided_meanwhile_cannot_be_approved(harness: 
     request = harness.bitrise.add_build_request(harness.bitrise.android, 15)
     listed = await harness.ask("/bitrise approvals android", "pull request #15")
     harness.bitrise.state.requests.remove(request)
-    await harness.press(listed, "Approve", "somebody else has decided")
-    await harness.ask("/bitrise approvals android", "No build of Sample Android waits for approval")
+    await harness.press(listed, "Approve", "someone else decided")
+    await harness.ask("/bitrise approvals android", "No builds of Sample Android need approval")
 
 
 async def test_a_read_only_bot_shows_requests_but_does_not_decide(tmp_path: Path) -> None:

@@ -8,15 +8,13 @@ from tests.support.bot_harness import BotHarness
 async def test_the_bitrise_yml_of_an_app_or_a_build_is_sent_as_a_file(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     for command, source in (
-        ("yml android", "Sample Android as it is now"),
+        ("yml android", "Sample Android (current)"),
         ("yml android #1", "Sample Android #1"),
-        (f"yml {harness.bitrise.android.slug}", "Sample Android as it is now"),
+        (f"yml {harness.bitrise.android.slug}", "Sample Android (current)"),
     ):
-        reply = await harness.ask(
-            f"/bitrise {command}", f"The bitrise.yml of {source} is in our direct messages"
-        )
+        reply = await harness.ask(f"/bitrise {command}", f"bitrise.yml of {source} sent to your DMs")
         assert reply.only_for == "U0ANNA"
-        assert "✅ Bitrise finds no mistake in it" in harness.message_text(reply)
+        assert "✅ Valid" in harness.message_text(reply)
         post = next(reversed(harness.slack.workspace.find_channel("D0ANNA").posts))
         assert post.files[0]["title"].startswith("bitrise.yml of Sample Android")
     paths = [request.path for request in harness.bitrise.requests]
@@ -28,15 +26,15 @@ async def test_validation_errors_are_shown_and_a_server_without_validation_is_no
     harness: BotHarness,
 ) -> None:
     harness.bitrise.fault("POST */validate-bitrise-yml", "status", status=404)
-    await harness.ask("/bitrise yml android", "Bitrise did not check it.")
+    await harness.ask("/bitrise yml android", "Not validated by Bitrise.")
     harness.bitrise.fault("POST */validate-bitrise-yml", "error", status=422, words="no <workflows> defined")
-    reply = await harness.ask("/bitrise yml android", "❌ Bitrise finds one mistake in it.")
+    reply = await harness.ask("/bitrise yml android", "❌ Not valid: 1 error")
     assert "no <workflows> defined" in harness.message_text(reply)
 
 
 async def test_secrets_are_redacted_in_the_file(harness: BotHarness) -> None:
     harness.bitrise.android.workflows = ("primary", "API_TOKEN: abcdefghijklmnop")
-    await harness.ask("/bitrise yml android", "in our direct messages")
+    await harness.ask("/bitrise yml android", "sent to your DMs")
     content = next(iter(harness.slack.workspace.files.values()))
     assert b"abcdefghijklmnop" not in content
     assert b"[redacted]" in content

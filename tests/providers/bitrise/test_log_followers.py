@@ -46,10 +46,10 @@ async def test_all_bots_together_follow_as_many_logs_as_slack_allows(postgres: P
 
         started = [await follow(number) for number in range(MAX_PER_WORKSPACE)]
         for number in range(MAX_PER_WORKSPACE, MAX_PER_WORKSPACE + 2):
-            with pytest.raises(CannotFollowLog, match="4 logs are followed already"):
+            with pytest.raises(CannotFollowLog, match="4 logs are already being followed"):
                 await follow(number)
         again = FakeFollower(0, "D0")
-        with pytest.raises(CannotFollowLog, match="You follow this log already"):
+        with pytest.raises(CannotFollowLog, match="You already follow this log"):
             await followers[1].start(again, bots[1])  # type: ignore[arg-type]
         started[0].done = True
         async with asyncio.timeout(30):

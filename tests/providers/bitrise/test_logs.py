@@ -30,13 +30,13 @@ async def test_the_steps_are_listed_and_the_end_of_each_can_be_shown(harness: Bo
     text = harness.message_text(post)
     assert "✅ `git-clone@8.4.0` succeeded in 28s" in text
     assert "❌ `gradle-unit-test@1.0.7` failed after 29s" in text
-    assert "The end of `gradle-unit-test@1.0.7`" in text
+    assert "Last lines of `gradle-unit-test@1.0.7`" in text
     assert "118 tests completed, 1 failed" in text
     last = harness.last()
     await harness.users.click("anna", post, "log_step", "1. activate-ssh-key@4.1.1")
     step = await harness.wait_for_message("SSH key is added to the agent", after=last)
     assert step.only_for == "U0ANNA"
-    assert "The end of `activate-ssh-key@4.1.1`" in harness.message_text(step)
+    assert "Last lines of `activate-ssh-key@4.1.1`" in harness.message_text(step)
 
 
 async def test_reported_steps_and_the_ai_summary_are_shown(
@@ -57,13 +57,13 @@ async def test_a_word_is_searched_in_the_whole_log(harness: BotHarness) -> None:
     await harness.users.click("anna", post, "Search…")
     await harness.slack.wait_for_modal("anna", "Word or part of a line")
     await harness.users.submit("anna", {"word": "assertionerror"})
-    opened = await harness.slack.wait_for_modal("anna", "stands in one line of the")
+    opened = await harness.slack.wait_for_modal("anna", "is in 1 line of the")
     text = harness.slack.modal_text(opened)
     assert "AssertionError at LoginTest.kt:42" in text
     assert "gradle-unit-test@1.0.7" in text
     await harness.users.close_modal("anna")
     await harness.users.submit("anna", {"word": "nowhere"})
-    await harness.slack.wait_for_modal("anna", "stands in none of the")
+    await harness.slack.wait_for_modal("anna", "is in none of the")
 
 
 async def test_a_log_that_was_read_in_part_is_reported_as_incomplete(
@@ -73,13 +73,13 @@ async def test_a_log_that_was_read_in_part_is_reported_as_incomplete(
     start_failing_build(harness)
     harness.bitrise.file_store.is_down = True
     post = await show_log(harness)
-    assert "I could read only the last part of this log" in harness.message_text(post)
+    assert "Only the end of this log could be read" in harness.message_text(post)
     assert "118 tests completed, 1 failed" in harness.message_text(post)
     await harness.users.click("anna", post, "Search…")
     await harness.slack.wait_for_modal("anna", "Word or part of a line")
     await harness.users.submit("anna", {"word": "SSH key"})
-    opened = await harness.slack.wait_for_modal("anna", "stands in none of the last")
-    assert "all I could read" in harness.slack.modal_text(opened)
+    opened = await harness.slack.wait_for_modal("anna", "is in none of the last")
+    assert "earlier lines couldn't be read" in harness.slack.modal_text(opened)
 
 
 async def test_the_whole_log_is_sent_as_a_file_to_the_user_or_shared_in_the_channel(
@@ -87,7 +87,7 @@ async def test_the_whole_log_is_sent_as_a_file_to_the_user_or_shared_in_the_chan
 ) -> None:
     start_failing_build(harness)
     post = await show_log(harness)
-    await harness.press(post, "Send me the file", "in our direct messages")
+    await harness.press(post, "Send me the file", "Sent to your DMs")
     [file_post] = [post for post in harness.slack.workspace.find_channel("D0ANNA").posts if post.files]
     content = next(iter(harness.slack.workspace.files.values())).decode()
     assert "FAILURE: Build failed with an exception." in content
@@ -108,18 +108,18 @@ async def test_the_whole_log_is_sent_as_a_file_to_the_user_or_shared_in_the_chan
         "the file",
     )
     assert shared.thread_ts == card.ts
-    assert "for @anna" in harness.message_text(shared)
+    assert "requested by @anna" in harness.message_text(shared)
 
 
 async def test_a_log_that_is_not_archived_cannot_be_sent_as_a_file_yet(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     harness.clock.skip(timedelta(minutes=2))
-    card = await harness.ask("/bitrise log android #1", "still being written")
+    card = await harness.ask("/bitrise log android #1", "in progress")
     assert "[Send me the file]" not in harness.message_text(card)
     harness.bitrise.finish(build)
-    card = await harness.ask("/bitrise log android #1", "still putting together")
-    await harness.press(card, "Send me the file", "not archived yet")
+    card = await harness.ask("/bitrise log android #1", "processing at Bitrise")
+    await harness.press(card, "Send me the file", "The full log isn't available yet")
 
 
 async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
@@ -127,14 +127,14 @@ async def test_a_growing_log_is_followed_until_its_end(tmp_path: Path) -> None:
         build = harness.bitrise.start_build(harness.bitrise.android)
         harness.bitrise.start_running(build)
         harness.clock.skip(timedelta(seconds=30))
-        post = await harness.ask("/bitrise log android #1", "still being written")
-        await harness.press(post, "Follow", "I follow the log in our direct messages")
-        followed_post = await harness.wait_for_message("as it is written, until", channel="D0ANNA")
-        await harness.press(post, "Follow", "You follow this log already")
+        post = await harness.ask("/bitrise log android #1", "in progress")
+        await harness.press(post, "Follow", "Following the log in your DMs")
+        followed_post = await harness.wait_for_message("Following the log of", channel="D0ANNA")
+        await harness.press(post, "Follow", "You already follow this log")
         harness.clock.skip(timedelta(seconds=120))
         await harness.wait_for_message("testDebugUnitTest", channel="D0ANNA")
         harness.bitrise.finish(build)
-        await harness.wait_for_message("passed; this was the end of its log", channel="D0ANNA")
+        await harness.wait_for_message("passed. Last lines of its log", channel="D0ANNA")
         assert followed_post.edited
         assert len([post for post in harness.slack.posts("D0ANNA") if post.by_bot]) == 1
         assert harness.slack.violations == []
@@ -148,8 +148,8 @@ async def test_a_log_is_not_read_any_more_with_a_disconnected_account(
         build = harness.bitrise.start_build(harness.bitrise.android)
         harness.bitrise.start_running(build)
         harness.clock.skip(timedelta(seconds=30))
-        post = await harness.ask("/bitrise log android #1", "still being written")
-        await harness.press(post, "Follow", "I follow the log in our direct messages")
+        post = await harness.ask("/bitrise log android #1", "in progress")
+        await harness.press(post, "Follow", "Following the log in your DMs")
         await harness.disconnect()
         logged = [""]
 
@@ -169,11 +169,11 @@ async def test_following_continues_after_slack_failed_to_update_the_message(
         build = harness.bitrise.start_build(harness.bitrise.android)
         harness.bitrise.start_running(build)
         harness.clock.skip(timedelta(seconds=30))
-        post = await harness.ask("/bitrise log android #1", "still being written")
-        await harness.press(post, "Follow", "I follow the log in our direct messages")
+        post = await harness.ask("/bitrise log android #1", "in progress")
+        await harness.press(post, "Follow", "Following the log in your DMs")
         harness.slack.fault("chat.update", kind, times=2)
         harness.bitrise.finish(build)
-        await harness.wait_for_message("passed; this was the end of its log", channel="D0ANNA")
+        await harness.wait_for_message("passed. Last lines of its log", channel="D0ANNA")
         assert harness.slack.api.faults.active == []
 
 
@@ -181,10 +181,10 @@ async def test_two_simultaneous_presses_follow_a_log_once(harness: BotHarness) -
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     harness.clock.skip(timedelta(seconds=60))
-    post = await harness.ask("/bitrise log android #1", "still being written")
+    post = await harness.ask("/bitrise log android #1", "in progress")
     await asyncio.gather(
-        harness.press(post, "Follow", "You follow this log already"),
-        harness.press(post, "Follow", "I follow the log in our direct messages"),
+        harness.press(post, "Follow", "You already follow this log"),
+        harness.press(post, "Follow", "Following the log in your DMs"),
     )
     assert len([post for post in harness.slack.posts("D0ANNA") if post.by_bot]) == 1
 
@@ -193,10 +193,10 @@ async def test_a_bot_that_stops_says_that_it_has_stopped_following(harness: BotH
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
     harness.clock.skip(timedelta(seconds=60))
-    post = await harness.ask("/bitrise log android #1", "still being written")
-    await harness.press(post, "Follow", "I follow the log")
+    post = await harness.ask("/bitrise log android #1", "in progress")
+    await harness.press(post, "Follow", "Following the log")
     await harness.stop_bot()
     last = harness.last("D0ANNA")
     assert last is not None
-    assert "I have stopped following" in harness.message_text(last)
-    assert "[Follow on]" in harness.message_text(last)
+    assert "No longer following" in harness.message_text(last)
+    assert "[Keep following]" in harness.message_text(last)

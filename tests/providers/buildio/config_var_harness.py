@@ -40,7 +40,7 @@ async def config_var_harness(
 
 
 async def listed(harness: BotHarness, *, person: str = "anna") -> Post:
-    return await harness.ask("/buildio config shop", "Who looked is noted", person=person)
+    return await harness.ask("/buildio config shop", "Views are logged", person=person)
 
 
 async def reveal(harness: BotHarness, post: Post, *, person: str = "anna", key: str = "DATABASE_URL") -> None:

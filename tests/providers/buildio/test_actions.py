@@ -90,7 +90,7 @@ EXAMPLES: dict[Permission, tuple[Make, str, IsDone]] = {
     ),
     Permission.DELETE: (
         lambda at: DeleteNamespaceAction(name=at.namespace.name),
-        "deleted the namespace acme-internal",
+        "deleted the Build.io namespace acme-internal",
         lambda at: at.namespace not in at.state.namespaces,
     ),
     Permission.LOGIN: (
@@ -212,7 +212,7 @@ async def test_config_vars_are_unset_one_by_one_and_a_partial_result_is_reported
     await harness.wait_for_message("changed config vars of shop", None)
     assert "LOG_LEVEL" not in shop.config
     await harness.request(UnsetConfigAction(app=as_bot_app(shop), keys=("DATABASE_URL", "NOT_THERE")))
-    await harness.wait_for_message("I unset DATABASE_URL, but not NOT_THERE")
+    await harness.wait_for_message("Removed DATABASE_URL, but not NOT_THERE")
     assert "DATABASE_URL" not in shop.config
 
 
@@ -270,7 +270,7 @@ async def test_a_command_with_a_secret_is_refused_without_a_request(harness: Act
             app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("curl", "-u", secret)
         )
     )
-    post = await harness.wait_for_message("looks like a secret")
+    post = await harness.wait_for_message("seems to contain a secret")
     assert secret not in harness.harness.message_text(post)
     assert not any(request.path.endswith("/exec") for request in harness.harness.buildio.requests)
     await harness.harness.stop_bot()
@@ -284,7 +284,7 @@ async def test_an_endless_command_is_reported(
     await harness.request(
         RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("yes",))
     )
-    await harness.wait_for_message("The command may still run in web.1")
+    await harness.wait_for_message("The command may still be running in `web.1`")
 
 
 async def test_all_domains_are_removed_only_if_they_are_those_shown(harness: ActionHarness) -> None:
@@ -293,9 +293,9 @@ async def test_all_domains_are_removed_only_if_they_are_those_shown(harness: Act
     act = RemoveAllDomainsAction(app=as_bot_app(buildio.shop), hostnames=("shop.example.com",))
     add_domain(buildio, "other.example.com")
     await harness.request(act)
-    await harness.wait_for_message("has got more domains meanwhile")
+    await harness.wait_for_message("has new domains since then")
     await harness.request(act.model_copy(update={"hostnames": ("shop.example.com", "other.example.com")}))
-    await harness.wait_for_message("removed all domains from shop", None)
+    await harness.wait_for_message("removed all custom domains from shop", None)
     assert all(domain.is_platform_domain for domain in buildio.shop.domains)
 
 
@@ -310,7 +310,7 @@ async def test_one_domain_is_removed(harness: ActionHarness) -> None:
 
 async def test_a_namespace_is_created_and_a_new_app_is_found_at_once(harness: ActionHarness) -> None:
     await harness.request(CreateNamespaceAction(name="fresh-space", description="to try"))
-    await harness.wait_for_message("created the namespace fresh-space", None)
+    await harness.wait_for_message("created the Build.io namespace fresh-space", None)
     assert await harness.context().visible_apps(BUILDIO).all()
     await harness.request(CreateAppAction(name="fresh-app"))
     await harness.wait_for_message("created the app fresh-app", None)
@@ -326,12 +326,12 @@ async def test_a_rule_about_stages_protects_apps_in_a_stage_or_with_an_unknown_o
         await harness.wait_for_message("restarted all processes of shop-staging", None)
         for app in (buildio.shop, buildio.ledger):
             await harness.request(RestartAction(app=as_bot_app(app)))
-            await harness.wait_for_message(f"wants to restart all dynos of {app.name}", None)
+            await harness.wait_for_message(f"wants to restart all processes of {app.name}", None)
         await harness.request(DeleteNamespaceAction(name="acme-internal"))
         await harness.wait_for_message("wants to delete the namespace", None)
         buildio.fault("GET /api/v1/pipelines", "status", status=403)
         await harness.request(RestartAction(app=as_bot_app(buildio.review)))
-        await harness.wait_for_message("wants to restart all dynos of shop-pr-42", None)
+        await harness.wait_for_message("wants to restart all processes of shop-pr-42", None)
 
 
 async def test_a_rule_for_one_provider_does_not_affect_the_other(tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ async def test_a_credential_is_a_file_for_one_person_that_is_deleted_when_it_exp
     await harness.wait_for_message("got a credential for the cluster in `eu`", None)
     files = harness.harness.slack.workspace.files
     assert [b"ExecCredential" in content for content in files.values()] == [True]
-    post = await harness.wait_for_message("for you alone", "anna", "D0ANNA")
+    post = await harness.wait_for_message("only visible to you", "anna", "D0ANNA")
     assert len(post.files) == 1
     [token] = [json.loads(content)["status"]["token"] for content in files.values()]
     await harness.harness.stop_bot()

@@ -41,7 +41,7 @@ async def test_an_app_is_created_by_command_and_deployed_from_its_message(harnes
 async def test_a_new_app_is_found_at_once(harness: BotHarness) -> None:
     await harness.ask("/buildio apps", "shop")
     await harness.ask("/buildio create shop-qa team:acme", "anna created the app shop-qa")
-    await harness.ask("/buildio ps shop-qa", "shop-qa has no processes now")
+    await harness.ask("/buildio ps shop-qa", "shop-qa has no processes.")
 
 
 async def test_without_a_name_a_form_opens_and_offers_the_teams(harness: BotHarness) -> None:
@@ -68,7 +68,7 @@ async def test_an_invalid_name_is_explained_at_its_field_and_kept(harness: BotHa
     await harness.users.command("anna", "builds", "/buildio create")
     modal = await harness.slack.wait_for_modal("anna", "Region")
     await harness.users.submit("anna", {"name": "shop qa", "region": "us"})
-    assert modal.errors == {"name": "A name has no spaces and no slashes."}
+    assert modal.errors == {"name": "A name can't contain spaces or slashes."}
     assert modal.entered == {"name": "shop qa", "region": "us"}
     await harness.users.submit("anna", {"name": "shop"})
     await harness.slack.wait_for_modal("anna", "Build.io refuses")
@@ -77,8 +77,8 @@ async def test_an_invalid_name_is_explained_at_its_field_and_kept(harness: BotHa
 
 
 async def test_an_invalid_name_is_refused_in_a_command_too(harness: BotHarness) -> None:
-    await harness.ask("/buildio create shop/qa", "A name has no spaces and no slashes")
-    await harness.ask("/buildio create shop-qa team:acm", "I don't know a team called acm")
+    await harness.ask("/buildio create shop/qa", "A name can't contain spaces or slashes")
+    await harness.ask("/buildio create shop-qa team:acm", "No team named `acm`")
     assert requested_apps(harness) == []
 
 
@@ -119,6 +119,6 @@ async def test_a_lost_response_is_explained_and_the_request_not_retried(harness:
 async def test_a_mention_gets_a_button_for_the_form(harness: BotHarness) -> None:
     harness.users.invite("builds")
     harness.users.say("anna", "builds", "@buildbell buildio create")
-    post = await harness.wait_for_message("What is the app called?")
+    post = await harness.wait_for_message("Fill in a form to create an app.")
     await harness.users.click("anna", post, "Create an app…")
     await harness.slack.wait_for_modal("anna", "Region")

@@ -47,7 +47,7 @@ def test_a_certificate_is_invalid_for_other_names(host: str) -> None:
     part, problem = find_problem(SHOP.certificate + SHOP.key, host)
     assert (part, problem) == (
         "certificate",
-        f"It is for www.example.com, *.shop.example, and not for {host}.",
+        f"It's for www.example.com, *.shop.example, not for {host}.",
     )
 
 
@@ -58,7 +58,7 @@ def test_a_certificate_without_alternative_names_is_left_to_build_io() -> None:
 
 def test_an_expired_certificate_is_refused() -> None:
     old = make_certificate("www.example.com", until=NOON)
-    assert find_problem(old.certificate + old.key) == ("certificate", "It ended on 2026-07-01.")
+    assert find_problem(old.certificate + old.key) == ("certificate", "It expired on 2026-07-01.")
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_an_expired_certificate_is_refused() -> None:
         (SHOP.key, "certificate", "This is no certificate that can be read"),
         (SHOP.certificate[:200] + SHOP.key, "certificate", "This is no certificate that can be read"),
         (SHOP.certificate.replace("M", "N", 1), "certificate", "This is no certificate that can be read"),
-        (SHOP.certificate, "private", "The private key that belongs to it is missing."),
-        (SHOP.certificate + SIGNER.key, "private", "This key does not belong to the certificate."),
+        (SHOP.certificate, "private", "The private key is missing."),
+        (SHOP.certificate + SIGNER.key, "private", "This key doesn't match the certificate."),
         (SHOP.certificate + SHOP.encrypted_key, "private", "The key has a passphrase"),
-        (SHOP.certificate + SHOP.key * 2, "private", "There is more than one key."),
+        (SHOP.certificate + SHOP.key * 2, "private", "There's more than one key."),
         (
             SHOP.certificate + SHOP.key.replace("M", "N", 1),
             "private",

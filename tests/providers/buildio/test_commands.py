@@ -167,18 +167,18 @@ def test_the_text_after_the_dashes_becomes_an_array_of_words(typed: str, array: 
         ("deploy shop branch:a branch:b", "branch: was given twice"),
         ("config gte shop KEY", "config knows no gte. Did you mean config get?"),
         ("domains ad shop www.example.com", "domains knows no ad. Did you mean domains add?"),
-        ("domains remove shop", "shop is no host name"),
+        ("domains remove shop", "`shop` isn't a valid domain"),
         ("domains remove", "Which domain?"),
         ("restart shop web.1 now", "I don't know what to do with the word now"),
-        ("run shop rails console", "Write it behind two dashes"),
-        ("run shop --", "There is nothing behind the two dashes"),
+        ("run shop rails console", "Type it after `--`"),
+        ("run shop --", "Nothing follows `--`"),
         ('run shop -- echo "a', "A quote in the command is not closed"),
         ("config unset", "Which config vars?"),
         ("config get shop A B", "Which config var?"),
         ("pipeline", "Which pipeline?"),
         ("team", "Which team?"),
         ("login", "Which region?"),
-        ("link shop", "Which app of Bitrise?"),
+        ("link shop", "Which Bitrise app?"),
         ("link shop bitrise:android to shp:x", "link knows no shp:"),
         ("link shop bitrise:android brnch:x", "link knows no brnch:. Did you mean branch:?"),
         ("subscribe shop event:push", "subscribe knows no event:"),
@@ -224,7 +224,7 @@ def test_a_value_in_a_command_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         read(text)
     assert "hunter2" not in str(caught.value)
-    assert "not closed" in str(caught.value) or "Slack keeps what is typed" in str(caught.value)
+    assert "not closed" in str(caught.value) or "Slack keeps what you type" in str(caught.value)
 
 
 @pytest.mark.parametrize(

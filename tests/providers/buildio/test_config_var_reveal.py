@@ -37,7 +37,7 @@ async def test_a_press_shows_the_value_in_place_of_the_list_to_the_person(tmp_pa
         assert post.only_for == "U0ANNA"
         await reveal(harness, post)
         await harness.wait_until(lambda: SECRET in json.dumps(post.blocks))
-        assert "`DATABASE_URL` of shop, for your eyes only" in harness.message_text(post)
+        assert "`DATABASE_URL` of shop. Only visible to you" in harness.message_text(post)
         assert SECRET not in post.text
         assert visible_in(harness) == ["response_url"]
         assert post not in harness.slack.posts("builds", "ben")
@@ -51,12 +51,12 @@ async def test_after_a_minute_the_value_is_hidden_and_can_be_revealed_again(tmp_
     async with config_var_harness(tmp_path, shown_seconds=0.05) as harness:
         post = await listed(harness)
         await reveal(harness, post)
-        await harness.wait_until(lambda: "was shown here for a minute" in harness.message_text(post))
+        await harness.wait_until(lambda: "was shown here for 1 minute" in harness.message_text(post))
         await harness.users.click("anna", post, "Reveal again")
         await harness.wait_until(lambda: len(visible_in(harness)) == 2)
-        await harness.wait_until(lambda: "was shown here for a minute" in harness.message_text(post))
+        await harness.wait_until(lambda: "was shown here for 1 minute" in harness.message_text(post))
         assert SECRET not in json.dumps(post.blocks)
-        await harness.users.click("anna", post, "All config vars")
+        await harness.users.click("anna", post, "View all config vars")
         await harness.wait_until(lambda: "`RAILS_ENV` = … · 10 characters" in harness.message_text(post))
         assert visible_in(harness) == ["response_url"] * 2
 
@@ -69,8 +69,8 @@ async def test_a_revealed_value_is_hidden_when_the_bot_stops(tmp_path: Path) -> 
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
         modal = await harness.slack.wait_for_modal("ben", SECRET)
         await harness.stop_bot()
-        assert "was shown here for a minute" in harness.message_text(post)
-        assert "was shown here for a minute" in harness.slack.modal_text(modal)
+        assert "was shown here for 1 minute" in harness.message_text(post)
+        assert "was shown here for 1 minute" in harness.slack.modal_text(modal)
         assert leaks(harness) == []
 
 
@@ -79,7 +79,7 @@ async def test_a_command_shows_the_value_in_a_dialog_since_its_reply_can_not_be_
 ) -> None:
     async with config_var_harness(tmp_path, shown_seconds=0.05) as harness:
         await harness.users.command("anna", "builds", "/buildio config get shop DATABASE_URL")
-        modal = await harness.slack.wait_for_modal("anna", "was shown here for a minute")
+        modal = await harness.slack.wait_for_modal("anna", "was shown here for 1 minute")
         assert SECRET not in json.dumps(modal.view)
         assert set(visible_in(harness)) <= {"views.open", "views.update"}
         assert visible_in(harness)
@@ -88,15 +88,15 @@ async def test_a_command_shows_the_value_in_a_dialog_since_its_reply_can_not_be_
 async def test_a_dialog_leads_to_the_list_and_to_another_dialog(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, shown_seconds=0.05) as harness:
         await harness.users.command("anna", "builds", "/buildio config get shop RAILS_ENV")
-        first = await harness.slack.wait_for_modal("anna", "was shown here for a minute")
-        await harness.users.set_value("anna", "All config vars")
-        await harness.wait_until(lambda: "Who looked is noted" in harness.slack.modal_text(first))
+        first = await harness.slack.wait_for_modal("anna", "was shown here for 1 minute")
+        await harness.users.set_value("anna", "View all config vars")
+        await harness.wait_until(lambda: "Views are logged" in harness.slack.modal_text(first))
         [block] = [block for block in first.view["blocks"] if "`DATABASE_URL`" in json.dumps(block)]
         await harness.users.set_value("anna", "Reveal", block_id=block["block_id"])
         await harness.wait_until(
             lambda: "views.update" in visible_in(harness) or "views.push" in visible_in(harness)
         )
-        second = await harness.slack.wait_for_modal("anna", "was shown here for a minute")
+        second = await harness.slack.wait_for_modal("anna", "was shown here for 1 minute")
         assert second is not first
         assert SECRET not in json.dumps([first.view, second.view])
 
@@ -113,12 +113,12 @@ async def test_a_closed_dialog_causes_no_error(tmp_path: Path, capfd: pytest.Cap
 async def test_a_permanent_message_never_contains_a_value(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         harness.users.say("anna", "D0ANNA", "buildio config shop")
-        post = await harness.wait_for_message("Who looked is noted", channel="D0ANNA")
+        post = await harness.wait_for_message("Views are logged", channel="D0ANNA")
         assert post.only_for is None
         await reveal(harness, post)
         await harness.slack.wait_for_modal("anna", SECRET)
         harness.users.say("anna", "D0ANNA", "buildio config get shop DATABASE_URL")
-        button_post = await harness.wait_for_message("for a minute", channel="D0ANNA", after=post)
+        button_post = await harness.wait_for_message("for 1 minute", channel="D0ANNA", after=post)
         await harness.users.close_modal("anna")
         await harness.users.click("anna", button_post, "Reveal")
         await harness.slack.wait_for_modal("anna", SECRET)
@@ -129,7 +129,7 @@ async def test_a_mention_is_answered_to_that_person_only(tmp_path: Path) -> None
     async with config_var_harness(tmp_path) as harness:
         harness.users.invite("builds")
         harness.users.say("anna", "builds", "@buildbell buildio config get shop DATABASE_URL")
-        post = await harness.wait_for_message("for a minute")
+        post = await harness.wait_for_message("for 1 minute")
         assert post.only_for == "U0ANNA"
         await harness.users.click("anna", post, "Reveal")
         await harness.wait_until(lambda: SECRET in json.dumps(post.blocks))
@@ -174,7 +174,7 @@ async def test_without_an_own_account_no_value_is_shown_with_the_bots_token(
 async def test_an_unknown_key_is_answered_with_similar_ones(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         await harness.users.command("anna", "builds", "/buildio config get shop DATABSE_URL")
-        await harness.slack.wait_for_modal("anna", "Did you mean DATABASE_URL?")
+        await harness.slack.wait_for_modal("anna", "Did you mean `DATABASE_URL`?")
         assert await audited(harness, "reveal_config") == [
             ("begun", "DATABSE_URL"),
             ("failed", "DATABSE_URL"),
@@ -186,7 +186,7 @@ async def test_if_slack_refuses_the_message_nothing_is_shown_and_an_error_explai
         post = await listed(harness)
         harness.slack.fault("response_url", "status", status=404)
         await reveal(harness, post)
-        await harness.wait_for_message("Slack did not let me show it here")
+        await harness.wait_for_message("Slack couldn't show it here")
         assert leaks(harness) == []
 
 
@@ -196,12 +196,12 @@ async def test_an_approved_value_is_shown_only_to_the_requester(
     async with config_var_harness(tmp_path, SECOND) as harness:
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
         post = await harness.wait_for_message(
-            "ben wants to see the value of the config var DATABASE_URL of shop", person=None
+            "ben wants to view the value of the config var DATABASE_URL of shop", person=None
         )
         await harness.slack.wait_for_modal("ben", "Approval requested")
         assert visible_in(harness) == []
         await harness.users.click("anna", post, "Approve")
-        granted = await harness.wait_for_message("ben may look at `DATABASE_URL` of shop now", person=None)
+        granted = await harness.wait_for_message("ben can view `DATABASE_URL` of shop", person=None)
         assert visible_in(harness) == []
         await harness.users.close_modal("ben")
         await harness.users.click("ben", granted, "Reveal")
@@ -214,11 +214,11 @@ async def test_an_approved_value_is_shown_only_to_the_requester(
 async def test_an_approval_for_one_person_shows_nothing_to_another(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, SECOND) as harness:
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
-        post = await harness.wait_for_message("ben wants to see the value", person=None)
+        post = await harness.wait_for_message("ben wants to view the value", person=None)
         await harness.users.click("anna", post, "Approve")
-        granted = await harness.wait_for_message("ben may look at `DATABASE_URL` of shop now", person=None)
+        granted = await harness.wait_for_message("ben can view `DATABASE_URL` of shop", person=None)
         await harness.users.click("anna", granted, "Reveal")
-        await harness.wait_for_message("anna wants to see the value", person=None)
+        await harness.wait_for_message("anna wants to view the value", person=None)
         button = next(block["elements"][0] for block in granted.blocks if block["type"] == "actions")
         carried = json.loads(button["value"])
         for forged in ({"key": "RAILS_ENV"}, {"until": carried["until"] + 1}, {"seal": "0" * 32}):
@@ -226,6 +226,6 @@ async def test_an_approval_for_one_person_shows_nothing_to_another(tmp_path: Pat
             before = harness.last("builds", None)
             await harness.users.close_modal("ben")
             await harness.users.click("ben", granted, "Reveal")
-            await harness.wait_for_message("ben wants to see the value", person=None, after=before)
+            await harness.wait_for_message("ben wants to view the value", person=None, after=before)
         assert visible_in(harness) == []
         assert visible_in(harness, "production`") == []

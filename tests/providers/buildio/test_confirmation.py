@@ -56,19 +56,19 @@ CONFIRMED = {
     ),
     UnsetEnvironmentAction: (
         "/buildio envs unset {environment} LOG_LEVEL",
-        "can't be undone here",
+        "can't be undone",
     ),
     RemoveDomainAction: ("/buildio domains remove shop {domain}", "Remove"),
     RemoveAllDomainsAction: ("/buildio domains clear shop", "shop"),
     DeleteNamespaceAction: ("/buildio namespaces delete {namespace}", "Delete"),
-    RestartAction: ("/buildio restart shop", "What they are doing is cut off"),
+    RestartAction: ("/buildio restart shop", "Work in progress is interrupted"),
     RunCommandAction: ("/buildio run shop dyno:web.1 -- ls", "This runs in"),
     SetConfigAction: (
         "/buildio config set shop RAILS_ENV",
-        "Keys that are there already get the new value",
+        "Existing keys get the new value",
     ),
-    SetEnvironmentAction: ("/buildio envs set {environment} NEW", "Keys that are there already"),
-    UpdateCertificateAction: ("/buildio domains shop", "Certificate…"),
+    SetEnvironmentAction: ("/buildio envs set {environment} NEW", "Existing keys"),
+    UpdateCertificateAction: ("/buildio domains shop", "Replace certificate…"),
 }
 RUN = """
 [[rule]]

@@ -108,11 +108,13 @@ def forge_button(post: Post, text: str, **changed: Any) -> None:
 async def test_a_notified_build_is_deployed_at_its_commit_as_the_person_who_presses(
     harness: BotHarness,
 ) -> None:
-    link_post = await harness.ask(TIE, "anna tied shop-staging to Bitrise's Sample Android, branch `main`")
+    link_post = await harness.ask(TIE, "anna linked shop-staging to Bitrise's Sample Android, branch `main`")
     assert link_post.only_for is None
     make_build(harness)
     post = await wait_for_build_message(harness)
-    answer = await harness.press(post, OFFER, "ben deploys shop-staging v2 at `01234567`", person="ben")
+    answer = await harness.press(
+        post, OFFER, "ben started deploying shop-staging v2 at `01234567`", person="ben"
+    )
     assert answer.only_for is None
     assert "Bitrise build #1 of Sample Android" in harness.message_text(answer)
     made = harness.buildio.staging.deployments[-1]
@@ -124,9 +126,9 @@ async def test_a_notified_build_is_deployed_at_its_commit_as_the_person_who_pres
 
 
 async def test_the_audit_log_names_both_the_build_and_the_app(harness: BotHarness) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     build = make_build(harness)
-    await harness.press(await wait_for_build_message(harness), OFFER, "ben deploys", person="ben")
+    await harness.press(await wait_for_build_message(harness), OFFER, "ben started deploying", person="ben")
     entries = [json.loads(str(body)) for (body,) in await harness.rows("SELECT body FROM audit ORDER BY seq")]
     done = [entry for entry in entries if entry["act"] == "deploy" and entry["event"] == "done"]
     assert [entry["app"] for entry in done] == [harness.buildio.staging.id]
@@ -143,11 +145,11 @@ async def test_the_audit_log_names_both_the_build_and_the_app(harness: BotHarnes
 async def test_a_deployment_is_followed_to_its_end_and_a_subscribed_channel_is_notified_once(
     harness: BotHarness,
 ) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     await harness.ask("/buildio subscribe shop-staging", "subscribed to")
     make_build(harness)
     post = await harness.press(
-        await wait_for_build_message(harness), OFFER, "ben deploys shop-staging v2", person="ben"
+        await wait_for_build_message(harness), OFFER, "ben started deploying shop-staging v2", person="ben"
     )
     harness.buildio.finish(harness.buildio.staging)
     await harness.wait_until(lambda: "deployment v2 succeeded" in harness.message_text(post))
@@ -160,13 +162,15 @@ async def test_a_deployment_is_followed_to_its_end_and_a_subscribed_channel_is_n
 async def test_an_old_message_gets_the_button_only_by_refresh(harness: BotHarness) -> None:
     make_build(harness)
     post = await wait_for_build_message(harness)
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     await wait_for_build_message(harness, 2)
     assert OFFER not in harness.message_text(post)
     await harness.users.click("ben", post, "Refresh")
     await harness.wait_until(lambda: OFFER in harness.message_text(post))
-    await harness.confirm("/buildio unlink shop-staging", "Untie", "anna untied shop-staging")
+    await harness.confirm(
+        "/buildio unlink shop-staging", "Remove", "anna removed the deploy link shop-staging"
+    )
     assert OFFER in harness.message_text(post)
     await harness.users.click("ben", post, "Refresh")
     await harness.wait_until(lambda: OFFER not in harness.message_text(post))
@@ -175,10 +179,10 @@ async def test_an_old_message_gets_the_button_only_by_refresh(harness: BotHarnes
 async def test_a_requested_card_has_the_deploy_button_only_in_the_channel_of_the_link(
     harness: BotHarness,
 ) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     card = await harness.ask("/bitrise build android #1", OFFER)
-    await harness.press(card, OFFER, "anna deploys shop-staging")
+    await harness.press(card, OFFER, "anna started deploying shop-staging")
     assert count_deployments(harness.buildio.staging) == 1
     other = await harness.ask("/bitrise build android #1", "Sample Android #1", channel="random")
     assert OFFER not in harness.message_text(other)
@@ -187,7 +191,7 @@ async def test_a_requested_card_has_the_deploy_button_only_in_the_channel_of_the
 async def test_another_channel_with_the_same_build_has_no_button(harness: BotHarness) -> None:
     harness.users.invite("random")
     await harness.ask("/bitrise subscribe android", "subscribed to", channel="random")
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     assert OFFER in harness.message_text(await wait_for_build_message(harness))
     post = await harness.wait_for_message("Sample Android #1 ", person=None, channel="random")
@@ -207,13 +211,13 @@ async def test_another_channel_with_the_same_build_has_no_button(harness: BotHar
 async def test_a_build_that_can_not_be_deployed_has_no_button(
     harness: BotHarness, result: str, params: dict[str, Any]
 ) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness, result, **params)
     assert OFFER not in harness.message_text(await wait_for_build_message(harness))
 
 
 async def test_deploying_without_an_own_account_is_refused_and_audited(harness: BotHarness) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     await harness.press(
         await wait_for_build_message(harness),
@@ -232,7 +236,7 @@ async def test_deploying_without_an_own_account_is_refused_and_audited(harness: 
 
 async def test_a_viewer_at_build_io_deploys_nothing(harness: BotHarness) -> None:
     harness.buildio.set_role("ben-okafor", harness.buildio.acme, Role.VIEWER)
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     await harness.press(await wait_for_build_message(harness), OFFER, "Build.io", person="ben")
     assert count_deployments(harness.buildio.staging) == 0
@@ -240,11 +244,11 @@ async def test_a_viewer_at_build_io_deploys_nothing(harness: BotHarness) -> None
 
 async def test_production_needs_a_second_approver(tmp_path: Path) -> None:
     async with open_both_providers(tmp_path, PRODUCTION) as harness:
-        await harness.ask("/buildio link shop to bitrise:android", "tied")
-        await harness.ask(TIE, "tied")
+        await harness.ask("/buildio link shop to bitrise:android", "linked")
+        await harness.ask(TIE, "linked")
         make_build(harness)
         post = await wait_for_build_message(harness)
-        await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
+        await harness.press(post, OFFER, "ben started deploying shop-staging", person="ben")
         await harness.users.click("ben", post, "Deploy to shop on Build.io")
         pending_post = await harness.wait_for_message("requests approval to", person=None)
         text = harness.message_text(pending_post)
@@ -253,7 +257,7 @@ async def test_production_needs_a_second_approver(tmp_path: Path) -> None:
         assert count_deployments(harness.buildio.shop) == 0
         await harness.press(pending_post, "Approve", "You can't decide your own request", person="ben")
         await harness.users.click("anna", pending_post, "Approve")
-        await harness.wait_for_message("ben deploys shop v2", person=None)
+        await harness.wait_for_message("ben started deploying shop v2", person=None)
         made = harness.buildio.shop.deployments[-1]
         assert (made.commit, made.by) == (COMMIT, "ben-okafor@acme.example")
 
@@ -262,7 +266,7 @@ async def test_a_built_commit_may_be_of_a_protected_branch_whatever_the_build_sa
     tmp_path: Path,
 ) -> None:
     async with open_both_providers(tmp_path, MAIN) as harness:
-        await harness.ask("/buildio link shop-staging to bitrise:android", "tied")
+        await harness.ask("/buildio link shop-staging to bitrise:android", "linked")
         for number, by in enumerate(("webhook-github/octo", "manual-somebody"), 1):
             make_build(harness, branch="develop", by=by)
             before = harness.last("builds", None)
@@ -270,13 +274,13 @@ async def test_a_built_commit_may_be_of_a_protected_branch_whatever_the_build_sa
             await harness.wait_for_message("requests approval to", person=None, after=before)
         assert count_deployments(harness.buildio.staging) == 0
         await harness.ask(
-            "/buildio deploy shop-staging branch:develop", "ben deploys shop-staging", person="ben"
+            "/buildio deploy shop-staging branch:develop", "ben started deploying shop-staging", person="ben"
         )
 
 
 async def test_rules_apply_to_the_current_name_of_the_app(tmp_path: Path) -> None:
     async with open_both_providers(tmp_path, NOT_THERE) as harness:
-        await harness.ask(TIE, "tied")
+        await harness.ask(TIE, "linked")
         harness.buildio.staging.name = "shop-live"
         make_build(harness)
         await harness.press(
@@ -286,22 +290,24 @@ async def test_rules_apply_to_the_current_name_of_the_app(tmp_path: Path) -> Non
 
 
 async def test_a_removed_deploy_link_deploys_nothing(harness: BotHarness) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     post = await wait_for_build_message(harness)
-    await harness.confirm("/buildio unlink", "Untie", "anna untied shop-staging")
-    await harness.press(post, OFFER, "That app is not tied here any more", person="ben")
-    await harness.ask(TIE, "tied")
-    await harness.press(post, OFFER, "That app is not tied here any more", person="ben")
+    await harness.confirm("/buildio unlink", "Remove", "anna removed the deploy link shop-staging")
+    await harness.press(post, OFFER, "This deploy link no longer exists", person="ben")
+    await harness.ask(TIE, "linked")
+    await harness.press(post, OFFER, "This deploy link no longer exists", person="ben")
     assert count_deployments(harness.buildio.staging) == 0
 
 
 async def test_a_build_that_has_changed_is_not_deployed(harness: BotHarness) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     build = make_build(harness)
     post = await wait_for_build_message(harness)
     build.params["branch"] = "develop"
-    await harness.press(post, OFFER, "any more, since its branch is develop", person="ben")
+    await harness.press(
+        post, OFFER, "can't be deployed to shop-staging, since its branch is develop", person="ben"
+    )
     del build.params["commit_hash"]
     await harness.press(post, OFFER, "Bitrise doesn't say which commit was built", person="ben")
     harness.bitrise.state.builds.remove(build)
@@ -310,19 +316,19 @@ async def test_a_build_that_has_changed_is_not_deployed(harness: BotHarness) -> 
 
 
 async def test_an_app_that_no_longer_exists_at_build_io_is_explained(harness: BotHarness) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     make_build(harness)
     post = await wait_for_build_message(harness)
     harness.buildio.state.apps.remove(harness.buildio.staging)
-    await harness.press(post, OFFER, "Your account at Build.io does not see shop-staging", person="ben")
-    await harness.confirm("/buildio unlink staging", "Untie", "anna untied shop-staging")
+    await harness.press(post, OFFER, "Your Build.io account can't see shop-staging", person="ben")
+    await harness.confirm("/buildio unlink staging", "Remove", "anna removed the deploy link shop-staging")
 
 
 async def test_a_forged_button_deploys_nothing(harness: BotHarness) -> None:
     harness.users.invite("random")
-    await harness.ask("/buildio link shop to bitrise:ios", "tied", channel="random")
-    await harness.ask(TIE, "tied")
-    await harness.ask("/buildio link shop-pr-42 to bitrise:ios", "tied")
+    await harness.ask("/buildio link shop to bitrise:ios", "linked", channel="random")
+    await harness.ask(TIE, "linked")
+    await harness.ask("/buildio link shop-pr-42 to bitrise:ios", "linked")
     failed = make_build(harness, "error")
     make_build(harness)
     post = await wait_for_build_message(harness, 2)
@@ -331,7 +337,7 @@ async def test_a_forged_button_deploys_nothing(harness: BotHarness) -> None:
         str(title): number for title, number in await harness.rows("SELECT buildio_title, id FROM ties")
     }
     forge_button(post, OFFER, tie=numbers["shop"])
-    await harness.press(post, OFFER, "That app is not tied here any more", person="ben")
+    await harness.press(post, OFFER, "This deploy link no longer exists", person="ben")
     forge_button(post, OFFER, tie=numbers["shop-pr-42"])
     await harness.press(post, OFFER, "another version of Buildbell", person="ben")
     forge_button(post, OFFER, **value | {"build": failed.slug})
@@ -350,7 +356,7 @@ async def test_a_forged_button_deploys_nothing(harness: BotHarness) -> None:
 
 async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) -> None:
     for app in ("shop", "shop-staging", "shop-pr-42"):
-        await harness.ask(f"/buildio link {app} to bitrise:android", f"tied {app} to")
+        await harness.ask(f"/buildio link {app} to bitrise:android", f"linked {app} to")
     make_build(harness)
     post = await wait_for_build_message(harness)
     assert OFFER not in harness.message_text(post)
@@ -358,7 +364,7 @@ async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) ->
         str(title): number for title, number in await harness.rows("SELECT buildio_title, id FROM ties")
     }
     await harness.users.click("ben", post, "buildio_offer", str(numbers["shop-pr-42"]))
-    await harness.wait_for_message("ben deploys shop-pr-42", person=None)
+    await harness.wait_for_message("ben started deploying shop-pr-42", person=None)
     assert [
         count_deployments(app)
         for app in (harness.buildio.shop, harness.buildio.staging, harness.buildio.review)
@@ -370,29 +376,31 @@ async def test_more_than_two_apps_are_picked_from_a_list(harness: BotHarness) ->
 
 
 async def test_deploy_links_are_listed_and_removed_by_a_button(harness: BotHarness) -> None:
-    await harness.ask("/buildio link", "No app of Build.io is tied")
-    await harness.ask("/buildio link shop-staging to bitrise:android branch:main,release/*", "tied")
-    post = await harness.ask("/buildio link", "Tied in this channel")
+    await harness.ask("/buildio link", "No deploy links in this channel")
+    await harness.ask("/buildio link shop-staging to bitrise:android branch:main,release/*", "linked")
+    post = await harness.ask("/buildio link", "Deploy links in this channel")
     assert "shop-staging to Bitrise's Sample Android, branch `main` or `release/*`" in harness.message_text(
         post
     )
     for command in ("/bitrise", "/buildio"):
-        await harness.ask(f"{command} subscriptions", "Tied in this channel")
-    removed_post = await harness.press(post, "Untie", "anna untied shop-staging")
+        await harness.ask(f"{command} subscriptions", "Deploy links in this channel")
+    removed_post = await harness.press(post, "Remove", "anna removed the deploy link shop-staging")
     assert removed_post.only_for is None
-    await harness.press(post, "Untie", "not tied any more")
-    await harness.ask("/buildio link", "No app of Build.io is tied")
+    await harness.press(post, "Remove", "This deploy link no longer exists")
+    await harness.ask("/buildio link", "No deploy links in this channel")
 
 
 async def test_one_of_several_deploy_links_is_removed_by_name(harness: BotHarness) -> None:
-    await harness.ask("/buildio link shop to bitrise:android", "tied")
-    await harness.ask("/buildio link shop to bitrise:ios", "tied")
-    await harness.ask("/buildio link shop-staging to bitrise:android", "tied")
+    await harness.ask("/buildio link shop to bitrise:android", "linked")
+    await harness.ask("/buildio link shop to bitrise:ios", "linked")
+    await harness.ask("/buildio link shop-staging to bitrise:android", "linked")
     await harness.ask("/buildio unlink", "Which app?")
-    await harness.ask("/buildio unlink ledger", "ledger is not tied here")
-    await harness.ask("/buildio unlink shop-staging bitrise:ios", "ios is not tied here")
+    await harness.ask("/buildio unlink ledger", "No deploy link for `ledger` here")
+    await harness.ask("/buildio unlink shop-staging bitrise:ios", "No deploy link for `ios` here")
     post = await harness.confirm(
-        "/buildio unlink shop bitrise:ios", "Untie", "anna untied shop to Bitrise's Sample iOS"
+        "/buildio unlink shop bitrise:ios",
+        "Remove",
+        "anna removed the deploy link shop to Bitrise's Sample iOS",
     )
     assert "Sample Android" not in harness.message_text(post)
     rows = await harness.rows("SELECT buildio_title, bitrise_title FROM ties ORDER BY id")
@@ -415,17 +423,17 @@ async def test_only_apps_that_the_person_sees_at_both_providers_can_be_linked(ha
 async def test_without_the_right_to_change_subscriptions_no_link_can_be_added(tmp_path: Path) -> None:
     async with open_both_providers(tmp_path, NOBODY_TIES) as harness:
         await harness.ask(TIE, "Only Anna Berg can change subscriptions", person="ben")
-        await harness.ask(TIE, "anna tied")
+        await harness.ask(TIE, "anna linked")
         await harness.ask("/buildio unlink shop-staging", "Only Anna Berg can", person="ben")
-        post = await harness.ask("/buildio link", "Tied in this channel", person="ben")
-        await harness.press(post, "Untie", "Only Anna Berg can", person="ben")
+        post = await harness.ask("/buildio link", "Deploy links in this channel", person="ben")
+        await harness.press(post, "Remove", "Only Anna Berg can", person="ben")
         assert len(await harness.rows("SELECT * FROM ties")) == 1
 
 
 async def test_a_recovered_failure_streak_offers_to_deploy_the_build_that_fixed_it(
     harness: BotHarness,
 ) -> None:
-    await harness.ask(TIE, "tied")
+    await harness.ask(TIE, "linked")
     await harness.ask("/bitrise unsubscribe android", "removed a subscription")
     await harness.ask("/bitrise subscribe android style:card", "subscribed to")
     make_build(harness, "error")
@@ -443,13 +451,13 @@ async def test_another_workspace_has_no_button_and_can_press_none(tmp_path: Path
             await workspace_harness.connect("anna", "ben")
             await workspace_harness.connect("anna", "ben", provider=BUILDIO)
             await workspace_harness.ask("/bitrise subscribe android", "subscribed to")
-        await harness.ask(TIE, "tied")
+        await harness.ask(TIE, "linked")
         make_build(harness)
         post = await wait_for_build_message(harness)
         twin_post = await harness.twin.wait_for_message("Sample Android #1 ", person=None)
         assert OFFER not in harness.twin.message_text(twin_post)
-        await harness.twin.ask("/buildio link", "No app of Build.io is tied")
+        await harness.twin.ask("/buildio link", "No deploy links in this channel")
         twin_post.blocks = json.loads(json.dumps(post.blocks))
-        await harness.twin.press(twin_post, OFFER, "That app is not tied here any more", person="ben")
-        await harness.press(post, OFFER, "ben deploys shop-staging", person="ben")
+        await harness.twin.press(twin_post, OFFER, "This deploy link no longer exists", person="ben")
+        await harness.press(post, OFFER, "ben started deploying shop-staging", person="ben")
         assert count_deployments(harness.buildio.staging) == 1

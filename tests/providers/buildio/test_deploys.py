@@ -36,9 +36,11 @@ async def open_form(harness: BotHarness) -> None:
 
 
 async def test_a_branch_is_deployed_and_the_channel_sees_build_ios_response(harness: BotHarness) -> None:
-    post = await harness.ask('/buildio deploy shop branch:main message:"the fix"', "anna deploys shop v2")
+    post = await harness.ask(
+        '/buildio deploy shop branch:main message:"the fix"', "anna started deploying shop v2"
+    )
     text = harness.message_text(post)
-    assert "branch `main`" in text
+    assert "from `main`" in text
     assert "the fix" in text
     assert post.only_for is None
     [body] = requested_builds(harness)
@@ -47,7 +49,7 @@ async def test_a_branch_is_deployed_and_the_channel_sees_build_ios_response(harn
 
 
 async def test_a_commit_is_deployed_as_a_commit(harness: BotHarness) -> None:
-    await harness.ask("/buildio deploy shop commit:1f3a9bc", "anna deploys shop v2")
+    await harness.ask("/buildio deploy shop commit:1f3a9bc", "anna started deploying shop v2")
     assert requested_builds(harness) == [{"commitish": "1f3a9bc"}]
 
 
@@ -55,7 +57,7 @@ async def test_without_arguments_a_form_opens(harness: BotHarness) -> None:
     await open_form(harness)
     [option, *_] = await harness.users.options("anna", "buildio_pick_app", "shop-st")
     await harness.users.submit("anna", {"app": option, "branch": "develop"})
-    await harness.wait_for_message("anna deploys shop-staging v2")
+    await harness.wait_for_message("anna started deploying shop-staging v2")
     assert requested_builds(harness) == [{"branch": "develop"}]
 
 
@@ -63,7 +65,7 @@ async def test_the_form_is_prefilled_with_the_channels_app(harness: BotHarness) 
     await harness.ask("/buildio use shop-staging", "channel's app")
     await open_form(harness)
     await harness.users.submit("anna", {"branch": "develop"})
-    await harness.wait_for_message("anna deploys shop-staging v2")
+    await harness.wait_for_message("anna started deploying shop-staging v2")
 
 
 async def test_invalid_input_is_explained_at_its_field_and_kept(
@@ -86,20 +88,20 @@ async def test_a_button_on_the_apps_card_opens_the_form_with_the_app(harness: Bo
     await harness.users.click("anna", card, "Deploy…")
     await harness.slack.wait_for_modal("anna", "shop")
     await harness.users.submit("anna", {"branch": "main"})
-    await harness.wait_for_message("anna deploys shop v2")
+    await harness.wait_for_message("anna started deploying shop v2")
 
 
 async def test_the_form_has_the_app_that_commands_in_the_channel_mean(harness: BotHarness) -> None:
     await harness.ask("/buildio subscribe shop", "subscribed to")
     await open_form(harness)
     await harness.users.submit("anna", {"branch": "main"})
-    await harness.wait_for_message("anna deploys shop v2")
+    await harness.wait_for_message("anna started deploying shop v2")
 
 
 async def test_a_mention_gets_a_button_for_the_form_since_it_can_not_open_one(harness: BotHarness) -> None:
     harness.users.invite("builds")
     harness.users.say("anna", "builds", "@buildbell buildio deploy")
-    post = await harness.wait_for_message("Which app, which branch?")
+    post = await harness.wait_for_message("Fill in a form to deploy an app.")
     await harness.users.click("anna", post, "Deploy…")
     await harness.slack.wait_for_modal("anna", "Branch")
 
@@ -122,14 +124,16 @@ async def test_production_needs_an_approval_and_staging_does_not(
     harness_with_rules: HarnessWithRules,
 ) -> None:
     async with harness_with_rules(SECOND) as harness:
-        await harness.ask("/buildio deploy shop-staging", "ben deploys shop-staging v2", person="ben")
+        await harness.ask(
+            "/buildio deploy shop-staging", "ben started deploying shop-staging v2", person="ben"
+        )
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio deploy shop branch:main")
         post = await harness.wait_for_message("requests approval to", person=None, after=before)
         assert "ben wants to deploy shop (branch main)" in harness.message_text(post)
         assert len(requested_builds(harness)) == 1
         await harness.users.click("anna", post, "Approve")
-        await harness.wait_for_message("ben deploys shop v2", person=None)
+        await harness.wait_for_message("ben started deploying shop v2", person=None)
         assert harness.buildio.shop.deployments[-1].by == "ben-okafor@acme.example"
 
 
@@ -171,7 +175,7 @@ async def test_if_the_bot_can_not_post_the_person_is_notified(harness: BotHarnes
     await harness.slack.wait_for_modal("anna", "Branch")
     [option, *_] = await harness.users.options("anna", "buildio_pick_app", "shop")
     await harness.users.submit("anna", {"app": option, "branch": "main"})
-    await harness.wait_for_message("anna deploys shop", channel="D0ANNA")
+    await harness.wait_for_message("anna started deploying shop", channel="D0ANNA")
 
 
 async def test_a_slow_form_is_announced_and_opens(harness: BotHarness) -> None:
@@ -179,14 +183,14 @@ async def test_a_slow_form_is_announced_and_opens(harness: BotHarness) -> None:
     harness.buildio.fault("GET */dynos/list", "slow", seconds=2)
     await harness.users.command("anna", "builds", "/buildio restart shop")
     await harness.slack.wait_for_modal("anna", "One moment")
-    await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
+    await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
 
 
 async def test_a_slow_form_shows_its_error(harness: BotHarness) -> None:
     harness.buildio.fault("GET */teams", "slow", seconds=2)
     await harness.users.command("anna", "builds", "/buildio create team:acm")
     await harness.slack.wait_for_modal("anna", "One moment")
-    await harness.slack.wait_for_modal("anna", "I don't know a team called acm")
+    await harness.slack.wait_for_modal("anna", "No team named `acm`")
 
 
 async def test_deploying_again_is_prefilled_with_the_last_deployment(harness: BotHarness) -> None:
@@ -195,10 +199,10 @@ async def test_deploying_again_is_prefilled_with_the_last_deployment(harness: Bo
     harness.buildio.finish(harness.buildio.shop, error="the build failed")
     post = await harness.wait_for_message("deployment v2 failed", person=None)
     await harness.users.click("anna", post, "Deploy again…")
-    modal = await harness.slack.wait_for_modal("anna", "Deployed before")
+    modal = await harness.slack.wait_for_modal("anna", "Previous deployment")
     text = harness.slack.modal_text(modal)
     assert "branch `release/2`" in text
     assert "commit `0123456789abcdef`" in text
     await harness.users.submit("anna", {})
-    await harness.wait_for_message("anna deploys shop v3")
+    await harness.wait_for_message("anna started deploying shop v3")
     assert requested_builds(harness)[-1] == {"branch": "release/2"}

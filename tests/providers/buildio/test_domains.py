@@ -48,7 +48,7 @@ def add_domains(harness: BotHarness, *names: str) -> App:
 
 
 async def show_domains(harness: BotHarness) -> Post:
-    return await harness.ask("/buildio domains shop", "A certificate can take some minutes")
+    return await harness.ask("/buildio domains shop", "a certificate can take a few minutes")
 
 
 def secret_line(private: str) -> str:
@@ -72,7 +72,7 @@ async def test_domains_are_listed_with_the_status_of_their_certificates(tmp_path
 async def test_a_domain_is_added_and_the_channel_sees_where_it_must_point(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         post = await harness.ask(f"/buildio domains add shop {HOST}", f"anna added the domain {HOST} to shop")
-        assert "must point to `shop.eu.buildapps.example`" in harness.message_text(post)
+        assert "Point its DNS record to `shop.eu.buildapps.example`" in harness.message_text(post)
         assert post.only_for is None
         assert custom_hostnames(harness.buildio.shop) == [HOST]
         await harness.ask(f"/buildio domains add shop {HOST}", "is already taken")
@@ -104,17 +104,17 @@ async def test_an_invalid_certificate_is_explained_at_its_field_before_it_is_sen
     ended = make_certificate(HOST, until=datetime.now(UTC) - timedelta(days=1))
     fields = {"host": HOST, "certificate": own.certificate, "private": own.key}
     wrong = [
-        ({"host": "no host"}, "host", "Type a host name"),
-        ({"private": ""}, "private", "The key that belongs to it is missing."),
-        ({"private": other.key}, "private", "This key does not belong to the certificate."),
+        ({"host": "no host"}, "host", "Enter a domain"),
+        ({"private": ""}, "private", "The private key is missing."),
+        ({"private": other.key}, "private", "This key doesn't match the certificate."),
         ({"private": own.encrypted_key}, "private", "The key has a passphrase"),
-        ({"certificate": "hello"}, "certificate", "It begins with"),
+        ({"certificate": "hello"}, "certificate", "It must begin with"),
         (
             {"certificate": other.certificate, "private": other.key},
             "certificate",
-            f"and not for {HOST}",
+            f"not for {HOST}",
         ),
-        ({"certificate": ended.certificate, "private": ended.key}, "certificate", "It ended on"),
+        ({"certificate": ended.certificate, "private": ended.key}, "certificate", "It expired on"),
     ]
     async with config_var_harness(tmp_path) as harness:
         await open_form(harness, "/buildio domains add shop", "Add a domain")
@@ -133,12 +133,10 @@ async def test_the_certificate_of_a_domain_is_replaced(
     own = make_certificate(HOST)
     async with config_var_harness(tmp_path) as harness:
         shop = add_domains(harness, HOST)
-        await harness.users.click("anna", await show_domains(harness), "Certificate…")
-        await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
+        await harness.users.click("anna", await show_domains(harness), "Replace certificate…")
+        await harness.slack.wait_for_modal("anna", f"Replaces the certificate of `{HOST}` of shop")
         await harness.users.submit("anna", {"certificate": own.certificate, "private": own.key})
-        await harness.wait_for_message(
-            f"anna gave the domain {HOST} of shop another certificate", person=None
-        )
+        await harness.wait_for_message(f"anna replaced the certificate of {HOST} of shop", person=None)
         assert shop.domains[-1].has_custom_certificate
         [(_, path, body)] = changes(harness)
         assert path == f"/apps/{shop.id}/domains/{shop.domains[-1].id}"
@@ -150,11 +148,11 @@ async def test_a_removed_domain_gets_no_certificate(tmp_path: Path) -> None:
     own = make_certificate(HOST)
     async with config_var_harness(tmp_path) as harness:
         shop = add_domains(harness, HOST)
-        await harness.users.click("anna", await show_domains(harness), "Certificate…")
-        await harness.slack.wait_for_modal("anna", f"For `{HOST}` of shop")
+        await harness.users.click("anna", await show_domains(harness), "Replace certificate…")
+        await harness.slack.wait_for_modal("anna", f"Replaces the certificate of `{HOST}` of shop")
         shop.domains.pop()
         await harness.users.submit("anna", {"certificate": own.certificate, "private": own.key})
-        assert "shop does not have this domain any more." in form_errors(harness)["certificate"]
+        assert "no longer has this domain." in form_errors(harness)["certificate"]
         assert changes(harness) == []
 
 
@@ -164,10 +162,10 @@ async def test_a_named_domain_is_removed_after_confirmation(tmp_path: Path) -> N
         post = await harness.ask(f"/buildio domains remove shop {HOST}", f"Remove `{HOST}` from shop?")
         assert post.only_for == "U0ANNA"
         assert changes(harness) == []
-        await harness.users.click("anna", post, "Remove it")
+        await harness.users.click("anna", post, "Remove")
         await harness.wait_for_message(f"anna removed the domain {HOST} from shop", person=None)
         assert custom_hostnames(shop) == ["a.shop.example"]
-        await harness.press(post, "Remove it", "shop does not have this domain any more.")
+        await harness.press(post, "Remove", "shop no longer has this domain.")
 
 
 async def test_the_platform_domain_stays_and_an_unknown_name_is_answered_with_similar_ones(
@@ -176,8 +174,8 @@ async def test_the_platform_domain_stays_and_an_unknown_name_is_answered_with_si
     async with config_var_harness(tmp_path) as harness:
         shop = add_domains(harness, HOST)
         own = shop.domains[0].hostname
-        await harness.ask(f"/buildio domains remove shop {own}", "can't be taken away")
-        await harness.ask("/buildio domains remove shop ww.shop.example", f"Did you mean {HOST}")
+        await harness.ask(f"/buildio domains remove shop {own}", "can't be removed")
+        await harness.ask("/buildio domains remove shop ww.shop.example", f"Did you mean `{HOST}`")
         assert changes(harness) == []
 
 
@@ -189,14 +187,14 @@ async def test_all_domains_are_removed_after_the_apps_name_was_typed(tmp_path: P
         assert modal is not None
         assert f"− `{HOST}`" in harness.slack.modal_text(modal)
         await harness.users.submit("anna", {"typed_name": "Shop"})
-        assert form_errors(harness) == {"typed_name": "That is not the name. Nothing was done."}
+        assert form_errors(harness) == {"typed_name": "That isn't the name. Nothing was changed."}
         assert changes(harness) == []
         await harness.users.submit("anna", {"typed_name": "shop"})
-        post = await harness.wait_for_message("anna removed all domains from shop", person=None)
+        post = await harness.wait_for_message("anna removed all custom domains from shop", person=None)
         assert f"− `{HOST}`" in harness.message_text(post)
         assert custom_hostnames(shop) == []
         assert len(shop.domains) == 1
-        await harness.ask("/buildio domains clear shop", "shop has no domains of its own.")
+        await harness.ask("/buildio domains clear shop", "shop has no custom domains.")
 
 
 async def test_no_domain_is_removed_that_was_not_shown(tmp_path: Path) -> None:
@@ -206,7 +204,7 @@ async def test_no_domain_is_removed_that_was_not_shown(tmp_path: Path) -> None:
         await harness.slack.wait_for_modal("anna", "Remove all domains")
         add_domains(harness, "new.shop.example")
         await harness.users.submit("anna", {"typed_name": "shop"})
-        assert "there are other domains than were shown" in form_errors(harness)["typed_name"]
+        assert "The domains have changed since they were shown" in form_errors(harness)["typed_name"]
         assert len(custom_hostnames(shop)) == 2
 
 
@@ -216,8 +214,8 @@ async def test_a_forbidden_change_is_refused_by_every_way(tmp_path: Path) -> Non
         refused = "No one can change domains in shop here"
         await harness.ask("/buildio domains add shop a.shop.example", refused)
         post = await harness.ask(f"/buildio domains remove shop {HOST}", f"Remove `{HOST}` from shop?")
-        await harness.press(post, "Remove it", refused)
-        await harness.users.click("anna", await show_domains(harness), "Add…")
+        await harness.press(post, "Remove", refused)
+        await harness.users.click("anna", await show_domains(harness), "Add a domain…")
         await harness.slack.wait_for_modal("anna", "Add a domain")
         await harness.users.submit("anna", {"host": "a.shop.example"})
         assert refused in form_errors(harness)["host"]

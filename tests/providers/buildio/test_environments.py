@@ -46,9 +46,9 @@ async def test_environments_are_listed_with_their_pipelines_and_buttons_for_conf
 ) -> None:
     async with config_var_harness(tmp_path) as harness:
         environment = review_environment(harness)
-        post = await harness.ask("/buildio envs", "2 environments of pipelines")
+        post = await harness.ask("/buildio envs", "2 environments")
         assert f"shop · review · `{environment.id}`" in harness.message_text(post)
-        await harness.users.click("anna", post, "Config", block_id=post.blocks[1]["block_id"])
+        await harness.users.click("anna", post, "View config", block_id=post.blocks[1]["block_id"])
         config_post = await harness.wait_for_message("the environment review: 2 config vars")
         assert config_post.only_for == "U0ANNA"
         assert f"`PAYMENTS_KEY` = … · {len(SECRET)} characters" in harness.message_text(config_post)
@@ -60,9 +60,9 @@ async def test_an_environment_is_found_by_id_or_unique_name(tmp_path: Path) -> N
         environment = review_environment(harness)
         for words in (environment.id, "Review"):
             await harness.ask(f"/buildio envs {words}", "the environment review of shop: 2 config vars")
-        await harness.ask("/buildio envs revew", "Did you mean review?")
+        await harness.ask("/buildio envs revew", "Did you mean `review`?")
         harness.buildio.pipeline.environments[1].name = "review"
-        await harness.ask("/buildio envs review", "2 environments are called review. Give the id of one")
+        await harness.ask("/buildio envs review", "2 environments are named `review`. Use an ID")
 
 
 async def test_an_environment_that_no_pipeline_lists_is_found_by_id(tmp_path: Path) -> None:
@@ -78,9 +78,9 @@ async def test_an_environment_that_no_pipeline_lists_is_found_by_id(tmp_path: Pa
 async def test_a_value_is_revealed_to_one_person_for_a_minute(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, shown_seconds=0.05) as harness:
         environment = review_environment(harness)
-        post = await harness.ask(f"/buildio envs {environment.id}", "Who looked is noted")
+        post = await harness.ask(f"/buildio envs {environment.id}", "Views are logged")
         await reveal(harness, post, key="PAYMENTS_KEY")
-        await harness.wait_until(lambda: "was shown here for a minute" in harness.message_text(post))
+        await harness.wait_until(lambda: "was shown here for 1 minute" in harness.message_text(post))
         assert visible_in(harness) == ["response_url"]
         assert await audited(harness, "reveal_environment") == [
             ("begun", "PAYMENTS_KEY"),
@@ -92,7 +92,9 @@ async def test_a_change_is_reported_by_its_keys(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         environment = review_environment(harness)
         await open_form(
-            harness, f"/buildio envs set {environment.id} NEW", "Of the environment review of shop"
+            harness,
+            f"/buildio envs set {environment.id} NEW",
+            "Sets config vars of the environment review of shop",
         )
         await harness.users.submit("anna", {"value": "1\n2\n", "more": "LOG_LEVEL=info"})
         post = await harness.wait_for_message(
@@ -100,9 +102,7 @@ async def test_a_change_is_reported_by_its_keys(tmp_path: Path) -> None:
         )
         assert {"+ `NEW`", "~ `LOG_LEVEL`"} <= set(harness.message_text(post).splitlines())
         assert environment.config == {"NEW": "1\n2\n", "LOG_LEVEL": "info", "PAYMENTS_KEY": SECRET}
-        text = harness.message_text(
-            await harness.ask(f"/buildio envs {environment.id}", "Who looked is noted")
-        )
+        text = harness.message_text(await harness.ask(f"/buildio envs {environment.id}", "Views are logged"))
         assert len([line for line in text.splitlines() if "· changed" in line]) == 2
 
 
@@ -119,13 +119,13 @@ async def test_one_key_is_deleted_and_several_are_set_to_null_at_once(tmp_path: 
             ("PATCH", f"/environments/{environment.id}", {"LOG_LEVEL": None, "PAYMENTS_KEY": None}),
         ]
         assert environment.config == {}
-        await harness.ask(f"/buildio envs unset {environment.id} OLD", "I don't know a config var called OLD")
+        await harness.ask(f"/buildio envs unset {environment.id} OLD", "No config var named `OLD`")
 
 
 async def test_the_form_for_removal_lists_the_existing_keys(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path) as harness:
         environment = review_environment(harness)
-        post = await harness.ask(f"/buildio envs {environment.id}", "Who looked is noted")
+        post = await harness.ask(f"/buildio envs {environment.id}", "Views are logged")
         await harness.users.click("anna", post, "Remove…")
         await harness.slack.wait_for_modal("anna", "the environment review of shop")
         await harness.users.submit("anna", {"keys": ["LOG_LEVEL"]})

@@ -54,7 +54,7 @@ async def test_the_credential_is_a_file_for_the_person_alone(
         post = await harness.ask("/buildio login eu", "anna got a credential for the cluster in `eu`")
         assert posts_with_files(harness, "builds") == []
         [file_post] = posts_with_files(harness, direct_message_channel("anna"))
-        assert "for you alone" in harness.message_text(file_post)
+        assert "only visible to you" in harness.message_text(file_post)
         [content] = harness.slack.workspace.files.values()
         token = json.loads(content)["status"]["token"]
         assert token
@@ -75,7 +75,7 @@ async def test_the_file_is_deleted_when_it_expires_also_after_a_restart(tmp_path
     try:
         await harness.start_bot()
         await harness.connect("anna", provider=BUILDIO)
-        await harness.ask("/buildio login eu", "I delete the file there")
+        await harness.ask("/buildio login eu", "The file is deleted")
         assert len(harness.slack.workspace.files) == 1
         await harness.stop_bot()
         hours[0] += timedelta(minutes=11)

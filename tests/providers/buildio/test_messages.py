@@ -247,7 +247,7 @@ def test_a_long_value_is_truncated_with_a_note() -> None:
     message = config_var_messages.vars_revealed(OF_SHOP, "KEY", "a" + "&" * 5000)
     assert_message(message)
     assert section_texts(message)[1].startswith("```\na&amp;")
-    assert "It has 5001 characters; here is the beginning." in visible_text(message)
+    assert "Only the beginning of 5001 characters is shown." in visible_text(message)
 
 
 def test_a_change_is_shown_as_a_diff_of_keys() -> None:
@@ -258,11 +258,11 @@ def test_a_change_is_shown_as_a_diff_of_keys() -> None:
     assert diff == ConfigDiff(added=("NEW",), changed=("OTHER",), removed=("GONE",))
     message = config_var_messages.vars_changed(OF_SHOP, diff, by="U0ASKER")
     assert section_texts(message)[1] == "+ `NEW`\n~ `OTHER`\n− `GONE`"
-    assert message.text == "<@U0ASKER> changed config vars of shop: set NEW; changed OTHER; removed GONE"
+    assert message.text == "<@U0ASKER> changed config vars of *shop*: added NEW; changed OTHER; removed GONE"
     nothing = config_var_messages.vars_changed(
         OF_SHOP, ConfigDiff.between({"A": "1"}, {"A": "1"}), by="U0ASKER"
     )
-    assert nothing.text == "<@U0ASKER> set config vars of shop to what they were"
+    assert nothing.text == "<@U0ASKER> set config vars of *shop* to the values they already had"
 
 
 # Cards and lists.
@@ -282,9 +282,9 @@ def test_an_app_shows_its_deployment_and_why_it_failed() -> None:
         ),
     )
     message = app_messages.app_card(app)
-    assert message.text == "shop: the deployment v12 of main is failed: no Procfile."
+    assert message.text == "shop: deployment v12 from main failed: no Procfile."
     assert section_texts(message)[0] == (
-        "*<https://shop.example.com|shop>*\n❌ v12 *failed* · `main`\nWhy: no Procfile"
+        "*<https://shop.example.com|shop>*\n❌ v12 *failed* · `main`\nError: no Procfile"
     )
     assert "`web` × 2 · standard-1x · `bundle exec puma`" in visible_text(message)
     assert [*button_values(message)] == [
@@ -304,14 +304,14 @@ def test_an_app_shows_how_many_processes_are_up_and_which_crashed() -> None:
     up = Dyno(name="web.1", type="web", state="up", up=True)
     down = Dyno(name="web.2", type="web", state="crashed", up=False, crashed=True)
     assert "1 of 2 up · 💥 crashed: `web.2`" in visible_text(app_messages.app_card(app, [up, down]))
-    assert "None is running now." in visible_text(app_messages.app_card(app, []))
+    assert "None running" in visible_text(app_messages.app_card(app, []))
     assert "up" not in visible_text(app_messages.app_card(app))
 
 
 def test_an_app_whose_id_no_button_can_carry_is_shown_without_them() -> None:
     message = app_messages.app_card(BuildioApp(id="../../me", name="shop"))
     assert button_values(message) == {}
-    assert "Build.io says nothing of a deployment" in message.text
+    assert "Build.io reports no deployment" in message.text
 
 
 def test_a_process_shows_its_state_uptime_and_restarts() -> None:
@@ -363,7 +363,7 @@ def test_the_platform_domain_comes_first_and_can_not_be_removed() -> None:
     first, second = section_texts(message)[1:]
     assert first == "*<https://shop.build.io|shop.build.io>* · Build.io's own\n✅ certificate issued"
     assert "⏳ certificate pending" in second
-    assert "Points to `x.build.io`" in second
+    assert "DNS target `x.build.io`" in second
     assert "⚠️ no DNS record" in second
     removing = [
         block for block in json.dumps(message.blocks).split('"action_id": ') if "domain_remove" in block
@@ -392,9 +392,9 @@ def test_output_is_redacted_and_truncated_and_the_exit_code_is_shown() -> None:
     message = run_form.command_result(SHOP, "web.1", ["env"], done)
     assert_message(message)
     assert leaked_kinds(visible_text(message)) == []
-    assert "The command in `web.1` of *shop* ended with 3" in section_texts(message)[0]
+    assert "The command in `web.1` of *shop* finished with exit code 3" in section_texts(message)[0]
     assert '```\n["env"]\n```' in section_texts(message)
-    assert "Only the end of what it said is here." in visible_text(message)
+    assert "Only the end of the output is shown." in visible_text(message)
     told = run_form.command_run(SHOP, "web.1", ["env", log_with_secrets()], by="U0ASKER", exit_code=None)
     assert leaked_kinds(visible_text(told)) == []
 
@@ -445,14 +445,14 @@ def test_one_value_and_further_pairs_are_read_unchanged() -> None:
 @pytest.mark.parametrize(
     ("fields", "problems"),
     [
-        ({}, {"key": "Which key?"}),
-        ({"key": "A"}, {"value": "Type the value. To remove a config var there is another form."}),
-        ({"value": "hunter2"}, {"key": "Of which key is this the value?"}),
+        ({}, {"key": "Enter a key."}),
+        ({"key": "A"}, {"value": "Enter a value. Another form removes config vars."}),
+        ({"value": "hunter2"}, {"key": "Enter the key of this value."}),
         (
             {"key": "A B", "value": "hunter2"},
-            {"key": "A key has letters, digits and underscores, and begins with no digit."},
+            {"key": "A key has letters, digits and underscores, and doesn't begin with a digit."},
         ),
-        ({"more": "A=1\nhunter2"}, {"more": "Line 2 is not written as KEY=value."}),
+        ({"more": "A=1\nhunter2"}, {"more": "Line 2 isn't KEY=value."}),
         ({"key": "A", "value": "1", "more": "A=hunter2"}, {"more": "A is given twice."}),
     ],
 )
@@ -478,7 +478,7 @@ def test_no_form_puts_a_value_into_a_view_again() -> None:
 def test_keys_to_remove_are_picked_or_typed() -> None:
     assert forms.read_unset(state({"keys": picked("A", "B")})).keys == ("A", "B")
     assert forms.read_unset(state(keys="A, B A")).keys == ("A", "B")
-    assert forms.read_unset(state()).problems == {"keys": "Which keys?"}
+    assert forms.read_unset(state()).problems == {"keys": "Pick at least one key."}
     assert UnsetConfigVarsForm(keys=("A=1",)).problems
 
 
@@ -497,9 +497,9 @@ def test_a_deployment_needs_an_app_and_not_both_branch_and_commit() -> None:
 def test_an_app_and_a_namespace_need_a_name() -> None:
     form = create.read_create(state({"team": picked("t1")}, name="shop", region=""))
     assert (form.name, form.team, form.region, form.problems) == ("shop", "t1", None, {})
-    assert create.read_create(state()).problems == {"name": "It needs a name."}
+    assert create.read_create(state()).problems == {"name": "Enter a name."}
     assert create.read_namespace(state(name="a b")).problems == {
-        "name": "A name has no spaces and no slashes."
+        "name": "A name can't contain spaces or slashes."
     }
     assert create.read_namespace(state(name="a", description="x")).description == "x"
 
@@ -517,8 +517,8 @@ def test_a_domain_has_a_complete_certificate_or_none() -> None:
     assert whole.problems == {}
     assert whole.pem == SecretStr(f"{CERTIFICATE}\n{PRIVATE}\n")
     assert domain_forms.read_domain(state(host="no host", private=PRIVATE)).problems == {
-        "host": "Type a host name, such as www.example.com.",
-        "certificate": "The certificate itself is missing.",
+        "host": "Enter a domain, such as www.example.com.",
+        "certificate": "The certificate is missing.",
     }
     assert set(domain_forms.read_certificate(state(certificate=CERTIFICATE)).problems) == {"private"}
     assert set(domain_forms.read_certificate(state(certificate="x", chain="y", private="z")).problems) == {
@@ -546,9 +546,9 @@ def test_an_irreversible_change_needs_the_exact_name() -> None:
 @pytest.mark.parametrize(
     ("typed", "problem"),
     [
-        ("", "Which command?"),
+        ("", "Enter a command."),
         ('echo "a', "A quote in the command is not closed."),
-        ("x" * 1500, "It is longer than 1500 characters."),
+        ("x" * 1500, "It's longer than 1500 characters."),
     ],
 )
 def test_an_invalid_command_is_explained_at_its_field(typed: str, problem: str) -> None:
@@ -565,11 +565,9 @@ def test_a_command_in_a_form_is_parsed_as_in_a_line() -> None:
 
 def test_an_unknown_name_gets_similar_ones_and_the_command_that_lists_all() -> None:
     text = lookup.unknown_thing("pipeline", "shpo", ["shop", "api"], lists="pipelines")
-    assert text == (
-        "I don't know a pipeline called shpo. Did you mean shop? `/buildio pipelines` lists all 2."
-    )
+    assert text == ("No pipeline named `shpo`. Did you mean `shop`? `/buildio pipelines` lists all 2.")
     text = lookup.unknown_thing("environment", "x", ["review"], lists="envs")
-    assert text == "I don't know an environment called x. `/buildio envs` lists the only one."
+    assert text == "No environment named `x`. `/buildio envs` lists the only one."
 
 
 @pytest.mark.parametrize("text", ["```x```", ["```x```"], 5, None])

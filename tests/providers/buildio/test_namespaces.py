@@ -20,7 +20,7 @@ SECOND = """
 protect = ["delete"]
 who = ["U0ANNA", "U0BEN"]
 """
-GOES = "is deleted with all that is in it"
+GOES = "and everything in it"
 
 
 def requested_changes(harness: BotHarness, method: str) -> list[Any]:
@@ -46,12 +46,12 @@ async def test_namespaces_are_listed_and_one_is_shown(harness: BotHarness) -> No
     post = await harness.ask("/buildio namespaces", "1 namespace")
     assert "Inner tools" in harness.message_text(post)
     await harness.ask("/buildio namespace acme-internal", "acme-internal")
-    await harness.ask("/buildio namespace acme-intern", "Did you mean acme-internal")
+    await harness.ask("/buildio namespace acme-intern", "Did you mean `acme-internal`")
 
 
 async def test_a_namespace_is_created_by_command(harness: BotHarness) -> None:
     words = '/buildio namespaces create payments team:acme region:us description:"All that charges cards"'
-    post = await harness.ask(words, "anna created the namespace payments")
+    post = await harness.ask(words, "anna created the Build.io namespace payments")
     assert post.only_for is None
     [request] = requested_changes(harness, "POST")
     assert request.body == {
@@ -70,7 +70,7 @@ async def test_a_namespace_is_created_by_the_form_from_the_list(harness: BotHarn
     await harness.slack.wait_for_modal("anna", "Build.io refuses")
     assert modal.entered == {"name": "acme-internal", "description": "keep me"}
     await harness.users.submit("anna", {"name": "payments", "description": "keep me"})
-    await harness.wait_for_message("anna created the namespace payments")
+    await harness.wait_for_message("anna created the Build.io namespace payments")
     assert namespace_names(harness) == ["acme-internal", "payments"]
 
 
@@ -78,7 +78,7 @@ async def test_a_namespace_is_deleted_after_its_name_was_typed(harness: BotHarne
     await open_delete(harness)
     assert namespace_names(harness) == ["acme-internal"]
     await harness.users.submit("anna", {"typed_name": "acme-internal"})
-    await harness.wait_for_message("anna deleted the namespace acme-internal")
+    await harness.wait_for_message("anna deleted the Build.io namespace acme-internal")
     assert namespace_names(harness) == []
 
 
@@ -86,8 +86,8 @@ async def test_a_namespace_is_deleted_after_its_name_was_typed(harness: BotHarne
 async def test_another_typed_name_deletes_nothing(harness: BotHarness, typed: str) -> None:
     modal = await open_delete(harness)
     await harness.users.submit("anna", {"typed_name": typed})
-    await harness.slack.wait_for_modal("anna", "That is not the name. Nothing was done.")
-    assert modal.errors == {"typed_name": "That is not the name. Nothing was done."}
+    await harness.slack.wait_for_modal("anna", "That isn't the name. Nothing was changed.")
+    assert modal.errors == {"typed_name": "That isn't the name. Nothing was changed."}
     assert modal.entered == {"typed_name": typed}
     assert requested_changes(harness, "DELETE") == []
 
@@ -95,19 +95,19 @@ async def test_another_typed_name_deletes_nothing(harness: BotHarness, typed: st
 async def test_an_id_opens_the_form_but_the_name_must_be_typed(harness: BotHarness) -> None:
     await open_delete(harness, f"/buildio namespaces delete {harness.buildio.namespace.id}")
     await harness.users.submit("anna", {"typed_name": harness.buildio.namespace.id})
-    await harness.slack.wait_for_modal("anna", "That is not the name")
+    await harness.slack.wait_for_modal("anna", "That isn't the name")
     await harness.users.submit("anna", {"typed_name": "acme-internal"})
-    await harness.wait_for_message("anna deleted the namespace acme-internal")
+    await harness.wait_for_message("anna deleted the Build.io namespace acme-internal")
 
 
 async def test_without_a_name_the_form_asks_for_it_twice(harness: BotHarness) -> None:
     await open_delete(harness, "/buildio namespaces delete")
     await harness.users.submit("anna", {"namespace": "nothing", "typed_name": "nothing"})
-    await harness.slack.wait_for_modal("anna", "I don't know a namespace called nothing")
+    await harness.slack.wait_for_modal("anna", "No namespace named `nothing`")
     await harness.users.submit("anna", {"namespace": "acme-internal", "typed_name": "acme"})
-    await harness.slack.wait_for_modal("anna", "That is not the name")
+    await harness.slack.wait_for_modal("anna", "That isn't the name")
     await harness.users.submit("anna", {"namespace": "acme-internal", "typed_name": "acme-internal"})
-    await harness.wait_for_message("anna deleted the namespace acme-internal")
+    await harness.wait_for_message("anna deleted the Build.io namespace acme-internal")
 
 
 async def test_the_button_on_the_card_asks_for_the_name_too(harness: BotHarness) -> None:
@@ -115,13 +115,13 @@ async def test_the_button_on_the_card_asks_for_the_name_too(harness: BotHarness)
     await harness.users.click("anna", card, "Delete…")
     await harness.slack.wait_for_modal("anna", GOES)
     await harness.users.submit("anna", {"typed_name": "acme-internal"})
-    await harness.wait_for_message("anna deleted the namespace acme-internal")
+    await harness.wait_for_message("anna deleted the Build.io namespace acme-internal")
 
 
 async def test_a_mention_gets_a_button_for_the_confirmation(harness: BotHarness) -> None:
     harness.users.invite("builds")
     harness.users.say("anna", "builds", "@buildbell buildio namespaces delete acme-internal")
-    post = await harness.wait_for_message("its name is typed in a form")
+    post = await harness.wait_for_message("Type the namespace's name in a form")
     await harness.users.click("anna", post, "Delete…")
     await harness.slack.wait_for_modal("anna", GOES)
     assert namespace_names(harness) == ["acme-internal"]
@@ -157,7 +157,7 @@ async def test_a_protected_action_waits_for_an_approval(harness_with_rules: Harn
         assert "ben wants to delete the namespace acme-internal" in harness.message_text(post)
         assert namespace_names(harness) == ["acme-internal"]
         await harness.users.click("anna", post, "Approve")
-        await harness.wait_for_message("ben deleted the namespace acme-internal", person=None)
+        await harness.wait_for_message("ben deleted the Build.io namespace acme-internal", person=None)
         assert namespace_names(harness) == []
 
 

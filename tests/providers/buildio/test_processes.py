@@ -67,7 +67,7 @@ async def test_a_named_process_is_restarted_at_once(harness: BotHarness) -> None
 
 async def test_restarting_all_processes_asks_for_confirmation(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/buildio restart shop")
-    modal = await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
+    modal = await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
     assert "All processes" in harness.slack.modal_text(modal)
     assert requested_restarts(harness) == []
     await harness.users.submit("anna")
@@ -77,7 +77,7 @@ async def test_restarting_all_processes_asks_for_confirmation(harness: BotHarnes
 
 async def test_the_confirmation_lets_one_process_be_picked_instead(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/buildio restart shop")
-    modal = await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
+    modal = await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
     [field] = [block for block in modal.view["blocks"] if block.get("block_id") == "dyno"]
     worker = next(option for option in field["element"]["options"] if option["value"] == "worker.1")
     await harness.users.submit("anna", {"dyno": worker})
@@ -99,15 +99,15 @@ async def test_a_mention_gets_a_button_that_confirms_before_all_restart(harness:
 
 
 async def test_an_unknown_process_is_answered_with_similar_names(harness: BotHarness) -> None:
-    post = await harness.ask("/buildio restart shop wrb.1", "I don't know a process called wrb.1")
-    assert "Did you mean web.1" in harness.message_text(post)
+    post = await harness.ask("/buildio restart shop wrb.1", "No process named `wrb.1`")
+    assert "Did you mean `web.1`" in harness.message_text(post)
     assert requested_restarts(harness) == []
 
 
 async def test_the_button_of_a_process_that_is_gone_restarts_nothing(harness: BotHarness) -> None:
     post = await harness.ask("/buildio ps shop", "3 processes")
     harness.buildio.shop.dynos = [dyno for dyno in harness.buildio.shop.dynos if dyno.name != "worker.1"]
-    await harness.press(post, "Restart worker.1", "I don't know a process called worker.1")
+    await harness.press(post, "Restart worker.1", "No process named `worker.1`")
     assert requested_restarts(harness) == []
 
 
@@ -121,7 +121,7 @@ async def test_a_forbidden_restart_is_refused_in_command_button_and_form(
         await harness.press(post, "Restart web.1", refused)
         await harness.press(post, "Restart all", refused)
         await harness.users.command("anna", "builds", "/buildio restart shop")
-        await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
+        await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
         await harness.users.submit("anna")
         await harness.slack.wait_for_modal("anna", refused)
         assert requested_restarts(harness) == []
@@ -151,8 +151,8 @@ async def test_a_crash_notification_has_buttons_for_the_processes_and_a_restart(
     await harness.ask("/buildio subscribe shop workflow:web.*", "web.*")
     harness.buildio.crash(harness.buildio.dyno(harness.buildio.shop))
     post = await harness.wait_for_message("crashed", person=None, after=harness.last("builds", None))
-    await harness.press(post, "Processes", "1 crashed")
+    await harness.press(post, "View processes", "1 crashed")
     await harness.users.click("anna", post, "Restart…")
-    await harness.slack.wait_for_modal("anna", "What they are doing is cut off")
+    await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
     await harness.users.submit("anna")
     await harness.wait_for_message("anna restarted `web.1` of shop")

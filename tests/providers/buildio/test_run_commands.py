@@ -109,7 +109,7 @@ async def test_output_is_for_the_person_who_ran_it_and_the_channel_is_notified(
         await open_review(harness, "/buildio run shop dyno:web.1 -- echo hello there")
         await harness.users.submit("anna")
         channel_post = await harness.wait_for_message(
-            "anna ran a command in `web.1` of shop; it ended with 0", person=None
+            "anna ran a command in `web.1` of shop; it finished with exit code 0", person=None
         )
         assert '["echo", "hello", "there"]' in harness.message_text(channel_post)
         said = await wait_for_private_message(harness, "hello there")
@@ -125,12 +125,12 @@ async def test_output_can_be_shared_in_the_channel(harness_with_rules: HarnessWi
         await harness.users.submit("anna")
         post = await wait_for_private_message(harness, "hello there")
         before = harness.last("builds", None)
-        await harness.users.click("anna", post, "Show it in the channel…")
+        await harness.users.click("anna", post, "Share in channel…")
         shared = await harness.wait_for_message(
-            "anna shows what a command in `web.1` of shop said", person=None, after=before
+            "anna shared the output of a command in `web.1` of shop", person=None, after=before
         )
         assert "hello there" in harness.message_text(shared)
-        assert "Show it" not in harness.message_text(shared)
+        assert "Share in" not in harness.message_text(shared)
         assert shared.only_for is None
 
 
@@ -143,7 +143,7 @@ async def test_a_secret_that_somebody_put_into_a_button_is_redacted_in_the_audit
         post = await wait_for_private_message(harness, "hello there")
         [button] = [block["elements"][0] for block in post.blocks if block["type"] == "actions"]
         button["value"] = button["value"].replace("web.1", CANARIES["Slack app token"])
-        await harness.users.click("anna", post, "Show it in the channel…")
+        await harness.users.click("anna", post, "Share in channel…")
         entries = "FROM audit WHERE body LIKE '%share_output%'"
         await harness.wait_for_values(f"SELECT COUNT(*) {entries}", 1)
         [shared] = await harness.rows(f"SELECT body {entries}")
@@ -157,9 +157,9 @@ async def test_without_permission_to_run_nothing_can_be_shared(harness_with_rule
         await harness.users.submit("anna")
         post = await wait_for_private_message(harness, "hello there")
         await harness.disconnect(provider=BUILDIO)
-        await harness.users.click("anna", post, "Show it in the channel…")
+        await harness.users.click("anna", post, "Share in channel…")
         await wait_for_private_message(harness, "/buildio connect")
-        assert harness.messages_with("shows what a command") == []
+        assert harness.messages_with("shared the output of a command") == []
 
 
 @pytest.mark.parametrize("command", ["env", "/bin/sh -c 'echo $DATABASE_URL; echo x$PAYMENTS'"])
@@ -212,7 +212,7 @@ async def test_without_a_command_a_form_opens_and_shows_what_will_run(
 ) -> None:
     async with harness_with_rules(ON) as harness:
         await harness.users.command("anna", "builds", "/buildio run shop")
-        modal = await harness.slack.wait_for_modal("anna", "You see what will run before it does")
+        modal = await harness.slack.wait_for_modal("anna", "after you have reviewed it")
         [field] = [block for block in modal.view["blocks"] if block.get("block_id") == "dyno"]
         worker = next(option for option in field["element"]["options"] if option["value"] == "worker.1")
         await harness.users.submit("anna", {"dyno": worker, "typed": 'echo "a b" c'})
@@ -228,7 +228,7 @@ async def test_with_several_processes_the_form_asks_for_one_and_keeps_the_comman
 ) -> None:
     async with harness_with_rules(ON) as harness:
         await harness.users.command("anna", "builds", """/buildio run shop -- echo "it's  here" """)
-        modal = await harness.slack.wait_for_modal("anna", "You see what will run before it does")
+        modal = await harness.slack.wait_for_modal("anna", "after you have reviewed it")
         [field] = [block for block in modal.view["blocks"] if block.get("block_id") == "dyno"]
         await harness.users.submit("anna", {"dyno": field["element"]["options"][0]})
         shown = await harness.slack.wait_for_modal("anna", "as an array of these words")
@@ -245,7 +245,7 @@ async def test_a_single_process_is_used_without_asking(harness_with_rules: Harne
     ("typed", "words"),
     [
         ('echo "a', "A quote in the command is not closed."),
-        ("curl -H 'Authorization: Bearer abcdefghijklmnop'", "looks like a secret"),
+        ("curl -H 'Authorization: Bearer abcdefghijklmnop'", "seems to contain a secret"),
     ],
 )
 async def test_an_invalid_command_is_explained_at_its_field_and_kept(
@@ -253,7 +253,7 @@ async def test_an_invalid_command_is_explained_at_its_field_and_kept(
 ) -> None:
     async with harness_with_rules(ON) as harness:
         await harness.users.command("anna", "builds", "/buildio run shop")
-        modal = await harness.slack.wait_for_modal("anna", "You see what will run before it does")
+        modal = await harness.slack.wait_for_modal("anna", "after you have reviewed it")
         [field] = [block for block in modal.view["blocks"] if block.get("block_id") == "dyno"]
         filled = {"dyno": field["element"]["options"][0], "typed": typed}
         await harness.users.submit("anna", filled)
@@ -266,13 +266,13 @@ async def test_an_invalid_command_is_explained_at_its_field_and_kept(
 async def test_the_input_is_kept_if_build_io_refuses_late(harness_with_rules: HarnessWithRules) -> None:
     async with harness_with_rules(ON) as harness:
         await harness.users.command("anna", "builds", "/buildio run shop")
-        modal = await harness.slack.wait_for_modal("anna", "You see what will run before it does")
+        modal = await harness.slack.wait_for_modal("anna", "after you have reviewed it")
         [field] = [block for block in modal.view["blocks"] if block.get("block_id") == "dyno"]
         harness.buildio.fault("GET */dynos/list", "slow", seconds=2)
         harness.buildio.start_crash_loop(harness.buildio.dyno(harness.buildio.shop))
         filled = {"dyno": field["element"]["options"][0], "typed": "echo keep me"}
         await harness.users.submit("anna", filled)
-        reopened = await harness.slack.wait_for_modal("anna", "I don't know a running process called web.1")
+        reopened = await harness.slack.wait_for_modal("anna", "No running process named `web.1`")
         assert "echo keep me" in harness.slack.modal_text(reopened)
         assert executed_commands(harness) == []
 
@@ -283,7 +283,8 @@ async def test_a_command_too_long_for_the_form_names_the_processes_instead(
     async with harness_with_rules(ON) as harness:
         quotes = " ".join(['"\'"'] * 250)
         await harness.ask(
-            f"/buildio run shop -- echo {quotes}", "In which process? There are web.1, web.2, worker.1"
+            f"/buildio run shop -- echo {quotes}",
+            "Which process? Add `dyno:NAME` with one of web.1, web.2, worker.1",
         )
         assert executed_commands(harness) == []
 
@@ -294,7 +295,7 @@ async def test_a_secret_in_a_mentioned_command_is_in_no_button(
     async with harness_with_rules(ON) as harness:
         token = CANARIES["GitHub token"]
         harness.users.say("anna", "D0ANNA", f"buildio run shop -- ls using {token} for the API")
-        await harness.wait_for_message("looks like a secret", channel="D0ANNA")
+        await harness.wait_for_message("seems to contain a secret", channel="D0ANNA")
         assert all(token not in str(post.blocks) for post in harness.slack.posts("D0ANNA", "anna"))
 
 
@@ -304,7 +305,7 @@ async def test_a_secret_in_the_command_is_refused_before_anyone_sees_it(
     async with harness_with_rules(ON) as harness:
         post = await harness.ask(
             "/buildio run shop dyno:web.1 -- curl -H 'Authorization: Bearer abcdefghijklmnop'",
-            "looks like a secret",
+            "seems to contain a secret",
         )
         assert "abcdefghijklmnop" not in harness.message_text(post)
         assert harness.users.modal("anna") is None
@@ -352,8 +353,8 @@ async def test_a_command_over_the_time_limit_is_reported_as_running_and_runs_onc
     async with harness_with_rules(ON) as harness:
         await open_review(harness, "/buildio run shop dyno:web.1 -- tail -f log")
         await harness.users.submit("anna")
-        await harness.slack.wait_for_modal("anna", "It is running")
-        lost = await harness.slack.wait_for_modal("anna", "The command may still run in web.1")
+        await harness.slack.wait_for_modal("anna", "Running…")
+        lost = await harness.slack.wait_for_modal("anna", "The command may still be running in `web.1`")
         assert '["tail", "-f", "log"]' in harness.slack.modal_text(lost)
         assert len(executed_commands(harness)) == 1
         assert harness.messages_with("ran a command") == []
@@ -364,7 +365,7 @@ async def test_a_lost_response_is_explained(harness_with_rules: HarnessWithRules
         await open_review(harness, "/buildio run shop dyno:web.1 -- ls")
         harness.buildio.fault("POST */exec", "answer_lost")
         await harness.users.submit("anna")
-        await harness.slack.wait_for_modal("anna", "The command may still run in web.1")
+        await harness.slack.wait_for_modal("anna", "The command may still be running in `web.1`")
         assert len(executed_commands(harness)) == 1
 
 
@@ -383,8 +384,8 @@ async def test_a_mention_gets_a_button_that_holds_the_command(harness_with_rules
     async with harness_with_rules(ON) as harness:
         harness.users.invite("builds")
         harness.users.say("anna", "builds", '@buildbell buildio run shop dyno:web.1 -- echo "a b"')
-        post = await harness.wait_for_message("which command?")
-        await harness.users.click("anna", post, "Look at it…")
+        post = await harness.wait_for_message("Review the command before it runs")
+        await harness.users.click("anna", post, "Review…")
         modal = await harness.slack.wait_for_modal("anna", "as an array of these words")
         assert '["echo", "a b"]' in harness.slack.modal_text(modal)
         assert executed_commands(harness) == []

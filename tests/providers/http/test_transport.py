@@ -67,7 +67,7 @@ def api(http: HttpTransport, url: str) -> ApiClient:
 
 async def test_an_endless_response_is_an_error() -> None:
     async with HttpTransport() as http, endless_server() as (url, sent):
-        with pytest.raises(TooLarge, match="more than 16 MiB in one answer"):
+        with pytest.raises(TooLarge, match="more than 16 MiB in one response"):
             await api(http, url).read("/x")
     [sent_bytes] = sent
     assert sent_bytes < 2 * transport.LARGEST_ANSWER
@@ -136,7 +136,7 @@ async def test_an_endless_log_is_an_error(monkeypatch: pytest.MonkeyPatch) -> No
 async def test_a_log_that_trickles_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "FILE_SECONDS", 0.05)
     async with HttpTransport() as http, endless_server(piece=b"\n") as (url, _):
-        with pytest.raises(ProviderDown, match="gave no answer"):
+        with pytest.raises(ProviderDown, match="didn't respond"):
             await Downloads(http, api_url=url, hosts=()).tail(f"{url}/log", 1000)
 
 

@@ -295,11 +295,11 @@ async def test_a_started_pipeline_is_notified_once_to_each_subscription(harness:
 
 async def test_a_deployment_is_one_message_that_follows_it_to_its_end(harness: BotHarness) -> None:
     await harness.connect("anna", provider=BUILDIO)
-    post = await harness.ask("/buildio deploy shop branch:main", "anna deploys shop v2")
+    post = await harness.ask("/buildio deploy shop branch:main", "anna started deploying shop v2")
     assert "pending" not in harness.message_text(post)
     harness.buildio.finish(harness.buildio.shop)
     text = await wait_for_text(harness, post, "deployment v2 succeeded")
-    assert "anna deploys shop v2" in text
+    assert "anna started deploying shop v2" in text
     assert len(harness.messages_with("shop v2")) == 1
 
 

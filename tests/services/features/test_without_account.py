@@ -90,7 +90,7 @@ async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
         await harness.ask("/buildio use shop", "set this channel's app to")
         await harness.ask("/buildio policy", "You may deploy here.")
         await harness.ask("/buildio policy ledger", "You can't deploy here")
-        await harness.ask("/buildio deploy branch:main", "anna deploys")
+        await harness.ask("/buildio deploy branch:main", "anna started deploying")
         await harness.confirm("/buildio config unset shop LOG_LEVEL", "Delete", "− `LOG_LEVEL`")
         said = harness.message_text(await harness.ask("/buildio audit", "newest first"))
         assert "✅ anna deployed (branch `main`) · shop" in said

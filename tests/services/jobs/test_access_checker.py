@@ -126,8 +126,8 @@ async def test_a_testers_subscription_shows_no_more_than_a_tester_may_read(harne
     await harness.wait_for_poll()
     assert "gradle-unit-test" not in harness.message_text(testers_message)
     harness.bitrise.add_build_request(harness.bitrise.android, 7)
-    await harness.wait_for_message("waits for somebody's approval", person=None)
-    assert harness.messages_with("waits for somebody's approval", channel="random") == []
+    await harness.wait_for_message("Approval needed to build", person=None)
+    assert harness.messages_with("Approval needed to build", channel="random") == []
 
 
 async def pause_subscription(harness: BotHarness) -> None:

@@ -151,7 +151,7 @@ async def test_the_log(bitrise: BitriseClient, server: StubServer) -> None:
     clone = await bitrise.read_log("669403bffbe35909", "3247e2920496e846", step=2)
     assert "GIT_CLONE_COMMIT_MESSAGE_SUBJECT" in log_text(clone.reading.end)
     assert "+ sleep 30" in text.splitlines()
-    assert "[Whole log]" in text
+    assert "[Open full log]" in text
     archives = [request for request in server.requests if request.path.startswith("/build-logs-v2/")]
     assert len(archives) == 3
     assert not [archive for archive in archives if "Authorization" in archive.headers]
@@ -169,7 +169,7 @@ async def test_the_artifacts_and_one_of_them(bitrise: BitriseClient) -> None:
     assert artifact.public_page
     value = ArtifactButton(app="669403bffbe35909", build="3247e2920496e846", artifact=artifact.slug)
     message = artifact_messages.artifact_link(artifact, value, may_act=False)
-    assert "[Download] [Install page] [QR code] [Fetch a new link]" in rendered_text(message)
+    assert "[Download] [Install page] [Show QR code] [Renew link]" in rendered_text(message)
     assert "X-Amz-Signature=" in json.dumps(message.blocks)
 
 

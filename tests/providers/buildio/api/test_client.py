@@ -269,7 +269,7 @@ async def test_an_invalid_command_is_refused_without_a_request(
     client_fixture: ClientFixture, command: object
 ) -> None:
     before = len(client_fixture.sandbox.requests)
-    with pytest.raises(InvalidRequest, match="a list of words") as problem:
+    with pytest.raises(InvalidRequest, match="must begin with a program") as problem:
         await client_fixture.buildio.execute("shop", "web.1", command)  # type: ignore[arg-type]
     assert str(problem.value).startswith("This was not sent to Build.io")
     assert len(client_fixture.sandbox.requests) == before

@@ -127,7 +127,7 @@ async def test_the_last_of_two_deployments_between_two_polls_is_notified(shop: B
     shop.sandbox.deploy(shop.sandbox.shop)
     await shop.poll_repeatedly(seconds=900)
     assert shop.watch.first_lines == [
-        "❔ shop deployment v2 ended, and another one began before I saw how",
+        "❔ shop deployment v2 finished with an unknown result: a newer deployment replaced it",
         "✅ shop deployment v3 succeeded",
     ]
 
