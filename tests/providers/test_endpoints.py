@@ -159,7 +159,7 @@ AT_BUILDIO: Mapping[str, Action] = {
     f"GET {APP}/dynos/list": type_command("/buildio ps shop", "processes"),
     f"DELETE {APP}/dynos/{{dyno}}": type_command("/buildio restart shop web.1", "anna restarted"),
     f"DELETE {APP}/dynos": fill_in_form(
-        "/buildio restart shop", "Work in progress is interrupted", {}, "anna restarted all processes"
+        "/buildio restart shop", "Work in progress stops", {}, "anna restarted all processes"
     ),
     "GET /namespaces": type_command("/buildio namespaces", "1 namespace"),
     "POST /namespaces": type_command(

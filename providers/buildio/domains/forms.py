@@ -304,7 +304,7 @@ async def open_clear(app: App, context: RequestContext) -> Reply | None:
     async def load() -> RemoveDomainsForm:
         domains = await reading_client(context).domains(app.slug)
         if all(domain.platform for domain in domains):
-            raise UserError(f"*{app.title}* has no custom domains.")
+            raise UserError(f"{app.title} has no custom domains.")
         origin = ClearOrigin.showing(app, domains, channel=context.channel)
         return RemoveDomainsForm(context, origin, ConfirmationName(), app, domains)
 
@@ -319,7 +319,7 @@ async def find_custom_domain(app: App, id: str, context: RequestContext) -> Doma
         if domain.id == id:
             check_is_custom(domain)
             return domain
-    raise UserError(f"*{app.title}* no longer has this domain.")
+    raise UserError(f"{app.title} no longer has this domain.")
 
 
 def check_is_custom(domain: Domain) -> None:

@@ -76,7 +76,7 @@ class RestartProcessesForm(Form[AppOrigin, RestartForm, Reply | None]):
         chosen = dyno if dyno and is_pickable(dyno) else ALL
         return self.draw(
             section(
-                f"Processes of *{app_name(self.origin.of_app)}* stop and start again. Work in progress is interrupted."
+                f"Processes of *{app_name(self.origin.of_app)}* stop and start again. Work in progress stops."
             ),
             field(DYNO, "Process", select(options, "Pick a process", chosen), optional=False),
             submit="Restart",

@@ -68,7 +68,7 @@ def _restart(app: App, dyno: Dyno) -> Block | None:
     value = DynoButton.fitting(app=app.slug, dyno=dyno.name, title=title)
     question = confirm(
         "Restart this process?",
-        f"{plain(dyno.name, 100)} of {title} stops and starts again. Work in progress is interrupted.",
+        f"{plain(dyno.name, 100)} of {title} stops and starts again. Work in progress stops.",
         "Restart",
     )
     label = f"Restart {dyno.name}"

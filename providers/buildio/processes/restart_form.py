@@ -32,7 +32,7 @@ def restart_all_button(app: App) -> Block | None:
     title = plain(app.title, 100)
     question = confirm(
         "Restart all processes?",
-        f"All of {title} restarts at once. Work in progress is interrupted.",
+        f"All of {title} restarts at once. Work in progress stops.",
         "Restart all",
     )
     return optional_button(

@@ -145,4 +145,4 @@ async def test_without_a_token_of_the_bot_people_act_with_their_own(tmp_path: Pa
         assert "Buildbell has no token of its own there" in await harness.who_am_i("carla")
         await harness.connect("anna")
         await harness.request(DeployAction(app=as_bot_app(harness.harness.buildio.staging), branch="main"))
-        await harness.wait_for_message("deploys", None)
+        await harness.wait_for_message("started deploying", None)

@@ -60,7 +60,7 @@ IsDone = Callable[[BuildioSimulator], object]
 EXAMPLES: dict[Permission, tuple[Make, str, IsDone]] = {
     Permission.DEPLOY: (
         lambda at: DeployAction(app=as_bot_app(at.staging), branch="develop"),
-        "deploys",
+        "started deploying",
         lambda at: at.staging.deployments[-1].branch == "develop",
     ),
     Permission.RESTART: (

@@ -64,10 +64,10 @@ def test_an_expired_certificate_is_refused() -> None:
 @pytest.mark.parametrize(
     ("pasted", "part", "expected"),
     [
-        ("", "certificate", "This is no certificate that can be read"),
-        (SHOP.key, "certificate", "This is no certificate that can be read"),
-        (SHOP.certificate[:200] + SHOP.key, "certificate", "This is no certificate that can be read"),
-        (SHOP.certificate.replace("M", "N", 1), "certificate", "This is no certificate that can be read"),
+        ("", "certificate", "This isn't a valid certificate"),
+        (SHOP.key, "certificate", "This isn't a valid certificate"),
+        (SHOP.certificate[:200] + SHOP.key, "certificate", "This isn't a valid certificate"),
+        (SHOP.certificate.replace("M", "N", 1), "certificate", "This isn't a valid certificate"),
         (SHOP.certificate, "private", "The private key is missing."),
         (SHOP.certificate + SIGNER.key, "private", "This key doesn't match the certificate."),
         (SHOP.certificate + SHOP.encrypted_key, "private", "The key has a passphrase"),
@@ -75,12 +75,12 @@ def test_an_expired_certificate_is_refused() -> None:
         (
             SHOP.certificate + SHOP.key.replace("M", "N", 1),
             "private",
-            "This is no key that can be read",
+            "This isn't a valid key",
         ),
         (
             f"{SHOP.certificate}-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n{SHOP.key}",
             "chain",
-            "This is no certificate that can be read",
+            "This isn't a valid certificate",
         ),
     ],
 )

@@ -150,7 +150,7 @@ async def test_a_config_var_that_is_already_gone_is_not_reported_as_removed(tmp_
         await harness.slack.wait_for_modal("anna", "Remove config vars")
         del harness.buildio.shop.config["RAILS_ENV"]
         await harness.users.submit("anna", {"keys": ["RAILS_ENV"]})
-        assert "No config var named `RAILS_ENV`" in form_errors(harness)["keys"]
+        assert "No config var named RAILS_ENV" in form_errors(harness)["keys"]
 
 
 async def test_without_permission_no_form_opens(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ CONFIRMED = {
     RemoveDomainAction: ("/buildio domains remove shop {domain}", "Remove"),
     RemoveAllDomainsAction: ("/buildio domains clear shop", "shop"),
     DeleteNamespaceAction: ("/buildio namespaces delete {namespace}", "Delete"),
-    RestartAction: ("/buildio restart shop", "Work in progress is interrupted"),
+    RestartAction: ("/buildio restart shop", "Work in progress stops"),
     RunCommandAction: ("/buildio run shop dyno:web.1 -- ls", "This runs in"),
     SetConfigAction: (
         "/buildio config set shop RAILS_ENV",

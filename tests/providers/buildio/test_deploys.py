@@ -183,14 +183,14 @@ async def test_a_slow_form_is_announced_and_opens(harness: BotHarness) -> None:
     harness.buildio.fault("GET */dynos/list", "slow", seconds=2)
     await harness.users.command("anna", "builds", "/buildio restart shop")
     await harness.slack.wait_for_modal("anna", "One moment")
-    await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
+    await harness.slack.wait_for_modal("anna", "Work in progress stops")
 
 
 async def test_a_slow_form_shows_its_error(harness: BotHarness) -> None:
     harness.buildio.fault("GET */teams", "slow", seconds=2)
     await harness.users.command("anna", "builds", "/buildio create team:acm")
     await harness.slack.wait_for_modal("anna", "One moment")
-    await harness.slack.wait_for_modal("anna", "No team named `acm`")
+    await harness.slack.wait_for_modal("anna", "No team named acm")
 
 
 async def test_deploying_again_is_prefilled_with_the_last_deployment(harness: BotHarness) -> None:

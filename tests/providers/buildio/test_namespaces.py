@@ -103,7 +103,7 @@ async def test_an_id_opens_the_form_but_the_name_must_be_typed(harness: BotHarne
 async def test_without_a_name_the_form_asks_for_it_twice(harness: BotHarness) -> None:
     await open_delete(harness, "/buildio namespaces delete")
     await harness.users.submit("anna", {"namespace": "nothing", "typed_name": "nothing"})
-    await harness.slack.wait_for_modal("anna", "No namespace named `nothing`")
+    await harness.slack.wait_for_modal("anna", "No namespace named nothing")
     await harness.users.submit("anna", {"namespace": "acme-internal", "typed_name": "acme"})
     await harness.slack.wait_for_modal("anna", "That isn't the name")
     await harness.users.submit("anna", {"namespace": "acme-internal", "typed_name": "acme-internal"})

@@ -67,7 +67,7 @@ async def test_a_named_process_is_restarted_at_once(harness: BotHarness) -> None
 
 async def test_restarting_all_processes_asks_for_confirmation(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/buildio restart shop")
-    modal = await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
+    modal = await harness.slack.wait_for_modal("anna", "Work in progress stops")
     assert "All processes" in harness.slack.modal_text(modal)
     assert requested_restarts(harness) == []
     await harness.users.submit("anna")
@@ -77,7 +77,7 @@ async def test_restarting_all_processes_asks_for_confirmation(harness: BotHarnes
 
 async def test_the_confirmation_lets_one_process_be_picked_instead(harness: BotHarness) -> None:
     await harness.users.command("anna", "builds", "/buildio restart shop")
-    modal = await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
+    modal = await harness.slack.wait_for_modal("anna", "Work in progress stops")
     [field] = [block for block in modal.view["blocks"] if block.get("block_id") == "dyno"]
     worker = next(option for option in field["element"]["options"] if option["value"] == "worker.1")
     await harness.users.submit("anna", {"dyno": worker})
@@ -121,7 +121,7 @@ async def test_a_forbidden_restart_is_refused_in_command_button_and_form(
         await harness.press(post, "Restart web.1", refused)
         await harness.press(post, "Restart all", refused)
         await harness.users.command("anna", "builds", "/buildio restart shop")
-        await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
+        await harness.slack.wait_for_modal("anna", "Work in progress stops")
         await harness.users.submit("anna")
         await harness.slack.wait_for_modal("anna", refused)
         assert requested_restarts(harness) == []
@@ -153,6 +153,6 @@ async def test_a_crash_notification_has_buttons_for_the_processes_and_a_restart(
     post = await harness.wait_for_message("crashed", person=None, after=harness.last("builds", None))
     await harness.press(post, "View processes", "1 crashed")
     await harness.users.click("anna", post, "Restart…")
-    await harness.slack.wait_for_modal("anna", "Work in progress is interrupted")
+    await harness.slack.wait_for_modal("anna", "Work in progress stops")
     await harness.users.submit("anna")
     await harness.wait_for_message("anna restarted `web.1` of shop")

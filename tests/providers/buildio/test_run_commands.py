@@ -272,7 +272,7 @@ async def test_the_input_is_kept_if_build_io_refuses_late(harness_with_rules: Ha
         harness.buildio.start_crash_loop(harness.buildio.dyno(harness.buildio.shop))
         filled = {"dyno": field["element"]["options"][0], "typed": "echo keep me"}
         await harness.users.submit("anna", filled)
-        reopened = await harness.slack.wait_for_modal("anna", "No running process named `web.1`")
+        reopened = await harness.slack.wait_for_modal("anna", "No running process named web.1")
         assert "echo keep me" in harness.slack.modal_text(reopened)
         assert executed_commands(harness) == []
 
@@ -354,7 +354,7 @@ async def test_a_command_over_the_time_limit_is_reported_as_running_and_runs_onc
         await open_review(harness, "/buildio run shop dyno:web.1 -- tail -f log")
         await harness.users.submit("anna")
         await harness.slack.wait_for_modal("anna", "Running…")
-        lost = await harness.slack.wait_for_modal("anna", "The command may still be running in `web.1`")
+        lost = await harness.slack.wait_for_modal("anna", "The command may still be running in web.1")
         assert '["tail", "-f", "log"]' in harness.slack.modal_text(lost)
         assert len(executed_commands(harness)) == 1
         assert harness.messages_with("ran a command") == []
@@ -365,7 +365,7 @@ async def test_a_lost_response_is_explained(harness_with_rules: HarnessWithRules
         await open_review(harness, "/buildio run shop dyno:web.1 -- ls")
         harness.buildio.fault("POST */exec", "answer_lost")
         await harness.users.submit("anna")
-        await harness.slack.wait_for_modal("anna", "The command may still be running in `web.1`")
+        await harness.slack.wait_for_modal("anna", "The command may still be running in web.1")
         assert len(executed_commands(harness)) == 1
 
 
