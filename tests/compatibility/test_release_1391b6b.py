@@ -430,7 +430,7 @@ async def test_every_stored_action_is_read_completely(tmp_path: Path) -> None:
 EXPECTED_TEXTS: dict[str, str] = {
     "account_connect": "Your Build.io account",
     "build_log": "Log of Sample Android #1",
-    "build_artifacts": "left 2 artifacts behind",
+    "build_artifacts": "2 artifacts from",
     "build_rebuild": "with `primary`, a rebuild of Sample Android #1",
     "build_compare": "that passed was found",
     "build_show": "Sample Android #8 is",

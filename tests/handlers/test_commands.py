@@ -123,12 +123,12 @@ async def test_a_log_is_shown_to_the_requester_only_without_colours_and_with_its
 
 async def test_a_build_on_hold_has_no_log_yet(harness: BotHarness) -> None:
     harness.bitrise.start_build(harness.bitrise.android)
-    await harness.ask("/bitrise log android #1", "It has no log yet")
+    await harness.ask("/bitrise log android #1", "No log yet")
 
 
 async def test_artifacts_show_sizes_and_their_links_are_fetched_on_click(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
-    post = await harness.ask("/bitrise artifacts android #1", "left 2 artifacts behind")
+    post = await harness.ask("/bitrise artifacts android #1", "2 artifacts from")
     assert "android-apk · " in harness.message_text(post)
     assert not [request for request in harness.bitrise.requests if request.path.count("/artifacts/")]
 
@@ -140,7 +140,7 @@ async def test_artifacts_show_sizes_and_their_links_are_fetched_on_click(harness
 
 async def test_a_build_without_artifacts_says_so(harness: BotHarness) -> None:
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
-    await harness.ask("/bitrise artifacts android #1", "It left no artifacts behind")
+    await harness.ask("/bitrise artifacts android #1", "no artifacts.")
 
 
 async def test_a_card_refreshes_in_its_place(harness: BotHarness) -> None:

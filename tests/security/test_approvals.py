@@ -139,8 +139,14 @@ async def test_an_install_page_belongs_to_a_branch_unless_the_build_is_known_to_
             harness.bitrise.finish(harness.bitrise.state.builds[-1])
         pages = []
         for number in (1, 2, 3):
-            listed = await harness.ask(f"/bitrise artifacts android #{number}", "left", person="ben")
-            pages.append(await harness.press(listed, "Get link", "The install page is public", person="ben"))
+            listed = await harness.ask(
+                f"/bitrise artifacts android #{number}", "artifacts from", person="ben"
+            )
+            pages.append(
+                await harness.press(
+                    listed, "Get link", "Anyone with the link to the install page can use it", person="ben"
+                )
+            )
         for page in pages[:2]:
             before = harness.last("builds", None)
             await harness.users.click("ben", page, "Make private")

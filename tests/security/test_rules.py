@@ -67,10 +67,10 @@ async def test_b25_a_rule_for_some_apps_or_channels_allows_nothing_without_an_ap
             f"/buildio envs {environment.id}", "No one can view and change config vars", person="ben"
         )
         assert visible_in(harness) == []
-        await harness.ask("/buildio config shop-staging", "Who looked is noted", person="ben")
+        await harness.ask("/buildio config shop-staging", "Views are logged", person="ben")
 
         await harness.users.command("ben", "builds", "/buildio namespaces delete acme-internal")
-        await harness.slack.wait_for_modal("ben", "is deleted with all that is in it")
+        await harness.slack.wait_for_modal("ben", "and everything in it")
         await harness.users.submit("ben", {"typed_name": "acme-internal"})
         await harness.slack.wait_for_modal("ben", "this has no app, so all of them apply")
         assert [namespace.name for namespace in harness.buildio.state.namespaces] == ["acme-internal"]

@@ -97,7 +97,7 @@ class ConfigurationApi(Connection):
         try:
             reply = await self._api.change("POST", path, {"bitrise_yml": text})
         except RequestRejected as refusal:
-            return YmlValidation(errors=(refusal.words or "Bitrise does not say what is wrong.",))
+            return YmlValidation(errors=(refusal.words or "Bitrise doesn't say what is wrong.",))
         except ProviderError:
             return None
         return parse_validation(reply.body)
@@ -111,7 +111,7 @@ class ConfigurationApi(Connection):
         except WorkFailed as error:
             raise UnexpectedResponse("the bitrise.yml takes too long to read", provider=BITRISE) from error
         if targets is None:
-            raise UnexpectedResponse("the bitrise.yml is no YAML", provider=BITRISE)
+            raise UnexpectedResponse("the bitrise.yml isn't valid YAML", provider=BITRISE)
         return targets
 
 

@@ -174,7 +174,7 @@ def parse_started_builds(body: bytes) -> list[TriggeredBuild]:
     try:
         response = TriggerResponse.model_validate_json(body)
     except ValidationError as error:
-        raise UnexpectedResponse("it does not say what was started", provider=BITRISE) from error
+        raise UnexpectedResponse("it doesn't say what was started", provider=BITRISE) from error
     if response.status != "ok":
         raise RequestRejected(response.message, provider=BITRISE)
     started = [result.as_triggered_build() for result in response.results or []] or [

@@ -134,9 +134,7 @@ class RemoveAllDomainsAction(AppAction):
             if not domain.platform
         ]
         if not set(hostnames) <= set(self.hostnames):
-            raise UserError(
-                f"{self.app.title} has new domains since then, so none were removed. Try again."
-            )
+            raise UserError(f"{self.app.title} has new domains since then, so none were removed. Try again.")
         await own_client(context).remove_all_domains(self.app.slug)
         return channel_result(domain_messages.domains_cleared(self.app, hostnames, by=context.person))
 
