@@ -9,7 +9,7 @@ from typing import TypeVar
 
 
 class LimitReached(Exception):
-    """So much of yours is still under way that I can't take on more. Wait until some of it is done, then try again."""
+    """Too many of your requests are still running. Try again when some of them have finished."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

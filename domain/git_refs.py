@@ -38,7 +38,7 @@ def branch_name(text: str) -> str:
         or _PSEUDO_REF.fullmatch(name)
     ):
         raise InvalidBranch(
-            "That is not the name of a branch. Write it as your Git host shows it: `main`, `feature/login`."
+            "That isn't a valid branch name. Write it as your Git host shows it: `main`, `feature/login`."
         )
     return name
 

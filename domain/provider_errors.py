@@ -18,12 +18,12 @@ _CODE = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,63}")
 
 
 _FORBIDDEN_BY_OWNER = {
-    TokenOwner.PERSON: "Your account has no right to do this at {provider}",
-    TokenOwner.BOT: "The bot's own token has no right to do this at {provider}",
+    TokenOwner.PERSON: "Your {provider} account isn't allowed to do this",
+    TokenOwner.BOT: "Buildbell's own {provider} token isn't allowed to do this",
 }
 _ADVICE_BY_OWNER = {
-    TokenOwner.PERSON: "Whoever manages it there can give you a role that has it",
-    TokenOwner.BOT: "Whoever runs Buildbell can give it a role that has it",
+    TokenOwner.PERSON: "Whoever manages it there can give you a role that allows it",
+    TokenOwner.BOT: "Whoever runs Buildbell can give the token a role that allows it",
 }
 
 
@@ -33,7 +33,7 @@ class ProviderError(Exception):
     `code` is the provider's own name for the error, if it has one (Build.io's API reference, "Errors").
     """
 
-    sentence = "{provider} could not do that"
+    sentence = "{provider} couldn't do that"
     code: str | None = None
     default_provider: Provider | None = None
 
@@ -60,13 +60,13 @@ class ProviderError(Exception):
 class InvalidToken(ProviderError):
     """The token is not valid (401)."""
 
-    sentence = "{provider} does not accept the token; a new one may be needed"
+    sentence = "{provider} rejected the token; a new one may be needed"
 
 
 class Forbidden(ProviderError):
     """The token has no permission (403); `owner` is set once it is known."""
 
-    sentence = "The token has no right to do this at {provider}"
+    sentence = "The {provider} token isn't allowed to do this"
     owner: TokenOwner | None = None
 
     def __str__(self) -> str:
@@ -83,36 +83,36 @@ class Forbidden(ProviderError):
 class NotConnected(ProviderError):
     """The person has no linked account, or one that no longer works, and the bot's token is not used for this."""
 
-    sentence = "I do this with your own {provider} account. Type `{command} connect` to link it"
+    sentence = "Connect your {provider} account to do this: type `{command} connect`, then try again"
 
 
 class NotFound(ProviderError):
     """The object does not exist, or the token has no access to it (404)."""
 
-    sentence = "{provider} knows no such thing, or the token may not see it"
+    sentence = "{provider} can't find this, or the token has no access to it"
 
 
 class RequestRejected(ProviderError):
     """The provider rejected the request; `words` is its own text."""
 
-    sentence = "{provider} refuses"
+    sentence = "{provider} rejected this"
 
 
 class InvalidRequest(ProviderError):
     """The request was not sent, because it is invalid by the provider's documents; `words` says why."""
 
-    sentence = "This was not sent to {provider}"
+    sentence = "This wasn't sent to {provider}"
 
 
 class RateLimited(ProviderError):
     """Too many requests (429); `until` is when to try again, None if the provider does not say."""
 
-    sentence = "{provider} asks for a pause"
+    sentence = "{provider} limits requests"
 
     def __init__(self, until: datetime | None = None, *, provider: Provider | None = None) -> None:
         self.until = until
         super().__init__(
-            f"until {until.astimezone(UTC):%H:%M:%S} UTC" if until else "try again in a minute",
+            f"try again {f'after {until.astimezone(UTC):%H:%M:%S} UTC' if until else 'in a minute'}",
             provider=provider,
         )
 
@@ -126,37 +126,37 @@ class ProviderDown(ProviderError):
 class TooBusy(ProviderError):
     """The request was not sent: too many requests of this person or workspace are already running."""
 
-    sentence = "Too many of your requests to {provider} are still under way; wait until one has ended, then try again"
+    sentence = "Too many of your requests to {provider} are still running; try again when one has finished"
 
 
 class ResponseLost(ProviderDown):
     """The response to a change was lost, so its outcome is unknown."""
 
-    sentence = "The answer was lost, so it may or may not have happened"
+    sentence = "{provider}'s response was lost, so this may or may not have happened"
 
 
 class UnexpectedResponse(ProviderError):
     """The response does not match the provider's documents."""
 
-    sentence = "{provider}'s answer can't be understood"
+    sentence = "{provider}'s response isn't valid"
 
 
 class TooLarge(ProviderError):
     """The response is larger than the limit."""
 
-    sentence = "That is larger than I read"
+    sentence = "This is too large"
 
 
 class DownloadRefused(ProviderError):
     """The link points to a host that downloads are not allowed from (DOWNLOAD_HOSTS)."""
 
-    sentence = "The link leads to a host that is not allowed"
+    sentence = "The link leads to a host that isn't allowed"
 
 
 class DownloadExpired(ProviderError):
     """The download link has expired; such links are valid for some minutes."""
 
-    sentence = "The link has expired; ask again for a fresh one"
+    sentence = "The link has expired; get a new one"
 
 
 def build_error(

@@ -26,7 +26,7 @@ from services.slack.interaction_payloads import Interaction, SubmissionPayload, 
 
 log = structlog.get_logger()
 
-OLD_FORM = "This form is from another version of me, so nothing was done. Copy what you typed, and open the form again."
+OLD_FORM = "This form is from another version of Buildbell, so nothing was done. Copy your input and reopen the form."
 LONGEST_ERROR = 2000
 # Slack waits three seconds for the response to a form's submission.
 PATIENCE_SECONDS = 1.0

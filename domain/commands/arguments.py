@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from domain.abort_kind import PHRASES
 from domain.build import BuildState, FrozenModel
 from domain.build_filter import BuildFilter, BuildTriggerEvent, GlobPatterns
-from domain.commands.errors import CommandError
+from domain.commands.errors import CommandError, quote_typed
 from domain.slack_ids import pattern_of
 
 T = TypeVar("T")
@@ -82,7 +82,8 @@ def parse_time(text: str, *, key: str) -> TimeArgument:
         at = datetime.fromisoformat(text.strip())
     except ValueError:
         raise CommandError(
-            f"{key}:{text} is no time I can read: give a date, or how long ago.", example="builds since:2d"
+            f"{quote_typed(f'{key}:{text}')} isn't a valid time: give a date, or how long ago.",
+            example="builds since:2d",
         ) from None
     return TimeArgument(text=text, at=at if at.tzinfo else at.replace(tzinfo=UTC))
 
@@ -91,22 +92,26 @@ def parse_states(text: str) -> frozenset[BuildState]:
     """Parse states, in the names that people use. Raises CommandError."""
     names = _split_list(text, key="status", example="builds status:failed,aborted")
     return frozenset(
-        _look_up(name, STATES, f"I know no status {name}; there are {OFFERED_STATES}.") for name in names
+        _look_up(name, STATES, f"Unknown status {quote_typed(name)}. Use {OFFERED_STATES}.") for name in names
     )
 
 
 def parse_events(text: str) -> frozenset[BuildTriggerEvent]:
     """Parse the events that start builds. Raises CommandError."""
     names = _split_list(text, key="event", example="builds event:pull-request")
-    problem = "I know no event {}; there are push, pull-request, tag, other."
-    return frozenset(_look_up(name, _EVENTS, problem.format(name)) for name in names)
+    offered = "push, pull-request, tag, other"
+    return frozenset(
+        _look_up(name, _EVENTS, f"Unknown event {quote_typed(name)}. Use {offered}.") for name in names
+    )
 
 
 def parse_pull_requests(text: str) -> frozenset[int]:
     """Parse numbers of pull requests. Raises CommandError."""
     names = _split_list(text, key="pr", example="builds pr:12")
     if wrong := [name for name in names if not _NUMBER.match(name)]:
-        raise CommandError(f"pr:{wrong[0]} is no pull request's number.", example="builds pr:12")
+        raise CommandError(
+            f"{quote_typed(f'pr:{wrong[0]}')} isn't a pull request number.", example="builds pr:12"
+        )
     return frozenset(int(name.lstrip("#")) for name in names)
 
 
@@ -140,14 +145,15 @@ def parse_abort_reasons(text: str, *, key: str) -> tuple[str, ...]:
     found = tuple(name.casefold().replace("_", "-") for name in _split_list(text, key=key, example=example))
     if wrong := [name for name in found if not _ABORT_REASON.match(name)]:
         raise CommandError(
-            f"{key}:{wrong[0]} is no kind of abort; there are {', '.join(PHRASES)}.", example=example
+            f"{quote_typed(f'{key}:{wrong[0]}')} isn't a valid abort reason. Use {', '.join(PHRASES)}.",
+            example=example,
         )
     return found
 
 
 def parse_switch(text: str, *, key: str) -> bool:
     """Parse on or off. Raises CommandError."""
-    problem = f"{key}:{text} is neither on nor off."
+    problem = f"{quote_typed(f'{key}:{text}')} isn't valid. Use on or off."
     return _look_up(
         text, {"on": True, "yes": True, "off": False, "no": False}, problem, example="me mention:on"
     )
@@ -162,7 +168,10 @@ def parse_duration(text: str, *, key: str) -> timedelta:
     """Parse a length of time. Raises CommandError."""
     if (match := _AGO.match(text.strip())) and int(match[1]) > 0:
         return timedelta(**{_UNITS[match[2].lower()]: int(match[1])})
-    raise CommandError(f"{key}:{text} is no length of time: write 15m or 2h.", example="subscribe running:1h")
+    raise CommandError(
+        f"{quote_typed(f'{key}:{text}')} isn't a valid duration. Write it as 15m or 2h.",
+        example="subscribe running:1h",
+    )
 
 
 def is_variable_name(name: str) -> bool:
@@ -179,7 +188,7 @@ def parse_variable(text: str) -> tuple[str, str] | None:
 def _split_list(text: str, *, key: str, example: str) -> tuple[str, ...]:
     values = tuple(value for part in text.split(",") if (value := part.strip()))
     if not values:
-        raise CommandError(f"{key}: needs something behind it.", example=example)
+        raise CommandError(f"`{key}:` needs a value.", example=example)
     return values
 
 
@@ -194,7 +203,8 @@ def _look_up(
 
 def parse_choice(name: str, known: dict[str, T], *, what: str, example: str) -> T:
     """Look up the value of a name. Raises CommandError, which lists the names."""
-    return _look_up(name, known, f"I know no {what} {name}; there are {', '.join(known)}.", example=example)
+    problem = f"Unknown {what} {quote_typed(name)}. Use {', '.join(known)}."
+    return _look_up(name, known, problem, example=example)
 
 
 _PATTERN_KEYS = ("branch", "target", "tag", "workflow", "by", "aborted")

@@ -16,7 +16,7 @@ from typing import Annotated, Any, NoReturn, Self
 
 from domain.build import FrozenModel
 from domain.commands.arguments import BuildRef
-from domain.commands.errors import CommandError
+from domain.commands.errors import CommandError, quote_typed
 from domain.commands.tokenizer import Token, format_options, quote, quote_word
 from domain.provider import Provider
 
@@ -305,22 +305,22 @@ class ArgumentReader:
                 return app.text, None
             case [app, other]:
                 return app.text, other.text
-        return self.fail(f"I don't know what to do with the word {names[2].text}.")
+        return self.fail(f"Unexpected word: {quote_typed(names[2].text)}.")
 
     def take_options(self, *allowed: str) -> dict[str, list[str]]:
         """Take all words with a key (`branch:main`), by their keys. Raises CommandError for any other word."""
         options: dict[str, list[str]] = {}
         for token in self.tokens:
             if token.key is None:
-                self.fail(f"I don't know what to do with the word {token.text}.")
+                self.fail(f"Unexpected word: {quote_typed(token.text)}.")
             if token.key not in allowed:
                 near = difflib.get_close_matches(token.key, allowed, n=1)
                 hint = (
-                    f" Did you mean {near[0]}:?"
+                    f" Did you mean `{near[0]}:`?"
                     if near
-                    else f" There are {', '.join(f'{key}:' for key in allowed)}."
+                    else f" `{self.provider.command} help {self.definition.name}` lists them all."
                 )
-                self.fail(f"{self.definition.name} knows no {token.key}:.{hint if allowed else ''}")
+                self.fail(f"Unknown option {quote_typed(f'{token.key}:')}.{hint if allowed else ''}")
             options.setdefault(token.key, []).append(token.text)
         self.tokens = []
         return options
@@ -333,9 +333,9 @@ class ArgumentReader:
         """Return the options with one value each. Raises CommandError for an empty or repeated one."""
         for key, texts in options.items():
             if not all(texts):
-                self.fail(f"{key}: needs something behind it.")
+                self.fail(f"`{key}:` needs a value.")
             if len(texts) > 1:
-                self.fail(f"{key}: was given twice.")
+                self.fail(f"`{key}:` can be given only once.")
         return {key: texts[0] for key, texts in options.items()}
 
     def expect_end(self) -> None:
@@ -352,8 +352,8 @@ class ArgumentReader:
                 app = self.tokens[0].text if position == 1 else None
                 del self.tokens[: position + 1]
                 return app, ref
-        problem = f"{self.tokens[-1].text} is no build: give" if self.tokens else "Which build? Give"
-        return self.fail(f"{problem} its number, its slug or a link to it.")
+        problem = f"{quote_typed(self.tokens[-1].text)} isn't a build." if self.tokens else "Which build?"
+        return self.fail(f"{problem} Give its number, its slug or a link to it.")
 
     def end_in_build(self) -> bool:
         """Return whether the last word names a build."""

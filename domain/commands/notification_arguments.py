@@ -8,7 +8,7 @@ from datetime import time
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from domain.commands.arguments import STATES, format_filter, parse_choice, parse_duration, parse_switch
-from domain.commands.errors import CommandError
+from domain.commands.errors import CommandError, quote_typed
 from domain.commands.tokenizer import format_options
 from domain.notifications.rule import (
     DeliveryStyle,
@@ -34,6 +34,7 @@ OFFERED_RESULTS = "success, failed, aborted, aborted-with-success, started, brok
 _STYLES = {style.value: style for style in DeliveryStyle}
 _DAYS = {day.name[:3].lower(): day for day in Weekday}
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d{2}))?$")
+_EXAMPLES = {"at": "subscribe style:daily at:9:00", "quiet": "subscribe quiet:22:00-7:00"}
 
 
 def parse_rule(options: Mapping[str, Sequence[str]]) -> dict[str, object]:
@@ -78,19 +79,19 @@ def _check_times(options: Mapping[str, Sequence[str]], style: DeliveryStyle) -> 
     """Raise CommandError for a time that has no effect with the other options."""
     digest = style in (DeliveryStyle.DAILY, DeliveryStyle.WEEKLY)
     if "on" in options and style is not DeliveryStyle.WEEKLY:
-        every_day = "; style:daily comes every day" if style is DeliveryStyle.DAILY else ""
+        every_day = "; `style:daily` posts every day" if style is DeliveryStyle.DAILY else ""
         raise CommandError(
-            f"on: is the day of a weekly digest, so it goes with style:weekly{every_day}.",
+            f"`on:` is the day of a weekly summary, so it needs `style:weekly`{every_day}.",
             example="subscribe style:weekly on:mon at:9:00",
         )
     if "at" in options and not digest:
         raise CommandError(
-            "at: is the time of a digest, so it goes with style:daily or style:weekly.",
+            "`at:` is the time of a summary, so it needs `style:daily` or `style:weekly`.",
             example="subscribe style:daily at:9:00",
         )
     if "zone" in options and not digest and "quiet" not in options:
         raise CommandError(
-            "zone: is the time zone of at: and quiet:, so it goes with style:daily, style:weekly or quiet:.",
+            "`zone:` is the time zone of `at:` and `quiet:`, so it needs `style:daily`, `style:weekly` or `quiet:`.",
             example="subscribe style:daily at:9:00 zone:Europe/Berlin",
         )
 
@@ -98,10 +99,10 @@ def _check_times(options: Mapping[str, Sequence[str]], style: DeliveryStyle) -> 
 def _parse_status(texts: Sequence[str]) -> dict[str, object]:
     names = [name.strip().casefold().replace("_", "-") for text in texts for name in text.split(",")]
     if not all(names):
-        raise CommandError("status: needs something behind it.", example=EXAMPLE)
+        raise CommandError("`status:` needs a value.", example=EXAMPLE)
     if unknown := [name for name in names if name not in RESULTS and name != "started"]:
         raise CommandError(
-            f"I can't tell of status {unknown[0]}; there are {OFFERED_RESULTS}.", example=EXAMPLE
+            f"Unknown status {quote_typed(unknown[0])}. Use {OFFERED_RESULTS}.", example=EXAMPLE
         )
     results = frozenset(RESULTS[name] for name in names if name in RESULTS)
     return {"results": results, "started": "started" in names}
@@ -112,7 +113,7 @@ def _parse_zone(text: str, *, key: str) -> str:
         ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise CommandError(
-            f"{key}:{text} is no time zone that I know: write it as in the IANA list.",
+            f"{quote_typed(f'{key}:{text}')} isn't a known time zone. Use a name from the IANA list.",
             example="subscribe style:daily at:9:00 zone:Europe/Berlin",
         ) from error
     return text
@@ -124,7 +125,8 @@ def _parse_quiet(text: str, *, key: str) -> QuietHours | None:
     start, dash, end = text.partition("-")
     if not dash:
         raise CommandError(
-            f"{key}:{text} are no hours: write when they begin and end.", example="subscribe quiet:22:00-7:00"
+            f"{quote_typed(f'{key}:{text}')} isn't valid: give when quiet hours start and end.",
+            example=_EXAMPLES["quiet"],
         )
     return QuietHours(start=parse_time_of_day(start, key=key), end=parse_time_of_day(end, key=key))
 
@@ -134,7 +136,8 @@ def _parse_style(text: str, *, key: str) -> DeliveryStyle:
 
 
 def _parse_day(text: str, *, key: str) -> Weekday:
-    return parse_choice(text[:3], _DAYS, what="day", example=f"subscribe style:weekly {key}:mon at:9:00")
+    day = text[:3] if text[:3].casefold() in _DAYS else text
+    return parse_choice(day, _DAYS, what="day", example=f"subscribe style:weekly {key}:mon at:9:00")
 
 
 def parse_time_of_day(text: str, *, key: str) -> time:
@@ -142,7 +145,8 @@ def parse_time_of_day(text: str, *, key: str) -> time:
     match = _CLOCK.match(text.strip())
     if match is None or int(match[1]) > 23 or int(match[2] or 0) > 59:
         raise CommandError(
-            f"{key}:{text} is no time of day: write it as 9:00.", example="subscribe style:daily at:9:00"
+            f"{quote_typed(f'{key}:{text}')} isn't a valid time of day. Write it as 9:00.",
+            example=_EXAMPLES[key],
         )
     return time(int(match[1]), int(match[2] or 0))
 

@@ -10,7 +10,7 @@ from typing import Literal, NoReturn
 
 from domain.commands.arguments import BuildRef
 from domain.commands.command import ArgumentKind, ArgumentReader, Command, CommandDefinition
-from domain.commands.errors import CommandError, redact_typed
+from domain.commands.errors import CommandError, quote_typed
 from domain.commands.shared_commands import ShowHelp
 from domain.commands.tokenizer import Token, line_from_message, line_from_slash_command, tokenize
 from domain.provider import Provider
@@ -127,14 +127,14 @@ class CommandParser:
             command = self.find_help(line.split(maxsplit=1)[0])
             if command is None or not command.secret:
                 raise
-            raise CommandError("A quote is not closed.", example=command.example) from None
+            raise CommandError("A quote isn't closed.", example=command.example) from None
 
     def _reject_unknown(self, name: str) -> NoReturn:
         """Raise CommandError: there is no such command; the nearest names are listed."""
         near = difflib.get_close_matches(name, self._by_name, n=3, cutoff=0.5)
-        meant = f" Did you mean {' or '.join(near)}?" if near else ""
+        meant = f" Did you mean {' or '.join(f'`{other}`' for other in near)}?" if near else ""
         raise CommandError(
-            f"I don't know the word {redact_typed(name, 40)}.{meant} `{self.provider.command} help` lists them all.",
+            f"Unknown command {quote_typed(name, 40)}.{meant} `{self.provider.command} help` lists all commands.",
             example=self.example,
         )
 
@@ -155,7 +155,8 @@ class CommandParser:
                 return subcommand, rest[1:]
             if near := self._find_near_verbs(command, second.text) if len(bare) > 1 else []:
                 raise CommandError(
-                    f"{command.name} knows no {redact_typed(second.text, 40)}. Did you mean {command.name} {near[0]}?",
+                    f"Unknown command {quote_typed(f'{command.name} {second.text}', 40)}."
+                    f" Did you mean `{command.name} {near[0]}`?",
                     example=command.example,
                 )
         return command, rest

@@ -20,7 +20,7 @@ from domain.commands.command import (
     OptionGroup,
     Word,
 )
-from domain.commands.errors import CommandError
+from domain.commands.errors import CommandError, quote_typed
 from domain.commands.tokenizer import format_options
 from domain.notifications.rule import InvalidNotificationRule, NotificationRule, validate_rule
 
@@ -52,7 +52,7 @@ class ListApps(Command):
         options = arguments.take_single_options("page", *arguments.definition.options)
         page = options.pop("page", "1")
         if not page.isdecimal() or len(page) > 5 or not 1 <= int(page) <= 10_000:
-            arguments.fail(f"page:{page} is no page.")
+            arguments.fail(f"{quote_typed(f'page:{page}')} isn't a page number.")
         return cls(page=int(page), **options)
 
 
@@ -74,7 +74,7 @@ class ConnectAccount(Command):
         """Reject any argument. It may be the token itself, so it is not repeated."""
         if arguments.tokens:
             raise CommandError(
-                "Type no token here: Slack keeps what is typed. If that was one, revoke it at"
+                "Don't type a token here: Slack keeps what you type. If that was one, revoke it at"
                 f" {arguments.provider.label}. `connect` alone opens a dialog for it.",
                 example="connect",
             )
@@ -102,7 +102,7 @@ class ShowAuditLog(Command):
         """Parse the app, or the word `all`."""
         command = super().parse(arguments)
         if command.everywhere and command.app is not None:
-            arguments.fail(f"I don't know what to do with the word {command.app}.")
+            arguments.fail(f"Unexpected word: {quote_typed(command.app)}.")
         return command
 
 
@@ -224,9 +224,7 @@ class ShowProfile(Command):
             return command
         name = command.name.strip().removeprefix("@")
         if not 0 < len(name) <= 100:
-            arguments.fail(
-                f"name: needs the name behind it that {arguments.provider.label} shows with your builds."
-            )
+            arguments.fail(f"`name:` needs the name that {arguments.provider.label} shows with your builds.")
         return command.model_copy(update={"name": name})
 
 
@@ -238,7 +236,8 @@ def _parse_variable(text: str) -> tuple[str, str]:
     variable = parse_variable(text)
     if variable is None:
         raise CommandError(
-            f"env:{text} is no variable: write env:KEY=value.", example="trigger branch:main env:DRY_RUN=1"
+            f"{quote_typed(f'env:{text}')} isn't a valid variable. Write it as `env:KEY=value`.",
+            example="trigger branch:main env:DRY_RUN=1",
         )
     return variable
 
@@ -268,7 +267,7 @@ class TriggerBuild(Command):
         """Parse the app and what to build."""
         command = super().parse(arguments)
         if not command.names_something and (command.message or command.environments):
-            arguments.fail("What should be built? Name a branch, tag, commit, workflow or pipeline.")
+            arguments.fail("What should be built? Give a branch, tag, commit, workflow or pipeline.")
         return command
 
     @property

@@ -8,7 +8,7 @@ import shlex
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.commands.errors import CommandError, redact_typed
+from domain.commands.errors import CommandError, quote_typed
 
 # Slack makes typed quotes typographic; each closes only with its own kind.
 _QUOTES = {'"': '"', "'": "'", "“": "”", "”": "”", "„": "“", "‘": "’", "«": "»"}
@@ -94,7 +94,7 @@ def split_shell_words(line: str) -> tuple[str, ...]:
     try:
         return tuple(shlex.split(line))
     except ValueError:
-        raise CommandError("A quote in the command is not closed.", example='run -- echo "hello"') from None
+        raise CommandError("A quote in the command isn't closed.", example='run -- echo "hello"') from None
 
 
 def _skip_spaces(line: str, at: int) -> int:
@@ -125,7 +125,7 @@ def _take_value(line: str, at: int) -> tuple[str, int, bool]:
         end = line.find(_QUOTES[line[at]], at + 1)
         if end < 0:
             raise CommandError(
-                f"The quote that begins with {redact_typed(line[at:], 20)} is not closed.",
+                f"The quote that starts with {quote_typed(line[at:], 20)} isn't closed.",
                 example='use "my app"',
             )
         parts.append(line[at + 1 : end])

@@ -33,8 +33,8 @@ _APP = "android"
 _FILTERS = (
     "Filters narrow the builds: `branch:main,release/*` `-branch:dependabot/*` `target:main` (of pull requests) "
     "`tag:v*` `workflow:primary` `event:push` (or `pull-request`, `tag`) `pr:12` `by:@me` `-by:bot` "
-    "`-aborted:no-changes`. Names are globs, and a minus leaves out. A build of a tag has no branch, so a branch "
-    "filter leaves it out; `tag:v*` takes it."
+    "`-aborted:no-changes`. Names are globs, and a minus excludes. A build of a tag has no branch, so a branch "
+    "filter excludes it; `tag:v*` includes it."
 )
 _SHARED = shared_commands(BITRISE, app=_APP)
 
@@ -68,9 +68,9 @@ SPEC = ProviderSpec(
     example="status",
     subscribe_example="subscribe by:@me -by:bot target:main",
     parse_build_ref=parse_build_ref,
-    app_names="An app is named by its title, its slug or `owner/repo`, or by the beginning of one;"
+    app_names="Name an app by its title, its slug or `owner/repo`, or the beginning of one;"
     " quote it if it has spaces.",
-    build_names="A build is named by its number (`#12`), its slug, or a pasted link to its page.",
+    build_names="Name a build by its number (`#12`), its slug, or a link to its page.",
     commands=(
         _SHARED["help"],
         _SHARED["apps"],
@@ -94,14 +94,14 @@ SPEC = ProviderSpec(
                 RESULTS,
                 _FILTERS,
                 STYLES,
-                "`preview` subscribes to nothing and shows what the last 50 builds would have told.",
+                "`preview` doesn't subscribe; it shows which of the last 50 builds would have been posted.",
             ),
         ),
         _SHARED["unsubscribe"],
         _SHARED["subscriptions"],
         why_command(
             BITRISE,
-            summary="Which subscription told a build here, or what kept it silent.",
+            summary="Show why a build was or wasn't posted here.",
             examples=("why #12",),
         ),
         *profile_commands(BITRISE),

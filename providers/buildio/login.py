@@ -92,9 +92,9 @@ COMMANDS = (
     CommandSpec(
         Login,
         "login",
-        "The credential for a region's cluster, as a file for you alone that expires.",
+        "Send you the credential for a region's cluster in a direct message, as a file that expires.",
         ("login us-east-1",),
         handler=log_in,
-        notes=("Nobody may do this unless a rule says who.",),
+        notes=("Not allowed unless an access rule says who may.",),
     ),
 )

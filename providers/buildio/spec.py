@@ -47,9 +47,9 @@ from services.features.shared_commands import RESULTS, STYLES, shared_commands, 
 from services.provider_spec import ProviderSpec
 
 _FILTERS = (
-    "Filters narrow what is told: `branch:main,release/*` `-branch:dependabot/*` `workflow:deploy` (deployments) "
-    "`workflow:web.*` (processes, by their names) `by:@me` `-by:bot`. Names are globs, and a minus leaves out. A "
-    "process has no branch, so a branch filter leaves it out."
+    "Filters limit what is posted: `branch:main,release/*` `-branch:dependabot/*` `workflow:deploy` (deployments) "
+    "`workflow:web.*` (processes, by their names) `by:@me` `-by:bot`. Names are globs, and a minus excludes. A process "
+    "has no branch, so a branch filter excludes it."
 )
 _SHARED = shared_commands(BUILDIO, app="shop")
 
@@ -109,8 +109,8 @@ SPEC = ProviderSpec(
     example="apps",
     subscribe_example="subscribe by:@me -by:bot",
     parse_build_ref=parse_build_ref,
-    app_names="An app is named by its name or id, or by the beginning of its name.",
-    build_names="A deployment is named by its version (`#12` or `v12`) or its id.",
+    app_names="Name an app by its name or ID, or the beginning of its name.",
+    build_names="Name a deployment by its version (`#12` or `v12`) or its ID.",
     commands=(
         _SHARED["help"],
         LIST_APPS,
@@ -129,7 +129,7 @@ SPEC = ProviderSpec(
         replace(
             _SHARED["subscribe"],
             options=("branch", "-branch", "workflow", "-workflow", "by", "-by"),
-            summary="Tell this channel how deployments end and which processes crash, or what of it you describe.",
+            summary="Subscribe this channel to finished deployments and process crashes: all, or those that match.",
             examples=(
                 "subscribe shop",
                 "subscribe shop branch:main workflow:deploy status:failed",
@@ -140,14 +140,14 @@ SPEC = ProviderSpec(
                 RESULTS,
                 _FILTERS,
                 STYLES,
-                "`preview` subscribes to nothing and shows what it would have told lately.",
+                "`preview` doesn't subscribe; it shows what would have been posted lately.",
             ),
         ),
         _SHARED["unsubscribe"],
         _SHARED["subscriptions"],
         why_command(
             BUILDIO,
-            summary="Which subscription told a deployment here, or what kept it silent.",
+            summary="Show why a deployment was or wasn't posted here.",
             examples=("why #12", "why shop v12"),
         ),
         *deploy_link_commands.COMMANDS,

@@ -76,8 +76,10 @@ async def show(command: ShowTeam, context: RequestContext) -> Reply:
 
 
 COMMANDS = (
-    CommandSpec(ListTeams, "teams", "The teams that you belong to.", read_only=True, handler=list_teams),
-    CommandSpec(ShowTeam, "team", "One team.", ("team acme",), read_only=True, handler=show, notes=(NAMES,)),
+    CommandSpec(ListTeams, "teams", "List your teams.", read_only=True, handler=list_teams),
+    CommandSpec(
+        ShowTeam, "team", "Show one team.", ("team acme",), read_only=True, handler=show, notes=(NAMES,)
+    ),
 )
 
 

@@ -59,8 +59,8 @@ async def use_app(command: UseApp, context: RequestContext, provider: Provider) 
     if command.app is None:
         example = context.services.registry.get(provider).parser.find_help("use")
         raise UserError(
-            f"Which app? For example `{provider.command} {example.example if example else 'use APP'}`;"
-            f" `{provider.command} apps` lists them all."
+            f"Which app? For example: `{provider.command} {example.example if example else 'use APP'}`."
+            f" `{provider.command} apps` lists all apps."
         )
     app = await current_app(await context.visible_apps(provider).find(command.app), context)
     async with permitted_and_audited(context, "use", provider, app):

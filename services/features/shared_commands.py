@@ -33,27 +33,28 @@ from services.provider_spec import CommandHandler, CommandSpec
 from services.request.context import Reply, RequestContext
 
 RESULTS = (
-    "`status:` says what is told: `failed` is every failure, `broken` only the first of a series, `still-failing` "
-    "every further one, `fixed` the first success after failures; `success`, `aborted`, `aborted-with-success`, "
-    "`started`. A series is an app, a workflow and a branch, and aborted builds do not count in it. Without "
-    "`status:` every end is told. `on-hold:15m` and `running:1h` tell what takes too long."
+    "`status:` limits what is posted: `failed` is every failure, `broken` only the first of a failure streak, "
+    "`still-failing` every later one, `fixed` the first success after failures; `success`, `aborted`, "
+    "`aborted-with-success`, `started`. A streak is one app's failures of a workflow on a branch; aborted builds don't "
+    "count. Without `status:` everything that finishes is posted. `on-hold:15m` and `running:1h` post what takes too "
+    "long."
 )
 STYLES = (
-    "`style:` says how: `each` (one message a build), `live` (one message, edited from start to end), `card` (one card "
-    "a broken series), `thread` (one thread a branch or pull request; `broadcast:yes` shows replies in the channel), "
-    "`daily` and `weekly` (`at:9:00` `on:mon` `zone:Europe/Berlin`). `quiet:22:00-7:00` gathers what happens meanwhile."
+    "`style:` is the form: `each` (one message per build), `live` (one message per build, updated live), `card` (one "
+    "updating card per failure streak), `thread` (one thread per branch or pull request; `broadcast:yes` also shows "
+    "replies in the channel), `daily` and `weekly` (a summary: `at:9:00` `on:mon` `zone:Europe/Berlin`). "
+    "`quiet:22:00-7:00` holds notifications and posts a summary afterwards."
 )
 
 
 def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec]:
     """Return them by name. Their examples use `app`."""
     bind = partial(_bind, provider=provider)
-    at = f"at {provider.label}"
     commands = (
         CommandSpec(
             ShowHelp,
             "help",
-            "What you can type, or one command in full.",
+            "List the commands, or explain one.",
             ("help", "help subscribe"),
             handler=bind(_help),
             read_only=True,
@@ -64,14 +65,14 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             UseApp,
             "use",
-            "Choose this channel's app, so that nobody has to name it.",
+            "Set this channel's app, for commands that name none.",
             (f"use {app}", "use"),
             handler=bind(_use),
         ),
         CommandSpec(
             ListApps,
             "apps",
-            "The apps I can see.",
+            "List your apps.",
             ("apps", "apps page:2"),
             handler=bind(apps.list_apps),
             usage="apps",
@@ -81,7 +82,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             Subscribe,
             "subscribe",
-            "Tell this channel of builds: all that end, or those that you describe.",
+            "Subscribe this channel to builds: all that finish, or those that match.",
             ("subscribe", f"subscribe {app} branch:main status:failed"),
             handler=bind(_subscribe),
             usage="subscribe [APP] [FILTERS] [status:…] [style:…] [preview]",
@@ -91,7 +92,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             Unsubscribe,
             "unsubscribe",
-            "End it, for an app or for one numbered subscription.",
+            "Unsubscribe this channel from an app, or delete one subscription by its number.",
             (f"unsubscribe {app}", "unsubscribe 3"),
             handler=bind(subscription_commands.unsubscribe),
             usage="unsubscribe [APP | NUMBER]",
@@ -100,7 +101,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             ListSubscriptions,
             "subscriptions",
-            "What this channel is told of.",
+            "List this channel's subscriptions.",
             handler=bind(subscription_commands.list_subscriptions),
             read_only=True,
             aliases=("subs",),
@@ -110,16 +111,16 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             ConnectAccount,
             "connect",
-            f"Link your own account {at}, so that I act as you.",
+            f"Connect your {provider.label} account, to act with your own permissions.",
             handler=bind(account_commands.connect),
-            notes=("The token is pasted into a dialog. Never type it into a message: Slack keeps those.",),
+            notes=("Paste the token into the dialog. Never type it in a message: Slack keeps messages.",),
             aliases=("link", "login"),
             secret=True,
         ),
         CommandSpec(
             DisconnectAccount,
             "disconnect",
-            "Wipe your token.",
+            "Disconnect your account and delete its token.",
             handler=bind(account_commands.disconnect),
             aliases=("logout", "unlink"),
             open_to_external_users=True,
@@ -128,14 +129,14 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             WhoAmI,
             "whoami",
-            f"Who you are {at}, and with whose token I answer you.",
+            f"Show your connected {provider.label} account.",
             handler=bind(account_commands.who_am_i),
             read_only=True,
         ),
         CommandSpec(
             ListAccessRules,
             "policy",
-            "Who may do what here, and why; admins can add rules.",
+            "Show the access rules; admins can add rules.",
             ("policy", f"policy {app}"),
             handler=bind(access_rule_commands.show),
             read_only=True,
@@ -144,7 +145,7 @@ def shared_commands(provider: Provider, *, app: str) -> Mapping[str, CommandSpec
         CommandSpec(
             ShowAuditLog,
             "audit",
-            "What was done and refused in this channel; admins see all of it.",
+            "Show what was done and refused in this channel; admins can see all channels.",
             ("audit", f"audit {app}", "audit all"),
             handler=bind(audit_log.show),
             read_only=True,

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 
 from domain.build import App
-from domain.commands.errors import redact_typed
+from domain.commands.errors import quote_typed
 from domain.provider import Provider
 
 SHOWN = 5
@@ -18,7 +18,7 @@ _KEYS = frozenset({"branch", "tag", "commit", "workflow", "pipeline"})
 
 def describe_total(total: int) -> str:
     """Return how many apps a list has, as a phrase after "lists"."""
-    return f"all {total}" if total > 1 else "the only one" if total else "those there are"
+    return f"all {total}" if total > 1 else "the only one" if total else "all that you can see"
 
 
 class UnknownApp(Exception):
@@ -29,9 +29,9 @@ class UnknownApp(Exception):
         suggestion = f" Did you mean {' or '.join(app.title for app in nearest)}?" if nearest else ""
         first = typed.casefold().split(maxsplit=1)[:1]
         if first and first[0] in _KEYS:
-            suggestion += f" If you mean a {first[0]}, type a colon before its name: `{first[0]}:NAME`."
+            suggestion += f" For a {first[0]}, type `{first[0]}:NAME`."
         super().__init__(
-            f"I don't know an app called {redact_typed(typed, 80)}.{suggestion} `{provider.command} apps` lists"
+            f"No app named {quote_typed(typed)}.{suggestion} `{provider.command} apps` lists"
             f" {describe_total(total)}."
         )
 
@@ -44,7 +44,7 @@ class AmbiguousApp(Exception):
         listed = ", ".join(f"{app.title} ({app.repository or app.slug})" for app in candidates[:SHOWN])
         more = f" and {len(candidates) - SHOWN} more" if len(candidates) > SHOWN else ""
         super().__init__(
-            f"{redact_typed(typed, 80)} could be {listed}{more}. Write more of the name, or `owner/repo`, or the slug."
+            f"{quote_typed(typed)} matches {listed}{more}. Type more of the name, or `owner/repo`, or the slug."
         )
 
 

@@ -28,8 +28,8 @@ FRESH_TO_SHOW = timedelta(minutes=1)
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,99}")
 
 LIMITED_VISIBILITY = (
-    "I show what your own {provider} account may see, and without one only what this channel follows."
-    " Type `{command} connect` to link yours"
+    "Without a connected {provider} account you only see the apps that this channel subscribes to."
+    " Type `{command} connect` to connect yours"
 )
 
 

@@ -272,8 +272,8 @@ class ProviderNotConfigured(UserError):
 
     def __init__(self, provider: Provider) -> None:
         super().__init__(
-            f"{provider.label} is not set up here. Whoever runs me has to give me a token of my own for it:"
-            f" {provider.upper()}_TOKEN."
+            f"{provider.label} isn't set up here. Whoever runs Buildbell has to give it a token of its own:"
+            f" `{provider.upper()}_TOKEN`."
         )
 
 

@@ -40,28 +40,28 @@ USER_ERRORS = (
 )
 
 
-_SLOWER = "Slack asks me to slow down. Try again in a minute."
-_LATER = "Slack has trouble at the moment. Try again in a minute."
-_NOT_INSTALLED = "Slack does not take my token any more. Ask an admin to install me again."
-DATABASE_AWAY = "My database does not answer at the moment, so I can't do this now. Try again in a minute."
+_SLOWER = "Slack limits requests. Try again in a minute."
+_LATER = "Slack isn't working properly right now. Try again in a minute."
+_NOT_INSTALLED = "Slack rejects Buildbell's token. Ask an admin to install Buildbell again."
+DATABASE_AWAY = "Buildbell can't reach its database right now, so it can't do this. Try again in a minute."
 # Slack's error codes that are about where or how late a reply is sent, not about its content.
 _REFUSALS = {
-    "expired_trigger_id": "That took too long for Slack to still open the dialog. Try it once more.",
-    "invalid_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
-    "exchanged_trigger_id": "Slack does not open a dialog for this any more. Try it once more.",
-    "channel_not_found": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
-    "not_in_channel": "I can't write in this channel. Type `/invite @buildbell` here, then try again.",
-    "user_not_in_channel": "You are not in this channel.",
-    "restricted_action": "This workspace does not let me write in this channel.",
-    "is_archived": "Nobody can write in this channel any more.",
-    "user_not_found": "Slack does not know this person.",
-    "user_disabled": "This person is not here any more.",
-    "not_found": "The dialog is not open any more.",
-    "message_not_found": "The message is not there any more.",
-    "thread_not_found": "The message is not there any more.",
-    "cannot_unfurl_url": "The link is not in the message any more.",
-    "cannot_find_message": "The message is not there any more.",
-    "push_limit_reached": "Slack lets no more dialogs lie on top of each other. Close one first.",
+    "expired_trigger_id": "That took too long, so Slack didn't open the dialog. Try again.",
+    "invalid_trigger_id": "Slack didn't open the dialog. Try again.",
+    "exchanged_trigger_id": "Slack didn't open the dialog. Try again.",
+    "channel_not_found": "Buildbell can't post in this channel. Type `/invite @buildbell` here, then try again.",
+    "not_in_channel": "Buildbell can't post in this channel. Type `/invite @buildbell` here, then try again.",
+    "user_not_in_channel": "You aren't in this channel.",
+    "restricted_action": "This workspace doesn't let Buildbell post in this channel.",
+    "is_archived": "This channel is archived, so no one can post in it.",
+    "user_not_found": "Slack can't find this person.",
+    "user_disabled": "This person's Slack account is deactivated.",
+    "not_found": "The dialog was closed.",
+    "message_not_found": "The message no longer exists.",
+    "thread_not_found": "The message no longer exists.",
+    "cannot_unfurl_url": "The link is no longer in the message.",
+    "cannot_find_message": "The message no longer exists.",
+    "push_limit_reached": "Too many dialogs are open on top of each other. Close one first.",
     "ratelimited": _SLOWER,
     "rate_limited": _SLOWER,
     "service_unavailable": _LATER,
@@ -75,7 +75,7 @@ _REFUSALS = {
     "invalid_auth": _NOT_INSTALLED,
     "token_expired": _NOT_INSTALLED,
     "token_revoked": _NOT_INSTALLED,
-    "missing_scope": "Slack does not let me do this: an admin needs to install me again, from my new manifest.",
+    "missing_scope": "Buildbell lacks a permission in Slack. Ask an admin to install it again with its new manifest.",
 }
 
 
@@ -111,8 +111,8 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, ChainBroken):
         log.error("audit.not_well", reason=str(error), check="buildbell audit --verify")
         return (
-            "This workspace's audit log was changed from outside, so I can't write down what is done here and begin"
-            " nothing. Tell whoever runs me: `buildbell audit --verify` says what is wrong."
+            "This workspace's audit log was changed from outside, so nothing can be recorded in it and nothing is"
+            " started. Tell whoever runs Buildbell: `buildbell audit --verify` shows what is wrong."
         )
     if isinstance(error, DatabaseUnavailable):
         log.info("answer.without_database")  # what is wrong with it is logged once
@@ -123,7 +123,7 @@ def sentence_for(error: BaseException) -> str:
         log.info("answer.refused", reason=refusal)
         return _REFUSALS[refusal]
     log.error("answer.broken", exc_info=error)
-    return "Something broke on my side; it is in my log. Nothing was changed that I didn't tell you."
+    return "Something went wrong in Buildbell; its log has the details. It changed nothing that it hasn't reported."
 
 
 def slack_error_code(error: BaseException) -> str | None:

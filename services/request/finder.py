@@ -78,17 +78,15 @@ async def find_app(context: RequestContext, name: str | None, provider: Provider
             return await apps.require(slug)
         except (NotFound, Forbidden) as error:
             raise UserError(
-                f"I can't see this channel's app any more, or your {provider.label} account can't. Name an app, or"
-                f" choose another for this channel with `{provider.command} use APP`."
+                f"Buildbell or your {provider.label} account can't see this channel's app any more. Name an app, or"
+                f" set another with `{provider.command} use APP`."
             ) from error
     all_apps = await apps.all()
     if len(all_apps) == 1:
         return all_apps[0]
     if not all_apps and (limit := await apps.why_limited()) is not None:
         raise limit
-    raise AppNotGiven(
-        f"Which app? Name it in the command, or choose one for this channel with `{provider.command} use APP`."
-    )
+    raise AppNotGiven(f"Which app? Name it, or set this channel's app with `{provider.command} use APP`.")
 
 
 async def find_channel_app(context: RequestContext, provider: Provider) -> App | None:
@@ -158,7 +156,7 @@ def build_client(context: RequestContext, provider: Provider) -> BuildClient:
     """Return the client that lists the provider's builds for the user. Raises BuildsNotListed."""
     client = context.builds_at(provider)
     if client is None:
-        raise BuildsNotListed(f"{provider.label} lists no builds.")
+        raise BuildsNotListed(f"{provider.label} has no list of builds.")
     return client
 
 
@@ -170,9 +168,7 @@ async def _find_by_number(context: RequestContext, app: App, number: int) -> Bui
             return build
         if build.number is not None and build.number < number:
             break
-    raise UserError(
-        f"{app.title} has no build #{number}. `{app.provider.command} builds` lists the latest ones."
-    )
+    raise UserError(f"{app.title} has no build #{number}. `{app.provider.command} builds` lists the latest.")
 
 
 class _BuildSearch:
@@ -214,7 +210,7 @@ class _BuildSearch:
             raise limit
         command = self._provider.command
         raise UserError(
-            f"I can't tell which app that build belongs to. Name the app too: `{command} build APP LINK`, "
+            f"Which app does this build belong to? Name the app too: `{command} build APP LINK`, "
             f"or use the build's number: `{command} build APP #12`."
         )
 

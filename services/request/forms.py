@@ -15,10 +15,11 @@ from typing import Any, ClassVar, Generic, Self, TypeVar
 import structlog
 from slack_bolt.async_app import AsyncAck
 
-from domain.commands.errors import UserError
+from domain.commands.errors import CommandError, UserError
 from domain.message import Block
 from domain.provider import Provider
 from domain.provider_errors import Forbidden, NotConnected, RequestRejected
+from domain.redaction.redactor import redact
 from messages import notices
 from messages.kit import views
 from messages.kit.button_values import ButtonValue
@@ -184,7 +185,7 @@ class Form(ABC, Generic[OriginT, InputT, ResultT]):
         """Draw the modal after the submission; None: leave it as it is."""
         if self.success is None and isinstance(result, Reply):
             return views.shown_in_modal(self.title, result.message)
-        done = self.success or "✅ Done. The message about it follows it to its end."
+        done = self.success or "✅ Done. Its message is updated until it finishes."
         return notices.notice_modal(self.title, done)
 
     def render_error(self, problem: str) -> Block:
@@ -363,9 +364,10 @@ async def check_may_act(context: RequestContext, provider: Provider, until: floa
 def _check_can_open(context: RequestContext) -> None:
     """Check that Slack lets the bot open a form here. Raises UserError."""
     if not context.trigger_id:
-        raise UserError("Slack opens dialogs only from a command, a button or a shortcut.")
+        raise UserError("Slack opens dialogs only from slash commands, buttons and shortcuts.")
 
 
 def plain_error_text(problem: BaseException) -> str:
     """Return the error as plain text for a field or a modal, which would show backticks."""
-    return sentence_for(problem).replace("`", "")
+    text = redact(problem.in_form) if isinstance(problem, CommandError) else sentence_for(problem)
+    return text.replace("`", "")

@@ -74,7 +74,7 @@ async def _upload(
     upload_url = str(upload["upload_url"])
     if not context.services.slack.urls.is_upload_url(upload_url):
         log.warning("upload.not_slacks", **context.services.slack.urls.describe_foreign(upload_url))
-        raise DownloadRefused("the one that Slack names for the file")
+        raise DownloadRefused("the one that Slack gave for the file")
     try:
         async with context.services.slack.session.post(
             upload_url,
@@ -100,7 +100,9 @@ def _explain_failure(error: SlackCallFailed) -> str:
     """Return why Slack did not accept the file, as a sentence for the person."""
     reason = error.reason
     if reason in ("channel_not_found", "not_in_channel"):
-        return "I can't show a file in this channel yet. Type `/invite @buildbell` here, then try again."
+        return (
+            "Buildbell can't share files in this channel yet. Type `/invite @buildbell` here, then try again."
+        )
     if reason == NOT_SENT or reason in UNCLEAR:
-        return "Slack has trouble at the moment, so the file may not be there. Try again in a minute."
-    return f"Slack does not take the file ({reason})."
+        return "Slack isn't working properly right now, so the file may be missing. Try again in a minute."
+    return f"Slack rejected the file ({reason})."

@@ -200,10 +200,10 @@ def web_client(
 def explain_call_failure(error: SlackCallFailed) -> str:
     """Return the error as a sentence for operators."""
     if error.reason == NOT_UNDERSTOOD:
-        return f"Slack's answer can't be understood ({error.detail})."
+        return f"Slack's response isn't valid ({error.detail})."
     if error.reason in UNCLEAR or error.reason == NOT_SENT:
         return f"Slack can't be reached ({error.detail})."
-    return f"Slack answers {error.reason}."
+    return f"Slack responded with {error.reason}."
 
 
 @contextmanager
@@ -216,7 +216,7 @@ def token_errors(whose: str) -> Iterator[None]:
         yield
     except SlackCallFailed as error:
         if error.reason in REFUSALS:
-            raise TokenRefused(f"Slack refuses {whose} ({error.reason}).") from error
+            raise TokenRefused(f"Slack rejected {whose} ({error.reason}).") from error
         raise SlackNotReachable(explain_call_failure(error)) from error
 
 

@@ -29,9 +29,9 @@ HOST_FRESH = timedelta(hours=1)
 MAX_CACHED = 10_000
 PATIENCE_SECONDS = 10.0
 
-OUTSIDER = "People of other companies may look at what this channel follows, and do nothing else."
-GUEST = "This is for members of the workspace, and not for its guests. Ask a member."
-NOT_KNOWN = "Slack doesn't say who you are right now. Try again in a minute."
+OUTSIDER = "People from other companies can only view what this channel subscribes to."
+GUEST = "Only members of the workspace can do this, not guests. Ask a member."
+NOT_KNOWN = "Slack can't confirm who you are right now. Try again in a minute."
 # Slack knows no such user, or none that this workspace may see ("users.info").
 _NOBODY = frozenset({"user_not_found", "user_not_visible"})
 

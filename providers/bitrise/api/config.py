@@ -125,5 +125,5 @@ def _parse_names(body: bytes) -> list[str]:
     content = parse_json(body, provider=BITRISE)
     data = content.get("data") if isinstance(content, dict) else None
     if not isinstance(data, list):
-        raise UnexpectedResponse("it is no list", provider=BITRISE)
+        raise UnexpectedResponse("it isn't a list", provider=BITRISE)
     return [name for name in data if isinstance(name, str) and name]

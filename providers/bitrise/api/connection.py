@@ -22,14 +22,14 @@ from services.worker_processes.pool import InProcessRunner, Runner
 class BuildAlreadyFinished(RequestRejected):
     """The build has already ended, so it can't be aborted."""
 
-    sentence = "{provider} refuses"
+    sentence = "{provider} rejected this"
     default_provider = BITRISE
 
 
 class NoLog(NotFound):
     """The build has no log: it has not started yet, or was aborted before it started."""
 
-    sentence = "This build has no log: it has not begun yet, or it was aborted before it began"
+    sentence = "This build has no log: it hasn't started yet, or was aborted before it started"
     default_provider = BITRISE
 
 

@@ -259,7 +259,7 @@ def read_one(model: type[ItemT], body: bytes, *, of: str) -> ItemT:
 def _read_valid_items(model: type[ItemT], body: bytes) -> tuple[list[ItemT], Paging]:
     content = parse_json(body, provider=BITRISE)
     if not isinstance(content, dict) or not isinstance(content.get("data"), list):
-        raise UnexpectedResponse("it is no list", provider=BITRISE)
+        raise UnexpectedResponse("it isn't a list", provider=BITRISE)
     items = parse_items(model, content["data"], provider=BITRISE)
     try:
         return items, Paging.model_validate(content.get("paging") or {})

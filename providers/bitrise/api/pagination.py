@@ -93,7 +93,7 @@ class PageIterator(Generic[T]):
             if anchor is None:
                 return
             if anchor in anchors:
-                raise UnexpectedResponse("its pages lead round in circles", provider=BITRISE)
+                raise UnexpectedResponse("its pages repeat", provider=BITRISE)
             anchors.add(anchor)
         raise TooLarge(f"more than {MAX_PAGES} pages in one list")
 

@@ -131,7 +131,7 @@ COMMANDS = (
     CommandSpec(
         ListArtifacts,
         "artifacts",
-        "What a build made, with links that live ten minutes.",
+        "List a build's artifacts; download links expire in 10 minutes.",
         ("artifacts #12",),
         handler=list_artifacts,
         aliases=("artifact",),

@@ -48,7 +48,7 @@ COMMANDS = (
     CommandSpec(
         ListBuildRequests,
         "approvals",
-        "Builds of pull requests from outside that wait for somebody's approval.",
+        "List builds of fork pull requests that need approval.",
         ("approvals android",),
         handler=list_requests,
     ),

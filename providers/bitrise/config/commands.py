@@ -60,7 +60,7 @@ COMMANDS = (
     CommandSpec(
         ShowYml,
         "yml",
-        "The bitrise.yml of an app, or of a build, checked and as a file for you alone.",
+        "Validate the bitrise.yml of an app or a build, and send it to you as a file in a direct message.",
         ("yml android", "yml #12"),
         handler=show,
         aliases=("yaml", "config"),

@@ -168,7 +168,7 @@ COMMANDS = (
     CommandSpec(
         ShowLog,
         "log",
-        "A build's steps and the end of its log, for your eyes only.",
+        "Show a build's steps and the end of its log, only visible to you.",
         ("log #12",),
         handler=show_log,
         aliases=("logs",),

@@ -76,7 +76,7 @@ async def find_team(name: str, context: RequestContext) -> Team:
 LIST_APPS = CommandSpec(
     ListApps,
     "apps",
-    "The apps I can see.",
+    "List your apps.",
     ("apps", "apps team:acme", "apps page:2"),
     handler=list_apps,
     read_only=True,
@@ -87,7 +87,7 @@ LIST_APPS = CommandSpec(
 SHOW_APP = CommandSpec(
     ShowApp,
     "app",
-    "One app: how its deployment stands, its processes, its address, its buttons.",
+    "Show one app: its deployment, processes and address, with buttons.",
     ("app shop", "app"),
     handler=show,
     read_only=True,

@@ -212,7 +212,7 @@ COMMANDS = (
     CommandSpec(
         CreateApp,
         "create",
-        "Make an app; without a name, by filling in a form.",
+        "Create an app. Without a name, a form opens.",
         ("create shop-demo region:us-east-1", "create"),
         handler=create,
         aliases=("new",),

@@ -45,8 +45,8 @@ from services.request.forms import open_in_time
 TITLE = "Config vars"
 NO_BUTTON = "Its name at Build.io doesn't fit into a Slack button. Open it at Build.io."
 _SET_EXAMPLE = "config set DATABASE_URL"
-VALUES = "A value is never typed here, since Slack keeps what is typed: a form asks for it."
-_KEYS = "Where several words stand, a first one in capitals is a key and not an app."
+VALUES = "Never type a value here: Slack keeps what you type. A form asks for it."
+_KEYS = "If you give several words, a first one in capitals is a key, not an app."
 
 
 class ListConfig(Command):
@@ -221,7 +221,7 @@ COMMANDS = (
     CommandSpec(
         ListConfig,
         "config",
-        "The names of an app's config vars; values are masked.",
+        "List an app's config vars; values are masked.",
         ("config shop", "config"),
         handler=show,
         notes=(VALUES,),
@@ -231,7 +231,7 @@ COMMANDS = (
     CommandSpec(
         GetConfig,
         "config get",
-        "One value, for your eyes only and for a minute.",
+        "Show one value for a minute, only visible to you.",
         ("config get shop DATABASE_URL", "config get DATABASE_URL"),
         handler=get,
         secret=True,
@@ -239,7 +239,7 @@ COMMANDS = (
     CommandSpec(
         SetConfig,
         "config set",
-        "Set config vars by filling in a form.",
+        "Set config vars in a form.",
         ("config set shop DATABASE_URL", _SET_EXAMPLE, "config set"),
         handler=set_,
         notes=(VALUES, _KEYS),

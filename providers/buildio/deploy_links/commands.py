@@ -205,11 +205,10 @@ COMMANDS = (
     CommandSpec(
         CreateDeployLink,
         "link",
-        "Tie an app to one of Bitrise's, whose builds then offer to be deployed;"
-        " without a word, what is tied here.",
+        "Link a Bitrise app so that its builds can be deployed. Without arguments, list this channel's deploy links.",
         ("link shop-staging to bitrise:android branch:main,release/*", "link to bitrise:android", "link"),
         handler=link,
-        notes=("Branches are globs; a build of a pull request is not offered.",),
+        notes=("Branches are globs. Builds of pull requests can't be deployed.",),
         bare=ListDeployLinks,
         usage="link [[APP] to bitrise:APP [branch:…]]",
         aliases=("tie",),
@@ -217,7 +216,7 @@ COMMANDS = (
     CommandSpec(
         DeleteDeployLink,
         "unlink",
-        "Untie an app from Bitrise's, or from one of them.",
+        "Remove an app's deploy links, or one of them.",
         ("unlink shop-staging", "unlink shop-staging bitrise:android"),
         handler=unlink,
         usage="unlink [APP] [bitrise:APP]",

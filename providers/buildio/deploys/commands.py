@@ -122,10 +122,10 @@ COMMANDS = (
     CommandSpec(
         Deploy,
         "deploy",
-        "Build an app and let it go live; without a word, by filling in a form.",
+        "Build and deploy an app. Without arguments, a form opens.",
         ("deploy shop branch:main", "deploy shop", 'deploy commit:1f3a9bc message:"the fix"', "deploy"),
         handler=deploy,
-        notes=("Without a branch or commit Build.io takes what it takes by itself.",),
+        notes=("Without a branch or commit, Build.io uses its default.",),
         usage="deploy [APP] [branch:… | commit:…] [message:…]",
         aliases=("build", "release", "start", "trigger"),
     ),

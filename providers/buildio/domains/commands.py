@@ -141,7 +141,7 @@ COMMANDS = (
     CommandSpec(
         ListDomains,
         "domains",
-        "An app's host names, and how their certificates stand.",
+        "List an app's domains and the state of their certificates.",
         ("domains shop",),
         handler=list_domains,
         read_only=True,
@@ -150,21 +150,21 @@ COMMANDS = (
     CommandSpec(
         AddDomain,
         "domains add",
-        "Add a host name; without one, by a form that also takes a certificate.",
+        "Add a domain. Without a host name, a form opens that also takes a certificate.",
         ("domains add shop www.example.com", "domains add shop"),
         handler=add,
     ),
     CommandSpec(
         RemoveDomain,
         "domains remove",
-        "Take a host name away.",
+        "Remove a domain.",
         ("domains remove shop www.example.com",),
         handler=remove,
     ),
     CommandSpec(
         ClearDomains,
         "domains clear",
-        "Take all host names of your own away, once you have typed the app's name.",
+        "Remove all custom domains, after you type the app's name to confirm.",
         ("domains clear shop",),
         handler=clear,
     ),

@@ -56,12 +56,12 @@ async def delete(command: DeleteNamespace, context: RequestContext) -> Reply | N
 
 COMMANDS = (
     CommandSpec(
-        ListNamespaces, "namespaces", "The namespaces I can see.", read_only=True, handler=list_namespaces
+        ListNamespaces, "namespaces", "List your namespaces.", read_only=True, handler=list_namespaces
     ),
     CommandSpec(
         ShowNamespace,
         "namespace",
-        "One namespace.",
+        "Show one namespace.",
         ("namespace payments",),
         read_only=True,
         handler=show,
@@ -70,14 +70,14 @@ COMMANDS = (
     CommandSpec(
         CreateNamespace,
         "namespaces create",
-        "Make a namespace; without a name, by filling in a form.",
+        "Create a namespace. Without a name, a form opens.",
         ('namespaces create billing description:"All that charges cards"', "namespaces create"),
         handler=create,
     ),
     CommandSpec(
         DeleteNamespace,
         "namespaces delete",
-        "Delete a namespace, once you have typed its name in a form.",
+        "Delete a namespace, after you type its name to confirm.",
         ("namespaces delete payments",),
         handler=delete,
     ),

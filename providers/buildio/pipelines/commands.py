@@ -43,13 +43,11 @@ async def show(command: ShowPipeline, context: RequestContext) -> Reply:
 
 
 COMMANDS = (
-    CommandSpec(
-        ListPipelines, "pipelines", "The pipelines I can see.", read_only=True, handler=list_pipelines
-    ),
+    CommandSpec(ListPipelines, "pipelines", "List your pipelines.", read_only=True, handler=list_pipelines),
     CommandSpec(
         ShowPipeline,
         "pipeline",
-        "One pipeline: its apps by stage, its environments.",
+        "Show one pipeline: its apps by stage, and its environments.",
         ("pipeline shop",),
         handler=show,
         read_only=True,

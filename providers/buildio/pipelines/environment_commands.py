@@ -93,7 +93,7 @@ COMMANDS = (
     CommandSpec(
         ShowEnvironment,
         "envs",
-        "The environments of pipelines, or the config vars of one, masked.",
+        "List pipelines' environments, or one's config vars; values are masked.",
         ("envs", f"envs {_EXAMPLE_ID}"),
         handler=show,
         read_only=True,
@@ -105,7 +105,7 @@ COMMANDS = (
     CommandSpec(
         SetEnvironment,
         "envs set",
-        "Set an environment's config vars by filling in a form.",
+        "Set an environment's config vars in a form.",
         (f"envs set {_EXAMPLE_ID} RAILS_ENV",),
         handler=set_,
         notes=(commands.VALUES,),

@@ -147,7 +147,7 @@ COMMANDS = (
     CommandSpec(
         ListDynos,
         "ps",
-        "An app's processes, each with a button to restart it.",
+        "List an app's processes, each with a button to restart it.",
         ("ps shop",),
         handler=list_dynos,
         read_only=True,

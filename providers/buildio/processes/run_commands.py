@@ -37,9 +37,9 @@ from services.request.forms import FollowUp, Form, open_in_time
 # The process in the audit log if the action was refused before one was chosen.
 ANY = "any process"
 _ARRAY = (
-    'What stands behind the dashes becomes an array, word for word: `rails runner "puts User.count"` is '
-    '`["rails", "runner", "puts User.count"]`. No shell reads it, so `|`, `*` and `$HOME` mean nothing but themselves; '
-    '`/bin/sh -c "…"` is a shell that reads it.'
+    'What follows the dashes becomes an array of words: `rails runner "puts User.count"` is '
+    '`["rails", "runner", "puts User.count"]`. No shell reads it, so `|`, `*` and `$HOME` have no special meaning; '
+    'use `/bin/sh -c "…"` for a shell.'
 )
 
 
@@ -214,7 +214,7 @@ COMMANDS = (
     CommandSpec(
         RunCommand,
         "run",
-        "Run a command in a running process, and show you what it says; without one, by filling in a form.",
+        "Run a command in a running process and show you its output. Without a command, a form opens.",
         (
             "run shop -- bin/rails db:version",
             'run shop dyno:worker.1 -- rails runner "puts User.count"',
@@ -223,7 +223,7 @@ COMMANDS = (
         handler=run,
         notes=(
             _ARRAY,
-            "Nobody may do this unless a rule says who. The command is noted, and what it says you alone see.",
+            "Not allowed unless an access rule says who may. The command is logged; only you see its output.",
         ),
         aliases=("exec",),
     ),

@@ -107,7 +107,7 @@ def which_process(names: Iterable[str]) -> str:
 
 
 # A sentence of the help.
-NAMES = "A pipeline, a namespace or a team is named by its name or id."
+NAMES = "Name a pipeline, namespace or team by its name or ID."
 
 
 class NamedResource(Protocol):
