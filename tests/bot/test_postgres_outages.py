@@ -17,7 +17,7 @@ from tests.support.bot_harness import BotHarness, bot_harness
 from tests.support.multi_workspace_harness import multi_workspace_harness
 from tests.support.postgres import PostgresServer, start_or_skip
 
-AWAY = "My database does not answer at the moment, so I can't do this now. Try again in a minute."
+AWAY = "Buildbell can't reach its database right now, so it can't do this. Try again in a minute."
 
 
 @pytest.fixture(scope="module")

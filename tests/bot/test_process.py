@@ -64,7 +64,7 @@ async def test_sigterm_finishes_what_was_acknowledged_and_exits_0(environment: S
 
 async def test_log_lines_are_json_and_contain_no_token(environment: SandboxEnvironment) -> None:
     await environment.slack.users.command("anna", "builds", f"/bitrise use {BOT_TOKEN}")
-    await environment.slack.wait_for_post("builds", "I don't know an app", viewer="anna")
+    await environment.slack.wait_for_post("builds", "No app named", viewer="anna")
     environment.bitrise.fault("*", "status", times=5, status=401)
     await environment.slack.users.command("anna", "builds", "/bitrise build android #1")
     await environment.slack.wait_for_post("builds", "does not accept the bot's own token", viewer="anna")

@@ -137,8 +137,8 @@ async def started(bot: Application) -> AsyncIterator[Application]:
 @pytest.mark.parametrize(
     ("name", "problem", "expected"),
     [
-        ("slack_bot_token", TokenRefused, "Slack refuses SLACK_BOT_TOKEN (invalid_auth)."),
-        ("slack_app_token", TokenRefused, "Slack refuses SLACK_APP_TOKEN (invalid_auth)."),
+        ("slack_bot_token", TokenRefused, "Slack rejected SLACK_BOT_TOKEN (invalid_auth)."),
+        ("slack_app_token", TokenRefused, "Slack rejected SLACK_APP_TOKEN (invalid_auth)."),
         ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN (Unauthorized)"),
         (
             "buildio_token",

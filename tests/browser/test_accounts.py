@@ -34,7 +34,7 @@ async def test_an_account_is_connected_and_a_protected_branch_needs_a_second_app
 ) -> None:
     await switch_user(page, "Ben Okafor")
     await send_message(page, "/bitrise trigger android branch:main")
-    await expect(find_message(page, "I show what your own Bitrise account may see")).to_be_visible()
+    await expect(find_message(page, "Without a connected Bitrise account you only see")).to_be_visible()
     await send_message(page, "/bitrise connect")
     dialog = page.get_by_role("dialog", name="Your Bitrise account")
     await dialog.get_by_role("textbox", name="Personal access token").fill("bitpat_mistyped-0000")

@@ -37,7 +37,7 @@ async def test_a_subscription_is_edited_with_the_branches_of_the_app(
     await screenshot(page, "edit-subscription")
     await dialog.get_by_label("More options").fill("by:")
     await dialog.get_by_role("button", name="Save").click()
-    await expect(dialog.get_by_role("alert").filter(has_text="by: needs something behind it")).to_be_visible()
+    await expect(dialog.get_by_role("alert").filter(has_text="by: needs a value")).to_be_visible()
     await expect(dialog.get_by_label("Fixes")).to_be_checked()
     await dialog.get_by_label("More options").fill("-by:bot")
     await dialog.get_by_role("button", name="Save").click()

@@ -681,7 +681,7 @@ async def test_an_open_form_keeps_its_input_and_asks_to_be_opened_again(
             assert opened.entered == typed, form["how"]
         else:
             output = harness.slack.modal_text(opened)
-        assert "another version of me, so nothing was done. Copy what you typed" in output, form["how"]
+        assert "another version of Buildbell, so nothing was done. Copy your input" in output, form["how"]
         await users.close_modal(form["person"])
     sent = [*harness.bitrise.requests, *harness.buildio.requests]
     assert [request for request in sent if request.method != "GET"] == []

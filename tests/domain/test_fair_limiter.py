@@ -89,7 +89,7 @@ async def test_a_full_queue_and_a_long_wait_raise_limit_reached() -> None:
     limiter = FairLimiter(QUOTA)
     await enqueue(limiter, ANNA)
     waiting = await enqueue(limiter, ANNA, ANNA, ANNA)
-    with pytest.raises(LimitReached, match="Wait until some of it is done"):
+    with pytest.raises(LimitReached, match="Try again when some of them have finished"):
         await limiter.acquire(ANNA)
     # Another workspace has its own queue.
     await limiter.acquire(TWIN)

@@ -36,7 +36,7 @@ ONE_APP = "GET /api/v1/apps/*"
 DYNOS = "GET /api/v1/apps/*/dynos/list"
 SIGNING_IN = "POST /oauth/token"
 _SLUG = re.compile(r"/[0-9a-f-]{16,}(?=/|$)")
-_INTERNAL_ERROR_TEXT = "Something broke on my side"
+_INTERNAL_ERROR_TEXT = "Something went wrong in Buildbell"
 # How a successful deployment appears on an app's card, and in notifications.
 _SUCCESS_ON_CARD = re.compile(r"✅ (?:v\d+ )?\*")
 _SUCCESS_IN_NOTIFICATION = re.compile(r"deployment (?:v\d+)?[^\n]* succeeded|Deployment of [^\n]* is fixed")

@@ -62,7 +62,7 @@ async def test_an_app_is_found_by_slug_title_repository_or_prefix(
 
 
 async def test_an_unknown_app_gets_suggestions(harness: BotHarness) -> None:
-    post = await harness.ask('/bitrise status "Sampel Andriod"', "I don't know an app called Sampel Andriod")
+    post = await harness.ask('/bitrise status "Sampel Andriod"', "No app named `Sampel Andriod`")
     assert "Sample Android" in harness.message_text(post)
 
 
@@ -169,12 +169,12 @@ async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) ->
 @pytest.mark.parametrize(
     ("command", "answer"),
     [
-        ("/bitrise stauts", "I don't know the word stauts. Did you mean status"),
+        ("/bitrise stauts", "Unknown command `stauts`. Did you mean `status`"),
         ("/bitrise builds android brnch:main", "Did you mean branch:?"),
         ("/bitrise builds android status:purple", "purple"),
-        ("/bitrise log android", "android is no build"),
+        ("/bitrise log android", "`android` isn't a build"),
         ("/bitrise log", "Which build?"),
-        ('/bitrise use "sample', "is not closed"),
+        ('/bitrise use "sample', "isn't closed"),
     ],
 )
 async def test_an_invalid_word_is_named_with_a_valid_example(
@@ -232,7 +232,7 @@ async def test_a_tester_token_may_not_read_logs(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as harness:
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
         harness.clock.skip(timedelta(minutes=1))
-        await harness.ask("/bitrise log android #1", "no right to do this")
+        await harness.ask("/bitrise log android #1", "Bitrise account isn't allowed to do this")
 
 
 async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> None:

@@ -61,9 +61,9 @@ async def test_help_shows_only_the_commands_of_its_provider(harness: BotHarness)
     ("command", "expected"),
     [
         ("deplyo shop", ["Did you mean deploy?", "/buildio help"]),
-        ("app shp", ["I don't know an app called shp. Did you mean shop?", "/buildio apps"]),
-        ("subscribe shp", ["I don't know an app called shp.", "/buildio apps"]),
-        ("use shp", ["I don't know an app called shp.", "/buildio apps"]),
+        ("app shp", ["No app named `shp`. Did you mean shop?", "/buildio apps"]),
+        ("subscribe shp", ["No app named `shp`.", "/buildio apps"]),
+        ("use shp", ["No app named `shp`.", "/buildio apps"]),
         ("subscribe shop target:main", ["target", "For example: `/buildio subscribe"]),
         ("app", ["Which app?", "/buildio use APP"]),
         ("unsubscribe 7", ["No such subscription here", "/buildio subscriptions"]),
@@ -112,8 +112,8 @@ async def test_messages_are_for_build_io_if_only_it_is_set_up(tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("missing", "expected"),
     [
-        ("buildio_token", ["Build.io is not set up here", "BUILDIO_TOKEN"]),
-        ("bitrise_token", ["Bitrise is not set up here", "BITRISE_TOKEN"]),
+        ("buildio_token", ["Build.io isn't set up here", "BUILDIO_TOKEN"]),
+        ("bitrise_token", ["Bitrise isn't set up here", "BITRISE_TOKEN"]),
     ],
 )
 async def test_commands_of_a_provider_without_a_token_name_the_missing_setting(
@@ -133,7 +133,7 @@ async def test_shortcuts_about_builds_explain_that_bitrise_is_not_set_up(tmp_pat
     async with bot_harness(tmp_path, bitrise_token="", service_token_acts="0") as harness:
         for name in ("start_build", "find_build"):
             await harness.users.shortcut("anna", name)
-            await harness.slack.wait_for_modal("anna", "Bitrise is not set up here")
+            await harness.slack.wait_for_modal("anna", "Bitrise isn't set up here")
             await harness.users.close_modal("anna")
 
 
@@ -219,7 +219,7 @@ async def test_recorded_builds_are_hidden_from_a_user_who_lost_access_after_thei
     ben = next(member for member in harness.buildio.members if member.startswith("ben"))
     harness.buildio.set_role(ben, harness.buildio.acme, None)
     for command in ("why shop v2", "why v2", "subscribe shop status:failed preview"):
-        reply = await harness.ask(f"/buildio {command}", "knows no such thing", person="ben")
+        reply = await harness.ask(f"/buildio {command}", "can't find this", person="ben")
         assert "deployment" not in harness.message_text(reply)
 
 

@@ -116,7 +116,7 @@ async def test_b20_a_protected_branch_is_protected_in_every_spelling(tmp_path: P
         for command in ("branch:main~0", "branch:main@{0}", "branch:HEAD", "branch:refs/tags/v1"):
             await harness.ask(
                 f"/bitrise trigger android {command} workflow:deploy",
-                "not the name of a branch",
+                "isn't a valid branch name",
                 person="ben",
             )
         assert start_requests(harness) == []

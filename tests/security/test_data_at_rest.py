@@ -278,7 +278,7 @@ async def test_f4_the_bots_own_log_contains_no_token(
 
 async def test_g1_permissions_lost_at_bitrise_are_lost_here_at_once(harness: BotHarness) -> None:
     harness.bitrise.set_role("ben-okafor", harness.bitrise.android, None)
-    await harness.ask("/bitrise trigger android branch:main", "I don't know an app", person="ben")
+    await harness.ask("/bitrise trigger android branch:main", "No app named", person="ben")
     harness.bitrise.revoke(BEN_TOKEN)
     await harness.ask("/bitrise trigger ios branch:main", "does not", person="ben")
     assert harness.bitrise.state.builds == []

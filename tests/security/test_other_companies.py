@@ -28,8 +28,8 @@ from tests.support.commands import PARSERS
 from tests.support.multi_workspace_harness import OffsetClock
 
 GRID = Enterprise("E0HOST", "Host Corp")
-REFUSED = "People of other companies may look at what this channel follows, and do nothing else."
-NOT_KNOWN = "Slack doesn't say who you are right now. Try again in a minute."
+REFUSED = "People from other companies can only view what this channel subscribes to."
+NOT_KNOWN = "Slack can't confirm who you are right now. Try again in a minute."
 SECRET = "the secret feature"  # in an app without a subscription
 
 OPEN = open_surfaces(Interactions.merged((INTERACTIONS, *(spec.interactions for spec in SPECS))), SPECS)
@@ -352,7 +352,7 @@ async def test_b11_a_person_of_another_company_reads_what_the_channel_is_subscri
             "abort android #1 now",
         ):
             text = await send_mention(harness, command)
-            assert "People of other companies" in text or "I don't know" in text, text
+            assert "People from other companies" in text or "No app named" in text, text
         shown = await send_mention(harness, "build android #1")
         assert "Sample Android #1" in shown
         assert "Sample Android" in await send_mention(harness, "builds android")
@@ -374,8 +374,8 @@ async def test_buttons_and_links_of_outsiders_show_only_what_the_channel_is_subs
 ) -> None:
     async with shared_channel_harness(tmp_path, of_another_company) as harness:
         card = await harness.ask("/bitrise build android #1", "Sample Android #1", person="ben")
-        await harness.press(card, "Rebuild", "People of other companies", person="ben")
-        await harness.press(card, "View log", "People of other companies", person="ben")
+        await harness.press(card, "Rebuild", "People from other companies", person="ben")
+        await harness.press(card, "View log", "People from other companies", person="ben")
         for _ in range(11):
             harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android), "error")
         listed = await harness.ask("/bitrise builds android status:failed", "failed builds", person="ben")
@@ -412,7 +412,7 @@ async def test_a_workflow_step_that_names_an_outsider_fails_without_a_question(
             "start_bitrise_build", {"app": "android", "branch": "main", "person": "U0BEN"}
         )
         await harness.wait_until(lambda: run.error is not None)
-        assert "People of other companies" in str(run.error)
+        assert "People from other companies" in str(run.error)
         assert await harness.rows("SELECT * FROM proposals") == []
         assert_nothing_done(harness)
 
@@ -445,8 +445,8 @@ async def test_an_outsider_can_not_approve_or_decline(
         await harness.users.command("anna", "builds", "/bitrise trigger android branch:main")
         approval = await harness.wait_for_message("requests approval to", person=None)
         change_user(harness, home="T0ELSEWHERE", organisation="E0ELSEWHERE")
-        await harness.press(approval, "Approve", "People of other companies", person="ben")
-        await harness.press(approval, "Decline", "People of other companies", person="ben")
+        await harness.press(approval, "Approve", "People from other companies", person="ben")
+        await harness.press(approval, "Decline", "People from other companies", person="ben")
         assert_nothing_done(harness)
 
 
@@ -487,7 +487,7 @@ async def test_b28_the_bots_token_is_not_used_for_a_guest(tmp_path: Path, kind: 
         assert [
             text
             for text in texts
-            if "`/bitrise connect`" not in text and "for members of the workspace" not in text
+            if "`/bitrise connect`" not in text and "Only members of the workspace" not in text
         ] == []
         assert_nothing_done(harness)
         # With their own account they have its permissions.
@@ -554,7 +554,7 @@ async def test_options_are_empty_while_slack_does_not_say_who_the_user_is(tmp_pa
 async def assert_submission_refused(harness: BotHarness, opened: Any) -> None:
     opened.errors = {}
     await harness.users.submit("ben", {})
-    assert "from another version of me" in str(opened.errors), opened.errors
+    assert "from another version of Buildbell" in str(opened.errors), opened.errors
 
 
 async def picked_branch(harness: BotHarness) -> Any:
@@ -571,7 +571,7 @@ async def test_a_form_that_was_open_during_a_restart_is_accepted_only_with_a_key
         await harness.stop_bot()
         await harness.start_bot()
         await harness.users.submit("anna", {"words": "no such thing"})
-        assert ("from another version of me" in str(opened.errors)) is not taken
+        assert ("from another version of Buildbell" in str(opened.errors)) is not taken
         assert opened.errors
 
 
@@ -620,7 +620,7 @@ async def test_g6_an_account_can_not_be_used_after_its_owner_became_an_outsider(
         async with shared_channel_harness(folder, outsider, service_token_acts="0") as harness:
             harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
             for command in ("log android #1", "abort android #2 now", "yml web", "builds web", "mine"):
-                assert "People of other companies" in await send_mention(harness, command)
+                assert "People from other companies" in await send_mention(harness, command)
             assert ("U0BEN",) in await harness.rows("SELECT user_id FROM accounts")
             assert_nothing_done(harness)
             # They may still disconnect their account.

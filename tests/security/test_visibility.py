@@ -85,13 +85,13 @@ async def test_b31_the_only_app_of_a_channel_is_shown_only_to_people_with_access
                 assert not any(secret in text for secret in SECRETS), (command, person)
         assert "/bitrise connect" in await command_response(harness, "builds")
     for button in ("Refresh", "View artifacts"):
-        refused = await harness.press(card, button, "only what this channel follows", person="carla")
+        refused = await harness.press(card, button, "apps that this channel subscribes to", person="carla")
         assert not any(secret in harness.message_text(refused) for secret in SECRETS)
     post = harness.users.say("carla", "builds", link)
     await harness.wait_for_commands("link")
     assert post.attachments == []
     await harness.users.shortcut("carla", "about_build", post)
-    modal = await harness.slack.wait_for_modal("carla", "only what this channel follows")
+    modal = await harness.slack.wait_for_modal("carla", "apps that this channel subscribes to")
     assert "codename-x" not in str(modal.view)
     harness.users.open_home("carla")
     await harness.slack.workspace.wait_for(lambda: harness.slack.workspace.homes.get("U0CARLA"), 30, "a Home")

@@ -86,7 +86,7 @@ async def test_b3_a_button_for_an_app_without_access_shows_nothing_of_it(
     card = await harness.ask("/bitrise build android #1", "passed", person="ben")
     for button in ("View log", "View artifacts", "Rebuild"):
         forge(card, button, app=harness.bitrise.web.slug, build=hidden_build.slug)
-        await harness.press(card, button, "Bitrise knows no such thing", person="ben")
+        await harness.press(card, button, "Bitrise can't find this", person="ben")
     seen = " ".join(harness.message_text(post) for post in harness.slack.posts("builds", "ben"))
     assert "secret feature" not in seen
     assert "Web Shop" not in seen
@@ -104,7 +104,7 @@ async def test_b4_access_is_checked_for_the_build_that_a_modal_names(harness: Bo
     origin["button"] |= {"app": harness.bitrise.web.slug, "build": hidden_build.slug}
     rewrite_state(opened, json.dumps(origin), person="U0BEN")
     await harness.users.submit("ben", {"reason": "because"})
-    assert "knows no such thing" in opened.errors["reason"]
+    assert "can't find this" in opened.errors["reason"]
     assert hidden_build.result is None
 
 

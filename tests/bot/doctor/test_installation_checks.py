@@ -91,7 +91,7 @@ async def test_each_problem_is_reported(harness: MultiWorkspaceHarness) -> None:
     findings = await run_doctor(harness, slack_client_secret="another")
     assert (
         findings["Client ID"].result
-        == "Slack refuses SLACK_CLIENT_ID with SLACK_CLIENT_SECRET (bad_client_secret)."
+        == "Slack rejected SLACK_CLIENT_ID with SLACK_CLIENT_SECRET (bad_client_secret)."
     )
     assert findings["Who may install"].result == "anyone who finds the page"
     findings = await run_doctor(harness, buildbell_secret_key="another-key-that-is-long-enough-too")

@@ -98,11 +98,11 @@ def test_a_command_is_parsed_from_its_fields(line: str, command: Command) -> Non
     ("line", "problem"),
     [
         ("stop", "Which build?"),
-        ("create a b", "I don't know what to do with the word b."),
-        ("create taem:x", "create knows no taem:. Did you mean team:?"),
-        ("create team:a team:b", "team: was given twice."),
+        ("create a b", "Unexpected word: `b`."),
+        ("create taem:x", "Unknown option `taem:`. Did you mean `team:`?"),
+        ("create team:a team:b", "`team:` can be given only once."),
         ("team", "Which team? Give its name."),
-        ("team x:y", "team knows no x:."),
+        ("team x:y", "Unknown option `x:`."),
         ('regions ""', "Which region?"),
     ],
 )

@@ -128,23 +128,23 @@ def test_times_are_dates_in_utc_or_relative() -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("stauts", "I don't know the word stauts. Did you mean status"),
-        ("builds brnch:main", "builds knows no brnch:. Did you mean branch:?"),
-        ("builds status:purple", "I know no status purple"),
-        ("builds event:rain", "I know no event rain"),
-        ("builds since:yesterdayish", "since:yesterdayish is no time"),
-        ("builds pr:x", "pr:x is no pull request's number"),
-        ("builds branch:", "branch: needs something behind it"),
-        ("status one two", "I don't know what to do with the word two"),
+        ("stauts", "Unknown command `stauts`. Did you mean `status`"),
+        ("builds brnch:main", "Unknown option `brnch:`. Did you mean `branch:`?"),
+        ("builds status:purple", "Unknown status `purple`"),
+        ("builds event:rain", "Unknown event `rain`"),
+        ("builds since:yesterdayish", "`since:yesterdayish` isn't a valid time"),
+        ("builds pr:x", "`pr:x` isn't a pull request number"),
+        ("builds branch:", "`branch:` needs a value"),
+        ("status one two", "Unexpected word: `two`"),
         ("abort", "Which build?"),
-        ("abort nonsense", "nonsense is no build"),
-        ('use "open', 'The quote that begins with "open is not closed'),
+        ("abort nonsense", "`nonsense` isn't a build"),
+        ('use "open', "The quote that starts with `\"open` isn't closed"),
         ("trigger message:hi", "What should be built?"),
-        ("trigger branch:a branch:b", "branch: was given twice"),
-        ("trigger branch:a env:nope", "env:nope is no variable"),
-        ("subscribe status:running", "I can't tell of status running"),
-        ("help nonsense", "I don't know the word nonsense"),
-        ("apps page:0", "page:0 is no page"),
+        ("trigger branch:a branch:b", "`branch:` can be given only once"),
+        ("trigger branch:a env:nope", "`env:nope` isn't a valid variable"),
+        ("subscribe status:running", "Unknown status `running`"),
+        ("help nonsense", "Unknown command `nonsense`"),
+        ("apps page:0", "`page:0` isn't a page number"),
     ],
 )
 def test_an_error_names_the_word_and_shows_a_valid_example(text: str, problem: str) -> None:
@@ -223,7 +223,7 @@ def test_no_part_of_a_secret_is_repeated_in_an_error_that_cuts_the_input(positio
 
 
 def test_an_invalid_variable_is_reported_before_a_missing_argument() -> None:
-    with pytest.raises(CommandError, match="env:X is no variable"):
+    with pytest.raises(CommandError, match="`env:X` isn't a valid variable"):
         parse("trigger env:X", surface="slash")
 
 

@@ -133,7 +133,7 @@ async def test_a_token_without_the_right_gets_an_explanation(tmp_path: Path) -> 
         harness.bitrise.start_running(build)
         await open_abort_form(harness)
         await harness.users.submit("anna", {"reason": "x"})
-        await harness.slack.wait_for_modal("anna", "no right to do this at Bitrise")
+        await harness.slack.wait_for_modal("anna", "Bitrise account isn't allowed to do this")
         assert build.result is None
 
 

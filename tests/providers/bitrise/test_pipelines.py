@@ -231,5 +231,5 @@ async def test_a_card_is_refreshed_only_by_users_who_may_see_the_app(tmp_path: P
         harness.bitrise.set_role("ben-okafor", harness.bitrise.android, None)
         await harness.wait_for_message("can't see the app at Bitrise any more", person=None)
         before = harness.message_text(card)
-        await harness.press(card, "Refresh", "only what this channel follows", person="carla")
+        await harness.press(card, "Refresh", "apps that this channel subscribes to", person="carla")
         assert harness.message_text(card) == before

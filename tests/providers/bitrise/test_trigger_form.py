@@ -145,7 +145,7 @@ async def test_an_invalid_branch_name_is_reported_at_its_field(harness: BotHarne
     opened = await open_form(harness, "/bitrise trigger android")
     typed = (await harness.users.options("anna", "pick_branch", "main~1"))[0]
     await harness.users.submit("anna", {"branch": typed})
-    await harness.slack.wait_for_modal("anna", "not the name of a branch")
+    await harness.slack.wait_for_modal("anna", "isn't a valid branch name")
     assert list(opened.errors) == ["branch"]
     assert started_builds(harness) == []
 
@@ -163,7 +163,7 @@ async def test_an_error_at_a_field_is_plain_text_without_markup(harness: BotHarn
     harness.bitrise.fault("POST */builds", "error", status=400, words="no workflow <x> & no `y`")
     await harness.users.submit("anna", {"tag": "v1"})
     await harness.slack.wait_for_modal("anna", "no workflow")
-    assert opened.errors == {"buildable": "Bitrise refuses: no workflow <x> & no y"}
+    assert opened.errors == {"buildable": "Bitrise rejected this: no workflow <x> & no y"}
 
 
 async def test_a_slow_start_shows_progress_and_keeps_the_input_when_it_fails(harness: BotHarness) -> None:

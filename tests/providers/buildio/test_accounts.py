@@ -81,7 +81,7 @@ async def test_a_button_acts_at_the_provider_that_it_names(harness: ActionHarnes
 async def test_a_person_without_a_linked_account_is_asked_to_link_one(harness: ActionHarness) -> None:
     await harness.harness.connect("anna")
     await harness.request(DeployAction(app=as_bot_app(harness.harness.buildio.staging), branch="main"))
-    post = await harness.wait_for_message("with your own Build.io account")
+    post = await harness.wait_for_message("Connect your Build.io account to do this")
     assert "/buildio connect" in harness.harness.message_text(post)
 
 

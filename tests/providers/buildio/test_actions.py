@@ -164,7 +164,7 @@ async def test_an_action_that_is_off_needs_a_rule_that_names_it(
 
 async def test_build_io_refuses_what_a_role_does_not_allow(harness: ActionHarness) -> None:
     await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)), "carla")
-    await harness.wait_for_message("no right to do this at Build.io", "carla")
+    await harness.wait_for_message("Build.io account isn't allowed to do this", "carla")
 
 
 async def test_the_value_of_a_config_var_reaches_only_build_io(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ async def test_a_value_is_in_no_log_line_and_no_error(
     shop = harness.harness.buildio.shop
     harness.harness.buildio.fault(f"PATCH /api/v1/apps/{shop.id}/config-vars", "status", status=422)
     await harness.request(SetConfigAction(app=as_bot_app(shop), values={"API_KEY": SecretStr(CANARY)}))
-    await harness.wait_for_message("Build.io refuses", "anna")
+    await harness.wait_for_message("Build.io rejected this", "anna")
     printed = capsys.readouterr()
     assert CANARY not in printed.out + printed.err
     assert all(

@@ -71,7 +71,7 @@ async def test_an_invalid_name_is_explained_at_its_field_and_kept(harness: BotHa
     assert modal.errors == {"name": "A name can't contain spaces or slashes."}
     assert modal.entered == {"name": "shop qa", "region": "us"}
     await harness.users.submit("anna", {"name": "shop"})
-    await harness.slack.wait_for_modal("anna", "Build.io refuses")
+    await harness.slack.wait_for_modal("anna", "Build.io rejected this")
     assert list(modal.errors) == ["name"]
     assert len(harness.buildio.state.apps) == 4
 

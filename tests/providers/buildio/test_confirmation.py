@@ -152,7 +152,7 @@ async def test_disconnecting_names_what_stops_and_notifies_each_channel_once_wit
     notice = notices[1]
     await harness.users.click("ben", notice, "Resume as me")
     await harness.wait_for_message("ben resumed 2 subscriptions", channel="random", person=None)
-    await harness.wait_for_message("Build.io knows no such thing", channel="random", person="ben")
+    await harness.wait_for_message("Build.io can't find this", channel="random", person="ben")
     assert "[Resume as me]" in harness.message_text(notice)
     await harness.connect("anna", provider=BUILDIO)
     blocks = notice.blocks

@@ -78,7 +78,7 @@ async def test_invalid_input_is_explained_at_its_field_and_kept(
     modal = harness.users.modal("anna")
     assert modal is not None
     assert modal.errors["commit"] == "Give a branch or a commit, not both."
-    assert "not the name of a branch" in modal.errors["branch"]
+    assert "isn't a valid branch name" in modal.errors["branch"]
     assert modal.entered == filled
     assert requested_builds(harness) == []
 
@@ -139,7 +139,7 @@ async def test_production_needs_an_approval_and_staging_does_not(
 
 async def test_a_viewer_sees_build_ios_own_refusal(harness: BotHarness) -> None:
     await harness.ask(
-        "/buildio deploy shop", "Your account has no right to do this at Build.io", person="carla"
+        "/buildio deploy shop", "Your Build.io account isn't allowed to do this", person="carla"
     )
     assert len(harness.buildio.shop.deployments) == 1
 
@@ -166,7 +166,7 @@ async def test_the_input_is_kept_after_a_late_refusal(harness: BotHarness) -> No
     await harness.slack.wait_for_modal("carla", "Deploying shop")
     modal = await harness.slack.wait_for_modal("carla", "⚠️")
     assert "keep-me" in harness.slack.modal_text(modal)
-    assert "no right to do this" in harness.slack.modal_text(modal)
+    assert "Build.io account isn't allowed to do this" in harness.slack.modal_text(modal)
     assert len(harness.buildio.shop.deployments) == 1
 
 

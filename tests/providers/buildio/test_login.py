@@ -111,5 +111,5 @@ async def test_an_unknown_region_is_refused_with_build_ios_error(
     harness_with_rules: HarnessWithRules,
 ) -> None:
     async with harness_with_rules(ON) as harness:
-        await harness.ask("/buildio login mars", "Build.io refuses")
+        await harness.ask("/buildio login mars", "Build.io rejected this")
         assert requested_regions(harness) == ["mars"]

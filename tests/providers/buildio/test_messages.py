@@ -547,7 +547,7 @@ def test_an_irreversible_change_needs_the_exact_name() -> None:
     ("typed", "problem"),
     [
         ("", "Enter a command."),
-        ('echo "a', "A quote in the command is not closed."),
+        ('echo "a', "A quote in the command isn't closed."),
         ("x" * 1500, "It's longer than 1500 characters."),
     ],
 )

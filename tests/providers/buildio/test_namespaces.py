@@ -67,7 +67,7 @@ async def test_a_namespace_is_created_by_the_form_from_the_list(harness: BotHarn
     await harness.users.click("anna", post, "Create a namespace…")
     modal = await harness.slack.wait_for_modal("anna", "Region")
     await harness.users.submit("anna", {"name": "acme-internal", "description": "keep me"})
-    await harness.slack.wait_for_modal("anna", "Build.io refuses")
+    await harness.slack.wait_for_modal("anna", "Build.io rejected this")
     assert modal.entered == {"name": "acme-internal", "description": "keep me"}
     await harness.users.submit("anna", {"name": "payments", "description": "keep me"})
     await harness.wait_for_message("anna created the Build.io namespace payments")

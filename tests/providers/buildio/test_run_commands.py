@@ -244,7 +244,7 @@ async def test_a_single_process_is_used_without_asking(harness_with_rules: Harne
 @pytest.mark.parametrize(
     ("typed", "words"),
     [
-        ('echo "a', "A quote in the command is not closed."),
+        ('echo "a', "A quote in the command isn't closed."),
         ("curl -H 'Authorization: Bearer abcdefghijklmnop'", "seems to contain a secret"),
     ],
 )

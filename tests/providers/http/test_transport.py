@@ -216,7 +216,7 @@ async def test_a_request_without_a_free_connection_fails_as_not_sent(
             asyncio.create_task(http.send("POST", f"{url}/first", seconds=60)),
         ]
         await server.wait_for_requests(2)
-        busy = "Too many of your requests to Bitrise are still under way"
+        busy = "Too many of your requests to Bitrise are still running"
         with pytest.raises(TooBusy, match=busy):
             await api(http, url).change("DELETE", "/it", None)
         with pytest.raises(TooBusy, match=busy):

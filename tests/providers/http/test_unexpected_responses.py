@@ -155,7 +155,7 @@ async def test_the_error_names_the_missing_item(http: HttpTransport) -> None:
         client = client_at(BitriseClient, server.url, http)
         for method, item in (("pipeline", "pipeline"), ("app", "app"), ("decide_request", "build request")):
             with pytest.raises(
-                ProviderError, match=f"^Bitrise's answer can't be understood: there is no {item} in it$"
+                ProviderError, match=f"^Bitrise's response isn't valid: there is no {item} in it$"
             ):
                 await call(client, method)
 
@@ -165,7 +165,7 @@ async def test_an_impossible_name_is_not_found_at_its_provider(
     kind: type[Client], http: HttpTransport
 ) -> None:
     label = (BITRISE if kind is BitriseClient else BUILDIO).label
-    with pytest.raises(ProviderError, match=f"^{label} knows no such thing"):
+    with pytest.raises(ProviderError, match=f"^{label} can't find this"):
         await client_at(kind, "http://127.0.0.1:9", http).app("..")
 
 

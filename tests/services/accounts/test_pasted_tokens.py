@@ -71,7 +71,7 @@ async def test_a_word_that_only_resembles_a_token_is_accepted(harness: BotHarnes
     await harness.connect("anna")
     for branch in ("bitpat_x", "feature/bitpat_rotation_docs", "fix-bitwat_login-page"):
         await harness.ask(f"/bitrise builds android branch:{branch}", "newest first")
-    await harness.ask("/bitrise use 0123456789abcdef0123", "I don't know an app")
+    await harness.ask("/bitrise use 0123456789abcdef0123", "No app named")
 
 
 async def test_people_of_other_companies_are_not_offered_to_link_an_account(harness: BotHarness) -> None:

@@ -361,7 +361,7 @@ def test_an_invalid_branch_name_is_refused(branch: str) -> None:
         TriggerBuildAction(app=ANDROID, ask=TriggerBuild(branch=branch)),
         DeployAction(app=SHOP, branch=branch),
     ):
-        with pytest.raises(ValueError, match="not the name of a branch"):
+        with pytest.raises(ValueError, match="isn't a valid branch name"):
             action.normalized()
 
 

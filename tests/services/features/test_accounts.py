@@ -111,7 +111,7 @@ async def test_a_user_sees_what_their_own_account_sees(harness: BotHarness) -> N
     await harness.connect("anna", "ben", "carla")
     await harness.ask("/bitrise apps", "3 apps")
     await harness.ask("/bitrise apps", "2 apps", person="ben")
-    await harness.ask("/bitrise status web", "I don't know an app called web", person="ben")
+    await harness.ask("/bitrise status web", "No app named `web`", person="ben")
     listed = await harness.ask("/bitrise apps", "1 app", person="carla")
     assert "Sample iOS" not in harness.message_text(listed)
 
@@ -120,8 +120,8 @@ async def test_bitrise_refuses_what_a_role_does_not_allow(harness: BotHarness) -
     await harness.connect("carla")
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
-    await harness.ask("/bitrise abort android #1", "no right to do this", person="carla")
-    said = "Your account has no right to do this at Bitrise. Whoever manages it there can give you a role"
+    await harness.ask("/bitrise abort android #1", "Bitrise account isn't allowed to do this", person="carla")
+    said = "Your Bitrise account isn't allowed to do this. Whoever manages it there can give you a role"
     await harness.ask("/bitrise log android #1", said, person="carla")
     assert build.result is None
 
@@ -130,13 +130,13 @@ async def test_a_user_without_an_account_sees_the_channels_apps_but_no_logs(harn
     await harness.connect("anna")
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
     harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.web))
-    await harness.ask("/bitrise build android #1", "only what this channel follows", person="carla")
+    await harness.ask("/bitrise build android #1", "apps that this channel subscribes to", person="carla")
     await harness.ask("/bitrise subscribe android", "subscribed")
     card = await harness.ask("/bitrise build android #1", "Sample Android #1 passed", person="carla")
     await harness.press(card, "View log", "/bitrise connect", person="carla")
     listed = await harness.press(card, "View artifacts", "sample-android.apk", person="carla")
     await harness.press(listed, "Get link", "/bitrise connect", person="carla")
-    await harness.ask("/bitrise build web #1", "only what this channel follows", person="carla")
+    await harness.ask("/bitrise build web #1", "apps that this channel subscribes to", person="carla")
     await harness.ask("/bitrise yml android", "/bitrise connect", person="carla")
     await harness.ask("/bitrise mine", "You have no recent builds", person="carla")
 
@@ -261,7 +261,7 @@ async def test_a_single_refusal_disconnects_nobody_and_repeated_ones_are_reporte
         await harness.wait_for_message(
             "your next command checks the token again", person="ben", channel="D0BEN"
         )
-        assert harness.messages_with("I can't see this channel's app any more") == []
+        assert harness.messages_with("can't see this channel's app any more") == []
         harness.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
         later += ASKED_AGAIN
         await harness.ask("/bitrise trigger branch:main", "ben started Sample Android #2", person="ben")

@@ -79,7 +79,7 @@ async def test_a_subscription_is_edited_in_a_modal_that_offers_the_apps_branches
     assert [post["value"] for post in options] == ["release/2.1", "rel"]
 
     await harness.users.submit("anna", {"more": "by:octo nonsense"})
-    refused = await harness.slack.wait_for_modal("anna", "I don't know what to do with the word")
+    refused = await harness.slack.wait_for_modal("anna", "Unexpected word")
     assert refused.errors
     await harness.users.submit(
         "anna",

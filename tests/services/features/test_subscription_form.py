@@ -158,8 +158,8 @@ def test_typed_and_selected_filters_are_combined() -> None:
         ("style:card", {"style": DeliveryStyle.DAILY}, "isn't the style selected above"),
         ("style:card status:failed", {}, "`style:card` posts failures and fixes"),
         ("style:card", {"results": frozenset({Result.FAILED})}, "`style:card` posts failures and fixes"),
-        ("at:9:00", {}, "at: is the time of a digest"),
-        ("on:mon", {"style": DeliveryStyle.DAILY}, "on: is the day of a weekly digest"),
+        ("at:9:00", {}, "`at:` is the time of a summary"),
+        ("on:mon", {"style": DeliveryStyle.DAILY}, "`on:` is the day of a weekly summary"),
     ],
 )
 def test_typed_filters_that_contradict_selected_ones_are_refused(

@@ -40,10 +40,10 @@ async def test_a_subscribed_public_channel_is_joined_and_notified_once_despite_a
     assert len(harness.messages_with("changed a subscription")) == 1
 
     for words, problem in (
-        ("at:9:00", "at: is the time of a digest"),
-        ("on:mon", "on: is the day of a weekly digest"),
-        ("style:daily at:9:00 on:mon", "style:daily comes every day"),
-        ("zone:Europe/Berlin", "zone: is the time zone of"),
+        ("at:9:00", "`at:` is the time of a summary"),
+        ("on:mon", "`on:` is the day of a weekly summary"),
+        ("style:daily at:9:00 on:mon", "`style:daily` posts every day"),
+        ("zone:Europe/Berlin", "`zone:` is the time zone of"),
     ):
         await harness.ask(f"/bitrise subscribe android {words}", problem)
 

@@ -18,7 +18,7 @@ from storage.sqlite_database import SqliteConnection
 from tests.support.bot_harness import SECRET_KEY, BotHarness, bot_harness
 
 LONG_AGO = "2026-01-01T00:00:00.000000+00:00"
-NO_ACCESS = "only what this channel follows"
+NO_ACCESS = "apps that this channel subscribes to"
 LOST_ACCESS = "SELECT unseen_at IS NOT NULL FROM subscriptions ORDER BY id"
 
 
@@ -41,7 +41,7 @@ async def test_a_subscription_stops_when_its_creator_loses_access_and_the_channe
     listed = await harness.ask(
         "/bitrise subscriptions", "The person who added it can't see the app any more", person="ben"
     )
-    await harness.press(listed, "Resume", "Bitrise knows no such thing", person="ben")
+    await harness.press(listed, "Resume", "Bitrise can't find this", person="ben")
 
 
 async def test_a_user_with_access_can_take_over_the_subscription(harness: BotHarness) -> None:

@@ -41,7 +41,7 @@ def test_an_app_is_found_by_any_of_its_names(words: str, app: App) -> None:
 
 
 def test_an_ambiguous_prefix_lists_the_apps() -> None:
-    with pytest.raises(AmbiguousApp, match=r"sample could be .*sample-apps-android-sdk22.*Sample iOS"):
+    with pytest.raises(AmbiguousApp, match=r"`sample` matches .*sample-apps-android-sdk22.*Sample iOS"):
         match_app("sample", APPS, provider=BITRISE)
 
 
@@ -57,7 +57,7 @@ def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
 @pytest.mark.parametrize("words", ["branch", "Branch", "branch main"])
 def test_a_key_without_a_colon_gets_a_hint(words: str) -> None:
     with pytest.raises(
-        UnknownApp, match=r"If you mean a branch, type a colon before its name: `branch:NAME`\."
+        UnknownApp, match=r"For a branch, type `branch:NAME`\."
     ):
         match_app(words, APPS, provider=BITRISE)
     named = App(provider=BITRISE, slug="1", title="Branch Manager")

@@ -25,11 +25,11 @@ async def harness(tmp_path: Path) -> AsyncIterator[BotHarness]:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ("ratelimited", "Slack asks me to slow down. Try again in a minute."),
-        ("internal_error", "Slack has trouble at the moment. Try again in a minute."),
-        ("service_unavailable", "Slack has trouble at the moment. Try again in a minute."),
-        ("token_revoked", "Ask an admin to install me again."),
-        ("missing_scope", "Slack does not let me do this"),
+        ("ratelimited", "Slack limits requests. Try again in a minute."),
+        ("internal_error", "Slack isn't working properly right now. Try again in a minute."),
+        ("service_unavailable", "Slack isn't working properly right now. Try again in a minute."),
+        ("token_revoked", "Ask an admin to install Buildbell again."),
+        ("missing_scope", "Buildbell lacks a permission in Slack"),
     ],
 )
 async def test_an_error_of_slack_while_a_modal_opens_is_explained(
@@ -67,5 +67,5 @@ async def test_a_reply_that_slack_refuses_is_logged_once(harness: BotHarness) ->
 async def test_an_outage_of_slack_is_not_logged_as_a_bug(harness: BotHarness, kind: str) -> None:
     harness.slack.fault("views.open", kind, times=5)
     with capture_logs() as entries:
-        await harness.ask("/bitrise trigger", "Slack has trouble at the moment")
+        await harness.ask("/bitrise trigger", "Slack isn't working properly right now")
     assert [entry for entry in entries if entry["event"] == "answer.broken"] == []

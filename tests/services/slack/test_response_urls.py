@@ -115,5 +115,5 @@ async def test_a_log_is_not_uploaded_to_a_foreign_url(harness: BotHarness) -> No
     post = await harness.ask("/bitrise log android #1", "Log of")
     async with stub_server(lambda _: web.Response(text="OK")) as elsewhere:
         harness.slack.api.base_url = lambda: elsewhere.url
-        await harness.press(post, "Send me the file", "leads to a host that is not allowed")
+        await harness.press(post, "Send me the file", "leads to a host that isn't allowed")
         assert elsewhere.requests == []

@@ -74,7 +74,7 @@ async def test_every_surface_reports_slacks_trouble_and_nothing_breaks(
 
         # A dialog that can't be opened.
         overrides["views.open"] = answer
-        await harness.ask("/bitrise subscribe", "Slack has trouble at the moment", person="ben")
+        await harness.ask("/bitrise subscribe", "Slack isn't working properly right now", person="ben")
         del overrides["views.open"]
 
         # A reply that can't be sent: only a log line remains.

@@ -175,7 +175,7 @@ async def test_the_artifacts_and_one_of_them(bitrise: BitriseClient) -> None:
 
 async def test_an_abort_that_bitrise_refuses(bitrise: BitriseClient, server: StubServer) -> None:
     with pytest.raises(
-        BuildAlreadyFinished, match=r"^Bitrise refuses: Build already finished, can't abort it"
+        BuildAlreadyFinished, match=r"^Bitrise rejected this: Build already finished, can't abort it"
     ):
         await bitrise.abort("669403bffbe35909", "3247e2920496e846", AbortRequest(reason="test build abort"))
     assert json.loads(server.requests[-1].body)["abort_reason"] == "test build abort"

@@ -271,7 +271,7 @@ async def test_an_invalid_command_is_refused_without_a_request(
     before = len(client_fixture.sandbox.requests)
     with pytest.raises(InvalidRequest, match="must begin with a program") as problem:
         await client_fixture.buildio.execute("shop", "web.1", command)  # type: ignore[arg-type]
-    assert str(problem.value).startswith("This was not sent to Build.io")
+    assert str(problem.value).startswith("This wasn't sent to Build.io")
     assert len(client_fixture.sandbox.requests) == before
     await client_fixture.buildio.execute("shop", "web.1", ["echo", "", "an empty word is a word"])
 

@@ -154,7 +154,7 @@ async def test_a_requested_pause_applies_to_all_clients_that_share_it(http: Http
 
 async def test_invalid_json_is_reported_with_the_providers_name(http: HttpTransport) -> None:
     async with stub_server(lambda _: web.Response(text="<html>Welcome</html>")) as server:
-        with pytest.raises(ProviderError, match=r"Build\.io's answer can't be understood"):
+        with pytest.raises(ProviderError, match=r"Build\.io's response isn't valid"):
             await client(http, server.url).apps()
 
 
