@@ -162,7 +162,7 @@ async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) ->
     await harness.ask("/bitrise whoami", "own token (api-demo)")
     await harness.ask("/bitrise help", "/bitrise subscribe [APP] [FILTERS]")
     await harness.ask("/bitrise", "Commands")
-    await harness.ask("/bitrise help log", "for your eyes only")
+    await harness.ask("/bitrise help log", "only visible to you")
     await harness.ask("/bitrise subscriptions", "No subscriptions here yet")
 
 
@@ -170,7 +170,7 @@ async def test_apps_whoami_help_and_subscriptions_answer(harness: BotHarness) ->
     ("command", "answer"),
     [
         ("/bitrise stauts", "Unknown command `stauts`. Did you mean `status`"),
-        ("/bitrise builds android brnch:main", "Did you mean branch:?"),
+        ("/bitrise builds android brnch:main", "Did you mean `branch:`?"),
         ("/bitrise builds android status:purple", "purple"),
         ("/bitrise log android", "`android` isn't a build"),
         ("/bitrise log", "Which build?"),
@@ -232,7 +232,7 @@ async def test_a_tester_token_may_not_read_logs(tmp_path: Path) -> None:
     async with bot_harness(tmp_path, bitrise_token=TESTER_TOKEN) as harness:
         harness.bitrise.finish(harness.bitrise.start_build(harness.bitrise.android))
         harness.clock.skip(timedelta(minutes=1))
-        await harness.ask("/bitrise log android #1", "Bitrise account isn't allowed to do this")
+        await harness.ask("/bitrise log android #1", "Bitrise token isn't allowed to do this")
 
 
 async def test_the_same_handlers_answer_signed_http_requests(tmp_path: Path) -> None:

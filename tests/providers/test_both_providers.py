@@ -54,13 +54,13 @@ async def test_help_shows_only_the_commands_of_its_provider(harness: BotHarness)
     reply = await harness.ask("/bitrise help", "Commands")
     assert "/buildio" not in harness.message_text(reply)
     await harness.ask("/buildio", "Commands")
-    await harness.ask("/buildio help subscribe", "how deployments end and which processes crash")
+    await harness.ask("/buildio help subscribe", "finished deployments and process crashes")
 
 
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        ("deplyo shop", ["Did you mean deploy?", "/buildio help"]),
+        ("deplyo shop", ["Did you mean `deploy`?", "/buildio help"]),
         ("app shp", ["No app named `shp`. Did you mean shop?", "/buildio apps"]),
         ("subscribe shp", ["No app named `shp`.", "/buildio apps"]),
         ("use shp", ["No app named `shp`.", "/buildio apps"]),
@@ -293,7 +293,7 @@ async def test_the_subscription_form_offers_the_apps_own_workflows_and_branches(
     branches = await harness.users.options("anna", "pick_branch", "", block_id="branches")
     assert [branch["text"]["text"] for branch in branches] == ["main"]
     await harness.users.submit("anna", {"workflows": options, "more": "target:main"})
-    assert "For example: /buildio subscribe by:@me -by:bot" in opened.errors["more"]
+    assert "For example: by:@me -by:bot" in opened.errors["more"]
     await harness.users.submit("anna", {"more": "by:@me"})
     await harness.wait_for_message("anna subscribed to")
     await harness.ask(

@@ -73,7 +73,7 @@ async def test_an_install_page_is_made_private_and_public_and_the_channel_is_not
 async def test_bitrises_refusal_to_change_an_install_page_is_shown(harness: BotHarness, build: Build) -> None:
     link = await harness.press(await list_artifacts(harness), "Get link", "expires in 10 minutes")
     harness.bitrise.fault("PATCH *", "status", status=403)
-    await harness.press(link, "Make private", "Bitrise account isn't allowed to do this")
+    await harness.press(link, "Make private", "Bitrise token isn't allowed to do this")
 
 
 async def test_the_qr_code_of_an_install_page_is_a_picture_with_a_comment_and_alt_text(

@@ -133,7 +133,7 @@ async def test_a_token_without_the_right_gets_an_explanation(tmp_path: Path) -> 
         harness.bitrise.start_running(build)
         await open_abort_form(harness)
         await harness.users.submit("anna", {"reason": "x"})
-        await harness.slack.wait_for_modal("anna", "Bitrise account isn't allowed to do this")
+        await harness.slack.wait_for_modal("anna", "Bitrise token isn't allowed to do this")
         assert build.result is None
 
 
@@ -233,7 +233,7 @@ async def test_a_card_is_updated_if_the_response_url_is_used_up(harness: BotHarn
 async def test_an_expired_trigger_id_is_explained(harness: BotHarness, build: Build) -> None:
     card = await harness.ask("/bitrise build android #1", "is running")
     harness.slack.fault("views.open", "error", words="expired_trigger_id")
-    await harness.press(card, "Abort…", "Try it once more")
+    await harness.press(card, "Abort…", "Slack didn't open the dialog")
 
 
 async def test_a_button_with_an_invalid_value_is_explained_and_sends_no_request(

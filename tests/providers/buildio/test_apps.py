@@ -112,7 +112,7 @@ async def test_a_protected_creation_names_the_team_and_waits_for_an_approval(
 
 async def test_a_lost_response_is_explained_and_the_request_not_retried(harness: BotHarness) -> None:
     harness.buildio.fault("POST */apps", "answer_lost")
-    await harness.ask("/buildio create shop-qa", "it may or may not have happened")
+    await harness.ask("/buildio create shop-qa", "this may or may not have happened")
     assert len(requested_apps(harness)) == 1
 
 

@@ -224,7 +224,7 @@ def test_a_value_in_a_command_is_refused_and_not_repeated(text: str) -> None:
     with pytest.raises(CommandError) as caught:
         read(text)
     assert "hunter2" not in str(caught.value)
-    assert "not closed" in str(caught.value) or "Slack keeps what you type" in str(caught.value)
+    assert "isn't closed" in str(caught.value) or "Slack keeps what you type" in str(caught.value)
 
 
 @pytest.mark.parametrize(

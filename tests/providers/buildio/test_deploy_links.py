@@ -408,12 +408,8 @@ async def test_one_of_several_deploy_links_is_removed_by_name(harness: BotHarnes
 
 
 async def test_only_apps_that_the_person_sees_at_both_providers_can_be_linked(harness: BotHarness) -> None:
-    await harness.ask(
-        "/buildio link ledger to bitrise:android", "No app named `ledger`", person="ben"
-    )
-    await harness.ask(
-        "/buildio link shop to bitrise:nothing", "No app named `nothing`", person="ben"
-    )
+    await harness.ask("/buildio link ledger to bitrise:android", "No app named `ledger`", person="ben")
+    await harness.ask("/buildio link shop to bitrise:nothing", "No app named `nothing`", person="ben")
     await harness.ask("/buildio link shop to bitrise:android", "/buildio connect", person="carla")
     harness.buildio.set_role("ben-okafor", harness.buildio.acme, None)
     await harness.ask("/buildio link shop to bitrise:android", "⚠️", person="ben")

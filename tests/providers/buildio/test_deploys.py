@@ -152,7 +152,7 @@ async def test_a_person_without_account_is_asked_to_connect(harness: BotHarness)
 
 async def test_a_lost_response_is_explained_and_the_build_requested_once(harness: BotHarness) -> None:
     harness.buildio.fault("POST */builds", "answer_lost")
-    await harness.ask("/buildio deploy shop branch:main", "it may or may not have happened")
+    await harness.ask("/buildio deploy shop branch:main", "this may or may not have happened")
     assert len(requested_builds(harness)) == 1
     assert len(harness.buildio.shop.deployments) == 2
 

@@ -165,5 +165,5 @@ async def test_a_lost_response_is_explained(harness: BotHarness) -> None:
     await open_delete(harness)
     harness.buildio.fault("DELETE */namespaces/*", "answer_lost")
     await harness.users.submit("anna", {"typed_name": "acme-internal"})
-    await harness.slack.wait_for_modal("anna", "it may or may not have happened")
+    await harness.slack.wait_for_modal("anna", "this may or may not have happened")
     assert len(requested_changes(harness, "DELETE")) == 1

@@ -143,7 +143,7 @@ async def test_a_protected_action_waits_for_an_approval(harness_with_rules: Harn
 
 async def test_a_lost_response_is_explained_and_the_request_not_retried(harness: BotHarness) -> None:
     harness.buildio.fault("DELETE */dynos/web.1", "answer_lost")
-    await harness.ask("/buildio restart shop web.1", "it may or may not have happened")
+    await harness.ask("/buildio restart shop web.1", "this may or may not have happened")
     assert len(requested_restarts(harness)) == 1
 
 

@@ -47,18 +47,16 @@ def test_an_ambiguous_prefix_lists_the_apps() -> None:
 
 def test_a_wrong_name_gets_the_nearest_and_the_way_to_all() -> None:
     with pytest.raises(
-        UnknownApp, match=r"called smaple-ios. Did you mean Sample iOS.*`/bitrise apps` lists all 4"
+        UnknownApp, match=r"named `smaple-ios`\. Did you mean Sample iOS.*`/bitrise apps` lists all 4"
     ):
         match_app("smaple-ios", APPS, provider=BITRISE)
-    with pytest.raises(UnknownApp, match=r"called zzz\. `/bitrise apps`"):
+    with pytest.raises(UnknownApp, match=r"named `zzz`\. `/bitrise apps`"):
         match_app("zzz", APPS, provider=BITRISE)
 
 
 @pytest.mark.parametrize("words", ["branch", "Branch", "branch main"])
 def test_a_key_without_a_colon_gets_a_hint(words: str) -> None:
-    with pytest.raises(
-        UnknownApp, match=r"For a branch, type `branch:NAME`\."
-    ):
+    with pytest.raises(UnknownApp, match=r"For a branch, type `branch:NAME`\."):
         match_app(words, APPS, provider=BITRISE)
     named = App(provider=BITRISE, slug="1", title="Branch Manager")
     assert match_app("branch", [named], provider=BITRISE) is named

@@ -116,9 +116,7 @@ async def test_an_app_in_no_list_is_found_by_its_slug(harness: BotHarness) -> No
     await harness.ask(f"/bitrise status {android.slug}", "Sample Android")
     await harness.ask(f"/bitrise use {android.slug}", "set this channel's app to")
     await harness.ask("/bitrise build #1", "Sample Android #1 passed")
-    await harness.ask(
-        f"/bitrise status {harness.bitrise.web.slug}", "No app named", person="ben"
-    )
+    await harness.ask(f"/bitrise status {harness.bitrise.web.slug}", "No app named", person="ben")
     # A possible token is put into no URL.
     await harness.ask("/bitrise status bitpat_of-nobody-0000000000", "")
     assert not any("bitpat" in request.path for request in harness.bitrise.requests)

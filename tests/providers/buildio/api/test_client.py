@@ -374,7 +374,7 @@ CHANGES: dict[str, Change] = {
 @pytest.mark.parametrize("name", CHANGES)
 async def test_a_change_with_a_lost_response_is_not_retried(client_fixture: ClientFixture, name: str) -> None:
     client_fixture.sandbox.fault("*", "answer_lost")
-    with pytest.raises(ResponseLost, match="it may or may not have happened"):
+    with pytest.raises(ResponseLost, match="this may or may not have happened"):
         await CHANGES[name](client_fixture.buildio)
     assert len(client_fixture.sandbox.requests) == 1
 
