@@ -183,7 +183,7 @@ def test_a_formatted_rule_can_be_typed_again(options: str) -> None:
         ("quiet:night", "`quiet:night` isn't valid"),
         (
             "quiet:25:00-7:00",
-            "isn't a valid time of day. Write it as 9:00. For example: `subscribe quiet:22:00-7:00`",
+            "isn't a valid time of day. Write it as 9:00. For example: `/bitrise subscribe quiet:22:00-7:00`",
         ),
         ("at:25:00", "`at:25:00` isn't a valid time of day"),
         ("zone:Mars", "`zone:Mars` isn't a known time zone"),
