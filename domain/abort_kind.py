@@ -99,10 +99,10 @@ def parse_rules(text: str) -> tuple[AbortReasonRule, ...]:
         kind, equals, pattern = part.strip().partition("=")
         if not equals or not re.fullmatch(r"[a-z][a-z0-9-]{0,30}", kind.strip()) or not pattern.strip():
             raise ValueError(
-                f"{part.strip()[:60]!r} is no rule: write kind=pattern, such as freeze=deploy freeze"
+                f"{part.strip()[:60]!r} isn't a valid rule: write kind=pattern, such as freeze=deploy freeze"
             )
         try:
             rules.append(_rule(kind.strip(), pattern.strip()))
         except re.error as error:
-            raise ValueError(f"the pattern of {kind.strip()} can't be read: {error}") from error
+            raise ValueError(f"the pattern of {kind.strip()} isn't valid: {error}") from error
     return tuple(rules)

@@ -166,7 +166,7 @@ def verify(records: Iterable[AuditRecord], *, first: int, before: str) -> tuple[
         if record.seq != expected:
             raise ChainBroken(f"entry {expected} is missing")
         if record.previous != previous:
-            raise ChainBroken(f"entry {record.seq} does not follow the one before it")
+            raise ChainBroken(f"entry {record.seq} doesn't follow the entry before it")
         if record.hash != _hash(record.seq, record.at, record.body, record.previous):
             raise ChainBroken(f"entry {record.seq} was changed")
         content = json.loads(record.body)
@@ -181,7 +181,9 @@ def verify(records: Iterable[AuditRecord], *, first: int, before: str) -> tuple[
             erased |= {int(number) for number in str(content["about"].get("entries", "")).split()}
         expected, previous = record.seq + 1, record.hash
     if hidden := blank - erased:
-        raise ChainBroken(f"who did it was taken out of entry {min(hidden)}, and no erasure says so")
+        raise ChainBroken(
+            f"who did it was removed from entry {min(hidden)}, but no entry records the erasure"
+        )
     return expected - 1, previous
 
 

@@ -23,7 +23,7 @@ _AT = "team_id = ? AND user_id = ? AND provider = ?"
 
 
 class EncryptionKeyMissing(Exception):
-    """BUILDBELL_SECRET_KEY isn't set, so this can't be stored encrypted. Ask whoever runs Buildbell."""
+    """This Buildbell has no encryption key, so it can't store tokens. Ask its operator to set BUILDBELL_SECRET_KEY."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

@@ -26,8 +26,8 @@ def compare_with_anchor(db: Connection, anchored: Anchored) -> tuple[list[Remark
     ]
     notes = []
     if waiting:
-        lines = "1 line waits" if len(waiting) == 1 else f"{len(waiting):,} lines wait"
-        notes.append(Remark(f"{lines} for the anchor; the bot writes them when it can"))
+        lines = "1 line is" if len(waiting) == 1 else f"{len(waiting):,} lines are"
+        notes.append(Remark(f"{lines} waiting for the anchor; the bot will write what is waiting"))
     return problems, notes
 
 
@@ -52,18 +52,19 @@ def _check_lines(register: Register, anchored: Anchored, waiting: int) -> list[R
     if anchored.number > register.line_number:
         return [
             Remark(
-                f"the anchor knows {anchored.number - register.line_number} later changes than the database: an older"
-                " one was put in its place"
+                f"the anchor has {anchored.number - register.line_number} later changes than the database, which was"
+                " replaced by an older one"
             )
         ]
     if expected < register.line_number:
         return [
             Remark(
-                f"lines {expected + 1} to {register.line_number} of the anchor are missing, and do not wait either"
+                f"lines {expected + 1} to {register.line_number} of the anchor are missing, and aren't waiting to be"
+                " written"
             )
         ]
     if not waiting and anchored.digest != register.line_hash:
-        return [Remark("the anchor's last line is not the one that the database knows")]
+        return [Remark("the anchor's last line differs from the database's")]
     return []
 
 
@@ -72,21 +73,23 @@ def _check_chain(db: Connection, team: str, anchored: Anchored, pending: int | N
     last_known = max(known, default=0)
     ends = ends_of(db, team)
     if ends is None:
-        text = f"its log is gone, which the anchor knows up to entry {last_known}"
+        text = f"its log is missing; the anchor has it up to entry {last_known}"
         return [] if team not in anchored.chains else [Remark(text, team)]
     if ends.last_seq < last_known:
         return [
             Remark(
-                f"its log ends with entry {ends.last_seq}, but the anchor knows entry {last_known}: its end was cut, or"
-                " an older database was put in place",
+                f"its log ends with entry {ends.last_seq}, but the anchor has entry {last_known}: its end was cut off,"
+                " or the database was replaced by an older one",
                 team,
             )
         ]
     stored = dict(db.execute("SELECT seq, hash FROM audit WHERE team_id = ?", [team]))
     stored[ends.first_seq - 1] = ends.before_first
     if changed := [seq for seq, hash_ in known.items() if seq in stored and stored[seq] != hash_]:
-        return [Remark(f"entry {min(changed)} is not the one that the anchor knows", team)]
+        return [Remark(f"entry {min(changed)} differs from the anchor's", team)]
     if ends.last_seq > max(last_known, pending or 0):
-        text = f"entries after {max(last_known, pending or 0)} have never come to the anchor, and do not wait either"
+        text = (
+            f"entries after {max(last_known, pending or 0)} aren't in the anchor, nor waiting to be written"
+        )
         return [Remark(text, team)]
     return []

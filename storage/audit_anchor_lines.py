@@ -49,7 +49,7 @@ class AnchorAddress(FrozenModel):
         if "://" not in text or text.startswith("file://"):
             path = Path(text.removeprefix("file://"))
             if not path.is_absolute() or text.endswith("/"):
-                raise AddressProblem("must be a file's whole path, as /mnt/anchor/buildbell.jsonl")
+                raise AddressProblem("must be the full path of a file, such as /mnt/anchor/buildbell.jsonl")
             return cls(kind="file", path=path)
         parts = urlsplit(text)
         try:
@@ -61,10 +61,12 @@ class AnchorAddress(FrozenModel):
             return cls(kind="unix", path=Path(parts.path))
         if parts.scheme in ("syslog+udp", "syslog+tcp") and parts.hostname and not extra:
             if parts.path.strip("/"):
-                raise AddressProblem("must end with the host or its port, as syslog+tcp://logs.example:514")
+                raise AddressProblem(
+                    "must end with the host or its port, such as syslog+tcp://logs.example:514"
+                )
             return cls(kind="udp" if parts.scheme.endswith("udp") else "tcp", host=parts.hostname, port=port)
         raise AddressProblem(
-            "must be a file's whole path, syslog:///dev/log, syslog+udp://host:514 or syslog+tcp://host:514"
+            "must be the full path of a file, syslog:///dev/log, syslog+udp://host:514 or syslog+tcp://host:514"
         )
 
     def __str__(self) -> str:
@@ -229,7 +231,7 @@ class _AnchorReader:
         authentic = self._is_authentic(line)
         if authentic is False:
             self._problem(
-                f"line {number} of the anchor was not written by this bot: its signature does not fit"
+                f"line {number} of the anchor was not written by this bot: its signature doesn't match"
             )
             return
         entry = _ReadLine(line, digest_of(text), authentic)
@@ -242,14 +244,16 @@ class _AnchorReader:
         """Return the result."""
         result = self._result
         if self._torn.pop(self._last_number, None) is not None:
-            result.notes.append(Remark("the last line of the anchor is not whole; the bot writes it again"))
+            result.notes.append(
+                Remark("the last line of the anchor is incomplete; the bot will write it again")
+            )
         self._report_torn()
         if self._branch:
             last = self._branch[-1]
             result.number, result.digest = last.line.anchor, last.digest
             if self._vault is None:
                 result.notes.append(
-                    Remark("the anchor's signatures were not checked: there is no BUILDBELL_SECRET_KEY")
+                    Remark("the anchor's signatures were not checked: BUILDBELL_SECRET_KEY is not set")
                 )
             elif last.authentic is None:
                 # Lines under an older key are covered by the signature of a later line.
@@ -265,7 +269,7 @@ class _AnchorReader:
     def _report_torn(self) -> None:
         """Report the remembered lines: they will not be written again."""
         for number in self._torn:
-            self._problem(f"line {number} of the anchor can't be read")
+            self._problem(f"line {number} of the anchor isn't valid")
         self._torn = {}
 
     def _is_authentic(self, line: AnchorLine) -> bool | None:
@@ -290,19 +294,19 @@ class _AnchorReader:
             self._check_over(number, line, last)
             discarded = len(branch) - length
             self._result.notes.append(
-                Remark(f"the operator restored a backup on {line.at}; lines of before: {discarded}")
+                Remark(f"the operator restored a backup on {line.at}; discarded lines: {discarded}")
             )
-            self._note_discarded(length, self._result.notes, "put away by the restore")
+            self._note_discarded(length, self._result.notes, "discarded by the restore")
         elif length is not None:
             self._problem(
-                f"line {number} of the anchor goes on from an older one: an older database was put in place without"
-                " `buildbell restore`"
+                f"line {number} of the anchor continues from an older line: the database was replaced by an older one"
+                " without `buildbell restore`"
             )
-            self._note_discarded(length, self._result.problems, "known to the anchor, and put away")
+            self._note_discarded(length, self._result.problems, "in the anchor, but discarded")
         else:
             self._problem(
-                f"line {number} of the anchor does not follow the one before it: lines between"
-                f" {last.line.anchor} and {line.anchor} were taken out or changed"
+                f"line {number} of the anchor doesn't follow the line before it: lines between"
+                f" {last.line.anchor} and {line.anchor} were removed or changed"
             )
             length = len(branch)
         del branch[length:]
@@ -312,11 +316,11 @@ class _AnchorReader:
         line = entry.line
         if line.event not in _STATEMENTS:
             self._problem(
-                f"the anchor begins with line {line.anchor}, in the midst: give the older files, too"
+                f"the anchor begins in the middle, with line {line.anchor}: pass the older files, too"
             )
         elif line.anchor > 1:
             self._result.notes.append(
-                Remark(f"the anchor begins with a statement of {line.at}; what was before is elsewhere")
+                Remark(f"the anchor begins with a statement of {line.at}; earlier lines are elsewhere")
             )
         self._branch.append(entry)
 
@@ -341,8 +345,8 @@ class _AnchorReader:
     def _check_over(self, number: int, line: AnchorLine, last: _ReadLine) -> None:
         if line.over is not None and line.over != f"{last.line.anchor} {last.digest}":
             self._problem(
-                f"line {number} of the anchor says that line {line.over.split()[0]} was the last before a restore,"
-                f" but {last.line.anchor} is"
+                f"line {number} of the anchor names line {line.over.split()[0]} as the last before a restore,"
+                f" but that is line {last.line.anchor}"
             )
 
     def _note_discarded(self, length: int, remarks: list[Remark], what: str) -> None:
@@ -390,7 +394,7 @@ class _StateBuilder:
         elif line.event is AnchorEvent.ENTRY:
             last = self._last.get(team, 0)
             if seq != last + 1:
-                self._problem(team, f"the anchor goes from entry {last} to entry {seq}")
+                self._problem(team, f"the anchor jumps from entry {last} to entry {seq}")
             chains.setdefault(team, {})[seq] = hash_
             self._last[team] = max(last, seq)
         elif line.event is AnchorEvent.LEFT:
@@ -406,7 +410,7 @@ class _StateBuilder:
             last = 0
         elif seq < last or known.get(seq, hash_) != hash_:
             self._problem(
-                team, f"known to the anchor, which was begun anew without them: {_entries(seq, last)}"
+                team, f"in the anchor, which was then started again without them: {_entries(seq, last)}"
             )
         if seq:
             known[seq] = hash_
@@ -417,12 +421,14 @@ class _StateBuilder:
             return
         restored = self._statement.event is AnchorEvent.RESTORED
         # A statement is made from the sealed register: workspaces missing in it were removed while there was no anchor.
-        what = "is not in the backup that was restored" if restored else "ended while there was no anchor"
+        what = (
+            "is not in the backup that was restored" if restored else "was removed while there was no anchor"
+        )
         if not self._states_left:
             for team in sorted(self._missing):
                 self._result.chains.pop(team)
                 last = self._last.pop(team, 0)
-                self._result.notes.append(Remark(f"its log, with entry {last} as its last, {what}", team))
+                self._result.notes.append(Remark(f"its log, up to entry {last}, {what}", team))
         self._statement, self._states_left, self._missing = None, 0, set()
 
     def _problem(self, team: str, text: str) -> None:

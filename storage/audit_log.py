@@ -160,9 +160,7 @@ def erase_person(db: Connection, team: str, vault: SecretBox | None, person: str
         end = ends_of(db, team) or ChainEnds()
         if end.seal is not None:
             if vault is None:
-                raise ChainBroken(
-                    "its end is sealed, and there is no key (BUILDBELL_SECRET_KEY) to go on from it"
-                )
+                raise ChainBroken("its end is sealed; to add an entry, set BUILDBELL_SECRET_KEY")
             end.check_seal(vault, team)
         about = {"entries": " ".join(map(str, seqs))}
         entry = AuditEntry(
@@ -252,7 +250,7 @@ def reseal_chains(db: Connection, vault: SecretBox) -> int:
         try:
             end.check_seal(vault, team)
         except ChainBroken as problem:
-            raise ChainBroken(f"audit of workspace {team}: {problem}") from problem
+            raise ChainBroken(f"audit log of workspace {team}: {problem}") from problem
         if not vault.is_current(end.seal):
             write_ends(db, team, end.sealed(vault, team))
             sealed += 1
@@ -280,10 +278,8 @@ def verify_chain(db: Connection, team: str, vault: SecretBox | None, expected: s
     if found != (end.last_seq, end.last_hash):
         raise ChainBroken(f"it should end with entry {end.last_seq}, but ends with {found[0]}")
     if not progress["expected"]:
-        gone = (
-            f"; those before entry {end.first_seq} were forgotten (AUDIT_DAYS)" if end.first_seq > 1 else ""
-        )
-        raise ChainBroken(f"the end that was noted before is none of its entries{gone}")
+        gone = f"; entries before {end.first_seq} were deleted (AUDIT_DAYS)" if end.first_seq > 1 else ""
+        raise ChainBroken(f"no entry has the expected hash{gone}")
     if vault is not None and (end.last_seq or end.seal is not None):
         end.check_seal(vault, team)
     return Verdict(

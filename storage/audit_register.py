@@ -59,14 +59,14 @@ class ChainEnds:
         """Return whether the seal was made since there is a register. Raises ChainBroken if the seal is wrong."""
         if self.seal is None:
             raise ChainBroken(
-                "its end has no seal; `buildbell audit --seal` seals what is from before there was a key"
+                "its end has no seal; `buildbell audit --seal` seals entries that were written before a key was set"
             )
         try:
             sealed = vault.decrypt(self.seal, "audit", team)
         except DecryptionError as error:
-            raise ChainBroken(f"the seal at its end can't be opened: {error}") from error
+            raise ChainBroken(f"the seal at its end can't be decrypted: {error}") from error
         if sealed not in (self.sealed_text, self._text):
-            raise ChainBroken("its ends are not those that were sealed")
+            raise ChainBroken("its ends differ from the sealed ones")
         return sealed == self.sealed_text
 
     def is_sealed(self, vault: SecretBox, team: str) -> bool:
@@ -111,14 +111,16 @@ class Register:
         if self.seal is None:
             raise ChainBroken(
                 "the register of all chains has no seal;"
-                " `buildbell audit --seal` seals what is from before there was a key"
+                " `buildbell audit --seal` seals it if it was written before a key was set"
             )
         try:
             sealed = vault.decrypt(self.seal, "audit register")
         except DecryptionError as error:
-            raise ChainBroken(f"the seal of the register of all chains can't be opened: {error}") from error
+            raise ChainBroken(
+                f"the seal of the register of all chains can't be decrypted: {error}"
+            ) from error
         if sealed != self.sealed_text:
-            raise ChainBroken("the register of all chains is not the one that was sealed")
+            raise ChainBroken("the register of all chains differs from the sealed one")
 
 
 def read_register(db: Connection) -> Register:
@@ -126,14 +128,14 @@ def read_register(db: Connection) -> Register:
     query = "SELECT chains, anchor, line_number, line_hash, seal FROM audit_register WHERE id = 1"
     row = db.execute(query).fetchone()
     if row is None:
-        raise ChainBroken("the register of all chains is gone")
+        raise ChainBroken("the register of all chains is missing")
     try:
         chains = {
             team: (first, before, last, hash_)
             for team, (first, before, last, hash_) in json.loads(row[0]).items()
         }
     except (ValueError, TypeError, AttributeError) as error:
-        raise ChainBroken("the register of all chains can't be read") from error
+        raise ChainBroken("the register of all chains isn't valid") from error
     register = Register(chains, *row[1:])
     # The seal covers this exact text. Serializing it again would be slow with many workspaces.
     vars(register)["chains_text"] = row[0]
@@ -199,7 +201,7 @@ def reseal_register(db: Connection, vault: SecretBox) -> bool:
         if vault.is_current(register.seal):
             return False
     elif register.chains != _chains_in(db):
-        raise ChainBroken("the register of all chains has no seal, and does not fit them")
+        raise ChainBroken("the register of all chains has no seal, and differs from them")
     _write_register(db, register, vault)
     return True
 
@@ -258,10 +260,10 @@ def start_chain(db: Connection, vault: SecretBox | None, team: str, at: datetime
     """Start a workspace's chain. Raises ChainBroken if there must have been one already."""
     known = read_register(db).chains.get(team)
     if known is not None:
-        raise ChainBroken(f"its log is gone, of which the register of all chains knows {known[2]} entries")
+        raise ChainBroken(f"its log is missing; the register of all chains has it up to entry {known[2]}")
     if has_data(db, team):
         raise ChainBroken(
-            "its log is gone, though the workspace has accounts, rules, proposals or subscriptions"
+            "its log is missing, but the workspace has accounts, rules, pending actions or subscriptions"
         )
     ends = ChainEnds()
     change_register(db, vault, RegisterChange(chains={team: ends}), at)
@@ -325,7 +327,7 @@ def register_problems(db: Connection, vault: SecretBox | None) -> dict[str | Non
     stored = _chains_in(db)
     for team, known in register.chains.items():
         if (found := stored.get(team)) is None:
-            text = f"its log is gone, of which the register of all chains knows {known[2]} entries"
+            text = f"its log is missing; the register of all chains has it up to entry {known[2]}"
         elif found == known:
             continue
         else:
@@ -333,14 +335,14 @@ def register_problems(db: Connection, vault: SecretBox | None) -> dict[str | Non
                 f"it goes from entry {found[0]} to {found[2]},"
                 f" but the register of all chains says {known[0]} to {known[2]}"
                 if (found[0], found[2]) != (known[0], known[2])
-                else "its ends are not those that the register of all chains knows"
+                else "its ends differ from those in the register of all chains"
             )
         problems.setdefault(team, []).append(text)
     for team in stored.keys() - register.chains.keys():
-        problems.setdefault(team, []).append("the register of all chains does not know it")
+        problems.setdefault(team, []).append("it isn't in the register of all chains")
     for team in _teams_with_data(db) - stored.keys() - register.chains.keys():
         problems.setdefault(team, []).append(
-            "it has no log, though the workspace has accounts, rules, proposals or subscriptions"
+            "it has no log, but the workspace has accounts, rules, pending actions or subscriptions"
         )
     return problems
 
@@ -349,9 +351,9 @@ def changed_triggers(db: Connection) -> dict[str, str]:
     """Return the audit log's triggers that were removed, changed or added, and which of these."""
     actual, expected = db.audit_triggers()
     return {
-        **{name: "taken away" for name in expected if name not in actual},
+        **{name: "removed" for name in expected if name not in actual},
         **{name: "changed" for name, sql in expected.items() if name in actual and actual[name] != sql},
-        **{name: "put in" for name in actual if name not in expected},
+        **{name: "added" for name in actual if name not in expected},
     }
 
 

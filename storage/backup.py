@@ -125,7 +125,7 @@ def restore(
     DatabaseProblem, BackupProblem, BackupCorrupt; then nothing was changed.
     """
     if not backup.is_file():
-        raise BackupProblem(f"there is no file {backup}.")
+        raise BackupProblem(f"{backup} does not exist.")
     if path.exists() and backup.samefile(path):
         raise BackupProblem(f"{backup} is the database itself. Name a backup of it.")
     make_folder(path)
@@ -149,7 +149,7 @@ def restore(
 
 def _check_target(path: Path, target: Path, *, overwrite: bool) -> None:
     if not target.parent.is_dir():
-        raise BackupProblem(f"there is no folder {target.parent}. Make it first.")
+        raise BackupProblem(f"the folder {target.parent} does not exist. Create it first.")
     if target.is_dir():
         raise BackupProblem(f"{target} is a folder. Name a file in it.")
     database_files = {
@@ -163,7 +163,7 @@ def _check_target(path: Path, target: Path, *, overwrite: bool) -> None:
 
 
 def _file_exists_text(target: Path) -> str:
-    return f"{target} is there already. Name another file, or say --force."
+    return f"{target} already exists. Name another file, or add --force."
 
 
 @contextmanager
@@ -224,7 +224,7 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
     except DatabaseProblem as error:
         raise type(error)(str(error).replace(str(copy), name)) from error
     if not applied:
-        raise BackupCorrupt(f"{name} is no database of Buildbell's.")
+        raise BackupCorrupt(f"{name} is not a Buildbell database.")
     with closing(sqlite3.connect(copy)) as connection:
         db = SqliteConnection.over(connection)
         try:
@@ -232,7 +232,7 @@ def _examine(copy: Path, name: str) -> tuple[dict[str, int], set[str]]:
             if found != "ok":
                 raise BackupCorrupt(f"{name} is damaged ({' '.join(found.split())}).")
             if violation := connection.execute("PRAGMA foreign_key_check").fetchone():
-                raise BackupCorrupt(f"{name} is damaged (a row of {violation[0]} points at nothing).")
+                raise BackupCorrupt(f"{name} is damaged (a row of {violation[0]} refers to a missing row).")
             for team in teams_with_chains(db) if "audit_chains" in db.db.table_names() else ():
                 _check_audit(db, team, name)
             return _rows(db), applied
@@ -282,12 +282,12 @@ def _log_restore(
     ).fetchone()[0]
     if sealed and vault is None:
         raise BackupProblem(
-            f"the restore is written down in the audit log, which is sealed in {name}: set BUILDBELL_SECRET_KEY."
+            f"the restore is recorded in the audit log, which is sealed in {name}: set BUILDBELL_SECRET_KEY."
         )
     if not anchor and (before.anchor if before is not None else _stored_anchor(db)):
         raise BackupProblem(
-            "the restore is told to the audit log's anchor: set AUDIT_ANCHOR as the bot has it. To be without one,"
-            " start the bot without it first."
+            "the restore is recorded in the audit log's anchor: set AUDIT_ANCHOR to the same value as for the bot. To"
+            " stop using an anchor, start the bot without AUDIT_ANCHOR first."
         )
     start_missing_chains(db)
     for team in teams_with_chains(db):
@@ -320,7 +320,7 @@ def _check_audit(db: SqliteConnection, team: str, name: str) -> None:
         verify_chain(db, team, None, None)
     except ChainBroken as problem:
         raise BackupCorrupt(
-            f"the audit log of workspace {team} in {name} does not hold: {problem}."
+            f"the audit log of workspace {team} in {name} failed its check: {problem}."
         ) from problem
 
 
@@ -366,7 +366,7 @@ def _checkpoint_log(path: Path) -> None:
     except sqlite3.DatabaseError as error:
         raise DatabaseDamaged(str(error)) from error
     if busy:
-        raise DatabaseInUse(f"{path} is open in another program. End that one first.")
+        raise DatabaseInUse(f"{path} is open in another program. Stop that program first.")
 
 
 def _free_name(path: Path, at: datetime) -> Path:

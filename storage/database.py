@@ -73,7 +73,7 @@ class CommitUnconfirmed(DatabaseUnavailable):
 
 
 class WorkspaceGone(Exception):
-    """The workspace has taken the app out, so nothing is kept of it any more."""
+    """The workspace has uninstalled the app, so its data is no longer stored."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

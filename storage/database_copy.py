@@ -77,7 +77,7 @@ def copy_database(path: Path, url: str, report: Report = lambda _table, _total, 
         if finished is None:
             if any(_find_difference(source, target, table) for table in tables):
                 raise CopyRefused(
-                    "the PostgreSQL database holds other data of Buildbell. Name an empty one; `createdb` makes it."
+                    "the PostgreSQL database has other Buildbell data. Name an empty one; `createdb` creates it."
                 )
             result.was_complete = True
             return result
@@ -102,7 +102,7 @@ def _copy_table(source: _Source, target: _Target, table: _Table, report: Callabl
         if (row := _find_difference(source, target, table)) is not None:
             raise CopyFailed(
                 f"{table.name}: the copy of the row with {table.describe_key(row)} differs."
-                " Nothing of this table was kept; run the command again."
+                " This table was not copied; run the command again."
             )
         target.note_copied(table)
 
@@ -239,12 +239,12 @@ class _Target:
         begun, tables = row or ("nothing", [])
         if begun != source:
             raise CopyRefused(
-                f"a copy of {begun} into this database has not ended. Continue that one, or name an empty database."
+                f"a copy of {begun} into this database is not finished. Finish that one, or name an empty database."
             )
         applied = {name for (name,) in self.connection.execute("SELECT name FROM buildbell_migrations")}
         if applied != set(MIGRATIONS):
             raise CopyRefused(
-                "another version of Buildbell has begun this copy. Drop the database, create it again, and start anew."
+                "another version of Buildbell started this copy. Drop the database, create it again, and start over."
             )
         return set(tables)
 
@@ -299,7 +299,7 @@ class _Target:
         except (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded) as problem:
             # The server's other words quote the row.
             raise CopyFailed(
-                f"{table.name}: PostgreSQL refuses a row: {problem.diag.message_primary}."
+                f"{table.name}: PostgreSQL rejected a row: {problem.diag.message_primary}."
             ) from problem
 
     def note_copied(self, table: _Table) -> None:
@@ -335,13 +335,13 @@ def _open_source(path: Path, stack: ExitStack) -> sqlite3.Connection:
         stack.callback(lock_exclusive(path).close)
     except DatabaseInUse as problem:
         raise DatabaseInUse(
-            f"{path} is in use by a bot or another copy. Stop that first: a bot would add rows meanwhile."
+            f"{path} is in use by a bot or another copy. Stop it first: a bot would add rows during the copy."
         ) from problem
     stack.callback(lock_commands_out(path).close)
     if older := known_migrations() - check(path):
         raise DatabaseOlder(
             f"{path} was written by an older Buildbell (it lacks {', '.join(sorted(older))})."
-            " Start the bot of this version once with that file, which brings it up to date, and stop it again."
+            " Start the bot of this version once with this file to bring it up to date, then stop the bot."
         )
     return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
@@ -352,7 +352,7 @@ def _connect_target(url: str, stack: ExitStack) -> psycopg.Connection[Any]:
         return stack.enter_context(connect_for_copy(url))
     except DatabaseInUse as problem:
         raise DatabaseInUse(
-            "the PostgreSQL database is in use by a bot or another copy. Stop that first."
+            "the PostgreSQL database is in use by a bot or another copy. Stop it first."
         ) from problem
 
 
@@ -375,7 +375,7 @@ def _convert(table: _Table, column: _Column, value: Any, row: Row) -> Any:
         return None
     if type(value) is not (int if column.is_number else str):
         names = {type(None): "no value", float: "a fraction", int: "a number", str: "a text"}
-        found = names.get(type(value), "bytes that are no text")
+        found = names.get(type(value), "bytes that aren't text")
         raise CopyFailed(
             f"{table.name}: the row with {table.describe_key(row)} has {found} in column {column.name}, which"
             " PostgreSQL can't store there. Correct or delete the row, and run the command again."
@@ -387,8 +387,8 @@ def _convert(table: _Table, column: _Column, value: Any, row: Row) -> Any:
             return value
         raise CopyFailed(
             f"{table.name}: the row with {table.describe_key(row)} has a NUL character in column {column.name}."
-            " PostgreSQL can't store it, and it can't be removed there: a hash covers this text, or it names the row."
-            " Correct or delete the row, and run the command again."
+            " PostgreSQL can't store it, and it can't be removed there: a hash covers this text, or it is part of the"
+            " key. Correct or delete the row, and run the command again."
         )
     # The bot removes them from what it reads today; from JSON, too, since it stores the texts in it elsewhere.
     value = value.replace("\0", "")

@@ -26,7 +26,7 @@ def find_url_problem(url: str) -> str | None:
     try:
         parameters = conninfo_to_dict(url)
     except psycopg.ProgrammingError:
-        return "is no valid URL of PostgreSQL: postgresql://user:password@host/database"
+        return "isn't a valid PostgreSQL URL: postgresql://user:password@host/database"
     if not parameters.get("dbname"):
         return "must name the database: postgresql://user:password@host/database"
     host, port = str(parameters.get("host", "")), str(parameters.get("port", ""))

@@ -38,7 +38,7 @@ class SecretBox:
     def __init__(self, keys: Sequence[str]) -> None:
         """Take the current key first. Raises InvalidKey."""
         if not keys:
-            raise InvalidKey("there is no key")
+            raise InvalidKey("must contain a key; `buildbell new-key` prints one")
         if any(len(key) < SHORTEST_KEY for key in keys):
             raise InvalidKey(
                 f"each key needs {SHORTEST_KEY} characters or more; `buildbell new-key` prints one"
@@ -72,7 +72,7 @@ class SecretBox:
         try:
             return cipher.decrypt(nonce, content, _associated_data(name, context)).decode()
         except InvalidTag as error:
-            raise DecryptionError("it was changed, or it stands in another place") from error
+            raise DecryptionError("it was changed, or moved to another row") from error
 
     def is_current(self, sealed: str) -> bool:
         """Return whether the value is encrypted with the current key. Raises DecryptionError for any other text."""
@@ -107,9 +107,9 @@ def _parts(sealed: str) -> tuple[bytes, bytes, bytes]:
     try:
         content = base64.urlsafe_b64decode(sealed.encode())
     except ValueError as error:
-        raise DecryptionError("it is no seal") from error
+        raise DecryptionError("it isn't an encrypted value") from error
     if len(content) < len(_VERSION) + _NAME_LENGTH + _NONCE_LENGTH or content[:1] != _VERSION:
-        raise DecryptionError("it is no seal")
+        raise DecryptionError("it isn't an encrypted value")
     start = len(_VERSION) + _NAME_LENGTH
     return (
         content[len(_VERSION) : start],

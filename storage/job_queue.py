@@ -182,7 +182,7 @@ class JobQueue:
         except Exception as problem:  # noqa: BLE001 - whatever it is, the caller logs it and starts another worker
             return describe(problem)
         # It ends by itself if it can't listen for jobs or show that it lives.
-        return self._errors.text or "it has ended"
+        return self._errors.text or "it has stopped"
 
     async def _run_worker(self, worker: Worker, stopped: asyncio.Event) -> None:
         await self.open()

@@ -284,7 +284,7 @@ def signed_text(team: str, identity: str) -> str:
 
 def withdraw_pending_actions(db: Connection, where: str, arguments: Sequence[Any]) -> int:
     """Delete the matching actions, and say so in messages of undecided ones; for use inside a transaction."""
-    text = Message("This was withdrawn: whoever asked for it was erased.").encode()
+    text = Message("Withdrawn: the data of the person who requested this was erased.").encode()
     for (identity,) in db.execute(
         f"SELECT id FROM proposals WHERE state = 'open' AND {where}", arguments
     ).fetchall():

@@ -141,7 +141,7 @@ def refusal_of(problem: psycopg.OperationalError) -> DatabaseProblem | None:
         return None
     if missing := re.search('database "(.+)" does not exist', text):
         return DatabaseMissing(f"DATABASE_URL: {text}. Create it: createdb {shlex.quote(missing[1])}.")
-    return DatabaseNotWritable(f"DATABASE_URL: the database server refuses the bot: {text}.")
+    return DatabaseNotWritable(f"DATABASE_URL: the database server rejected the connection: {text}.")
 
 
 def describe_error(problem: psycopg.Error) -> str:
@@ -175,7 +175,7 @@ def prepare_session(connection: Psycopg, worker: str | None) -> None:
     _acquire_bot_lock(
         connection,
         "pg_try_advisory_lock_shared",
-        "`buildbell copy-database` or a bot of an older version uses this database. Wait until the copy has ended, or"
+        "`buildbell copy-database` or a bot of an older version uses this database. Wait for the copy to finish, or"
         " stop that bot.",
     )
     # Shared, because the server may not have noticed yet that this process's session before this one has ended.
@@ -188,7 +188,7 @@ def check_sessions(url: str, connection: Psycopg) -> None:
         processes = [_find_process(each) for _ in range(3) for each in (connection, other)]
     if not have_own_sessions(processes[::2], processes[1::2]):
         raise DatabasePooled(
-            "DATABASE_URL: it leads through a connection pooler in transaction mode, where locks get lost. Connect to"
+            "DATABASE_URL: goes through a connection pooler in transaction mode, where locks get lost. Connect to"
             " the server itself, or set the pooler to session mode (PgBouncer: pool_mode=session)."
         )
 
@@ -285,13 +285,13 @@ def migrate(connection: Psycopg) -> None:
             if time.monotonic() > deadline:
                 raise DatabaseInUse(
                     f"a table can't be changed, because another program has used it for {DDL_SECONDS:.0f} seconds."
-                    " Find that one in pg_stat_activity, end it, and try again."
+                    " Find that program in pg_stat_activity, stop it, and try again."
                 ) from problem
             log.warning("database.migration_waits", reason=describe_error(problem))
             time.sleep(RETRY_SECONDS)
         except errors.InsufficientPrivilege as problem:
             raise DatabaseNotWritable(
-                f"DATABASE_URL: the bot's user may not create tables ({describe_error(problem)}). Make it the owner of"
+                f"DATABASE_URL: the bot's user can't create tables ({describe_error(problem)}). Make it the owner of"
                 " the database."
             ) from problem
         else:
@@ -375,7 +375,7 @@ def connect_for_copy(url: str) -> Iterator[Psycopg]:
     try:
         check_sessions(url, connection)
         _acquire_bot_lock(
-            connection, "pg_try_advisory_lock", "a bot or another copy uses this database. Stop that first."
+            connection, "pg_try_advisory_lock", "a bot or another copy uses this database. Stop it first."
         )
         yield connection
     finally:
@@ -401,7 +401,7 @@ def check_schema(connection: Psycopg) -> None:
     applied = _applied(connection)
     if not applied:
         raise DatabaseMissing(
-            "there is no data of Buildbell in this database. Set DATABASE_URL to the bot's own."
+            "this database has no Buildbell data. Set DATABASE_URL to the bot's own database."
         )
     _check_newer(applied)
     if older := set(MIGRATIONS) - applied.keys():
@@ -416,7 +416,7 @@ def _check_newer(applied: Mapping[str, bool]) -> None:
     newer = {name for name, is_expanding in applied.items() if not is_expanding and name not in MIGRATIONS}
     if newer:
         raise DatabaseNewer(
-            f"the database was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
+            f"the database was written by a newer Buildbell (it has {', '.join(sorted(newer))})."
             " Start that version again, or restore the backup made before the update."
         )
 
@@ -431,7 +431,7 @@ def _applied(connection: Psycopg) -> dict[str, bool]:
     ).fetchall()
     if (COPY_TABLE,) in tables:
         raise DatabaseIncomplete(
-            "the copy into this database has not ended. Run the same `buildbell copy-database` again: it continues."
+            "the copy into this database is not finished. Run the same `buildbell copy-database` again to continue."
         )
     if ("buildbell_migrations",) in tables:
         # The column is younger than the table. Before it was there, any unknown migration was a reason to refuse.

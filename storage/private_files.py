@@ -50,7 +50,7 @@ def restrict_modes(path: Path) -> None:
         log.warning("database.open_to_others: can't change the mode of %s", ", ".join(failed))
     if (folder := shared_folder(path)) is not None:
         log.warning(
-            "database.folder_open_to_others: others can look into %s; give the database a folder of its own",
+            "database.folder_open_to_others: other users can list %s; give the database its own folder",
             folder,
         )
 

@@ -195,7 +195,9 @@ class SqliteDatabase(Database):
         tries = 1
         while not await self.run_sqlite(empty_log):
             if tries % TRIES_TO_SAY == 1:
-                log.warning("database.log_not_emptied: somebody is reading the database; it is tried again")
+                log.warning(
+                    "database.log_not_emptied: another program is reading the database; trying again later"
+                )
             tries += 1
             await asyncio.sleep(EMPTY_LOG_SECONDS)
         self._emptying_task = None
@@ -248,7 +250,7 @@ def check(path: Path) -> set[str]:
         return set()
     if newer := applied - known_migrations():
         raise DatabaseNewer(
-            f"{path} was written by a newer Buildbell (it knows {', '.join(sorted(newer))})."
+            f"{path} was written by a newer Buildbell (it has {', '.join(sorted(newer))})."
             " Start that version again, or restore the backup made before the update."
         )
     return applied
@@ -285,7 +287,9 @@ def _read_schema_in_mode(path: Path, mode: str) -> tuple[set[str], set[str]]:
 
 def _damage_text(path: Path, verdict: str) -> str:
     verdict = " ".join(verdict.split())
-    return f"{path} is damaged ({verdict}). It was left as it is: restore a backup, or move it away to start anew."
+    return (
+        f"{path} is damaged ({verdict}). It was not changed: restore a backup, or move it away to start over."
+    )
 
 
 class FileLock:
@@ -310,19 +314,19 @@ class FileLock:
 def lock_exclusive(path: Path) -> FileLock:
     """Lock the database as a running bot does. Raises DatabaseInUse."""
     # Two bots on one file would send every notification twice, and migrations take no lock themselves.
-    refusal = f"{path} is in use by another Buildbell. Stop that one, or set DATABASE_URL to another file."
+    refusal = f"{path} is in use by another Buildbell. Stop it, or set DATABASE_URL to another file."
     return FileLock(path, ".lock", shared=False, refusal=refusal)
 
 
 def lock_shared(path: Path) -> FileLock:
     """Prevent a restore; several processes may hold this lock. Raises DatabaseInUse."""
-    refusal = f"{path} is just being restored. Wait until that has ended."
+    refusal = f"{path} is being restored. Wait until that has finished."
     return FileLock(path, ".beside", shared=True, refusal=refusal)
 
 
 def lock_commands_out(path: Path) -> FileLock:
     """Lock out all commands that open the database next to the bot. Raises DatabaseInUse."""
-    refusal = f"{path} is in use by another command of Buildbell. Wait until that has ended."
+    refusal = f"{path} is in use by another Buildbell command. Wait until that has finished."
     return FileLock(path, ".beside", shared=False, refusal=refusal)
 
 
@@ -361,8 +365,8 @@ def _open(path: Path) -> tuple[FileLock, SqliteConnection]:
     except (OSError, sqlite3.OperationalError) as problem:
         reason = (problem.strerror if isinstance(problem, OSError) else None) or problem
         raise DatabaseNotWritable(
-            f"DATABASE_URL: {path} can't be written ({reason}). Its folder must be there, have room, and belong to"
-            " whom the bot runs as."
+            f"DATABASE_URL: {path} can't be written ({reason}). Its folder must exist, have free space, and belong to"
+            " the user that runs the bot."
         ) from problem
 
 

@@ -15,8 +15,8 @@ from storage.timestamps import to_text
 # A run whose end is never polled must not be followed forever.
 LONGEST_RUN = timedelta(days=7)
 FOLLOWS_RUN = "terms LIKE '%\"run\":true%'"
-ACCESS_LOST = "Buildbell can't see it on behalf of {by} any more"
-TOO_LONG = f"it has not ended within {LONGEST_RUN.days} days"
+ACCESS_LOST = "Buildbell can no longer see it for {by}"
+TOO_LONG = f"it didn't finish within {LONGEST_RUN.days} days"
 
 
 def adopt_message(db: Connection, to: Recipient, subject: str, note: str) -> bool:

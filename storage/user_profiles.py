@@ -18,7 +18,7 @@ class NameTaken(Exception):
 
     def __init__(self, name: str, by: str) -> None:
         self.name, self.by = name, by
-        super().__init__(f"{name} is claimed by somebody else.")
+        super().__init__(f"{name} is already used by someone else.")
 
 
 class UserProfile(FrozenModel):

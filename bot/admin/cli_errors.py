@@ -46,7 +46,7 @@ def report_errors() -> Iterator[None]:
         more = f"; and {len(problem.rows) - MAX_ROWS} more" if len(problem.rows) > MAX_ROWS else ""
         stop(
             f"nothing was changed, because these can't be decrypted: {rows}{more}. Add the key that encrypted them at"
-            " the end of BUILDBELL_SECRET_KEY, or ask the users to connect their accounts again.",
+            " the end of BUILDBELL_SECRET_KEY, or ask the users to reconnect their accounts.",
             DATA_ERROR,
         )
     except ChainBroken as problem:
@@ -56,7 +56,7 @@ def report_errors() -> Iterator[None]:
     except (UsageError, DatabaseProblem, BackupProblem, EnvFileUnreadable) as problem:
         stop(str(problem), USAGE_ERROR)
     except server_errors() as problem:
-        stop(f"the database server says: {describe_server_error(problem)}", DATA_ERROR)
+        stop(f"the database server reports: {describe_server_error(problem)}", DATA_ERROR)
     except BrokenPipeError:
         raise  # the program that reads the output, such as `head`, has ended
     except OSError as problem:

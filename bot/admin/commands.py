@@ -72,11 +72,11 @@ Yes = Annotated[bool, typer.Option("--yes", help="Skip the confirmation.")]
 
 WAL_NOT_EMPTIED = (
     "Some of the old data is still in the write-ahead log beside the database, because another program is"
-    " reading it: end that program, or run the same command again later."
+    " reading it: stop that program, or run the same command again later."
 )
 
 TRACES_IN_POSTGRES = (
-    "PostgreSQL overwrites the space of the old data only bit by bit (VACUUM FULL rewrites the tables), and its"
+    "PostgreSQL overwrites the space of the old data only gradually (VACUUM FULL rewrites the tables), and its"
     " write-ahead log and backups still have it."
 )
 
@@ -104,7 +104,7 @@ def register(cli: typer.Typer) -> None:
 
 
 def migrate() -> None:
-    """Bring the database up to date, and end. On PostgreSQL, bots of the release before can go on running."""
+    """Bring the database up to date. On PostgreSQL, bots of the previous release can keep running."""
     with report_errors():
         settings = DataSettings()
         logging_setup.configure("warning")
@@ -152,7 +152,7 @@ def audit(
     ] = False,
     expect: Annotated[
         str | None,
-        typer.Option(help="Check that an entry has this hash, which you noted before.", metavar="HASH"),
+        typer.Option(help="Check that an entry has this hash, noted earlier.", metavar="HASH"),
     ] = None,
     anchor: Annotated[
         list[Path] | None,
@@ -242,7 +242,7 @@ def restore_backup(
         bool,
         typer.Option(
             "--forget-owed",
-            help="Send no notifications about builds that have already ended, so that none is sent twice.",
+            help="Send no notifications about builds that have already finished, so that none is sent twice.",
         ),
     ] = False,
     yes: Yes = False,
@@ -280,7 +280,7 @@ def restore_backup(
         typer.echo("Notifications that were sent after the backup will be sent again.")
     else:
         typer.echo(
-            f"Dropped: {count_noun(result.forgotten, 'notification')}; polling starts from the current state."
+            f"Dropped: {count_noun(result.forgotten, 'notification')}. Polling starts from the current state."
         )
 
 
@@ -332,7 +332,7 @@ def copy_into_postgres(
         changed = _format_row_counts(result.changed_rows)
         typer.echo(f"NUL characters, which PostgreSQL can't store, were removed from rows: {changed}.")
     typer.echo(
-        "Now set DATABASE_URL to the PostgreSQL database, and start the bot. Start none on the file any more."
+        "Now set DATABASE_URL to the PostgreSQL database, and start the bot. Don't start a bot with the file again."
     )
 
 

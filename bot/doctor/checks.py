@@ -174,7 +174,7 @@ async def _check_socket_mode(slack: AsyncWebClient, settings: Settings) -> Findi
         )
     except SlackNotReachable as problem:
         return _make_unreachable_finding("Socket Mode", problem, settings)
-    return Finding("Socket Mode", "SLACK_APP_TOKEN may open connections")
+    return Finding("Socket Mode", "SLACK_APP_TOKEN can open connections")
 
 
 async def _check_port(settings: Settings) -> Finding:
@@ -299,7 +299,7 @@ async def _check_session(url: str) -> Finding:
         return Finding("Database session", "a Unix socket on this machine, where TCP keepalives do not apply")
     return Finding(
         "Database session",
-        f"the server ends that of a machine that has vanished after {keepalives.seconds} s",
+        f"if a machine vanishes, the server ends its session after {keepalives.seconds} s",
     )
 
 

@@ -26,7 +26,7 @@ async def test_a_database_that_the_sandbox_cannot_use_is_named_in_one_line(postg
     bot = await open_database(url)
     with reserve_port() as closed:
         refused = {
-            url: "DATABASE_URL: a bot or another copy uses this database. Stop that first.",
+            url: "DATABASE_URL: a bot or another copy uses this database. Stop it first.",
             url.replace("/buildbell_", "/no_buildbell_"): "does not exist. Create it: createdb no_buildbell_",
             f"postgresql://u@127.0.0.1:{closed.getsockname()[1]}/db": "refused. Start it, or change DATABASE_URL.",
         }

@@ -38,7 +38,7 @@ async def test_f12_the_password_of_the_database_is_printed_and_logged_nowhere(se
         urlunsplit(url._replace(netloc=f"locked:{word}@")) for word in (PASSWORD, f"un{PASSWORD}")
     )
     cases = {
-        right: "may not create tables",
+        right: "can't create tables",
         wrong: "password authentication failed",
         urlunsplit(urlsplit(right)._replace(path="/nowhere")): "createdb",
         f"postgresql://locked:{PASSWORD}@127.0.0.1:9": "must name the database",

@@ -179,7 +179,7 @@ async def test_a_cut_end_is_detected_although_the_old_chain_end_was_restored(
     code, output = await scenario_on_both.verify()
     assert code == 1
     assert f"{ONE}: failed: it goes from entry 1 to 3, but the register of all chains says 1 to 5." in output
-    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in output
+    assert f"{ONE}: failed: its log ends with entry 3, but the anchor has entry 5" in output
     assert f"{TWO}: ok" in output
     await scenario_on_both.run_bot(ONE)  # running the bot again hides nothing
     code, output = await scenario_on_both.verify()
@@ -201,8 +201,8 @@ async def test_a_cut_end_is_detected_by_the_anchor_although_the_old_register_was
     scenario_on_both.anchored = True
     code, output = await scenario_on_both.verify()
     assert code == 1
-    assert f"{ONE}: failed: its log ends with entry 3, but the anchor knows entry 5" in output
-    assert "the anchor knows 2 later changes than the database" in output
+    assert f"{ONE}: failed: its log ends with entry 3, but the anchor has entry 5" in output
+    assert "the anchor has 2 later changes than the database" in output
 
 
 @pytest.mark.parametrize("anchored", [True, False])
@@ -216,9 +216,9 @@ async def test_a_deleted_chain_is_detected_and_no_new_one_is_started(
     )
     code, output = await scenario.verify()
     assert code == 1
-    assert f"{TWO}: failed: its log is gone, of which the register of all chains knows 1 entries." in output
+    assert f"{TWO}: failed: its log is missing; the register of all chains has it up to entry 1." in output
     assert f"{ONE}: ok" in output
-    with pytest.raises(ChainBroken, match="its log is gone"):
+    with pytest.raises(ChainBroken, match="its log is missing"):
         await scenario.run_bot(TWO)
     assert (await scenario.verify())[0] == 1
 
@@ -233,13 +233,13 @@ async def test_an_emptied_log_is_not_reported_as_empty(scenario: AnchorScenario,
     code, output = await scenario.verify()
     assert code == 1
     assert "The audit log is empty" not in output
-    assert output.count("its log is gone") >= 2
+    assert output.count("its log is missing") >= 2
     scenario.tamper("DELETE FROM audit_register")
     code, output = await scenario.verify()
     assert code == 1
-    assert "the register of all chains is gone" in output
-    assert (f"{ONE}: failed: its log is gone, which the anchor knows up to entry 1" in output) is anchored
-    with pytest.raises(ChainBroken, match="the register of all chains is gone"):
+    assert "the register of all chains is missing" in output
+    assert (f"{ONE}: failed: its log is missing; the anchor has it up to entry 1" in output) is anchored
+    with pytest.raises(ChainBroken, match="the register of all chains is missing"):
         await scenario.run_bot(ONE)
     assert (await scenario.verify())[0] == 1
 
@@ -259,8 +259,8 @@ async def test_a_register_from_before_the_chain_does_not_match_the_workspaces_da
     scenario_on_both.restore_rows(empty)
     code, output = await scenario_on_both.verify()
     assert code == 1
-    assert f"{ONE}: failed: it has no log, though the workspace has accounts" in output
-    with pytest.raises(ChainBroken, match="though the workspace has accounts"):
+    assert f"{ONE}: failed: it has no log, but the workspace has accounts" in output
+    with pytest.raises(ChainBroken, match="but the workspace has accounts"):
         await scenario_on_both.run_bot(ONE)
 
 
@@ -273,16 +273,16 @@ async def test_an_older_database_is_detected_by_the_anchor_even_after_the_bot_ha
     shutil.copyfile(older, scenario.path)
     code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: its log ends with entry 2, but the anchor knows entry 3" in output
-    assert f"{TWO}: failed: its log ends with entry 1, but the anchor knows entry 2" in output
+    assert f"{ONE}: failed: its log ends with entry 2, but the anchor has entry 3" in output
+    assert f"{TWO}: failed: its log ends with entry 1, but the anchor has entry 2" in output
     with structlog.testing.capture_logs() as logged:
         await scenario.run_bot(ONE, ONE, ONE)
     assert [event["event"] for event in logged if event["log_level"] == "error"] == ["audit.anchor_differs"]
     code, output = await scenario.verify()
     assert code == 1
-    assert "an older database was put in place without `buildbell restore`" in output
-    assert f"{ONE}: failed: known to the anchor, and put away: entry 3." in output
-    assert f"{TWO}: failed: known to the anchor, and put away: entry 2." in output
+    assert "the database was replaced by an older one without `buildbell restore`" in output
+    assert f"{ONE}: failed: in the anchor, but discarded: entry 3." in output
+    assert f"{TWO}: failed: in the anchor, but discarded: entry 2." in output
 
 
 async def test_a_restore_by_the_operator_is_noted_and_the_log_is_valid_afterwards(
@@ -300,8 +300,8 @@ async def test_a_restore_by_the_operator_is_noted_and_the_log_is_valid_afterward
     code, output = await scenario.verify()
     assert code == 0, output
     assert "Note: the operator restored a backup on " in output
-    assert f"{ONE}: note: put away by the restore: entry 3." in output
-    assert f"{TWO}: note: put away by the restore: entry 2." in output
+    assert f"{ONE}: note: discarded by the restore: entry 3." in output
+    assert f"{TWO}: note: discarded by the restore: entry 2." in output
     assert f"{ONE}: note: the operator restored a backup: " in output
     assert f"{ONE}: ok: 4 entries" in output
     # The same backup can be restored again.
@@ -323,7 +323,7 @@ async def test_a_backup_from_before_there_was_an_anchor_can_be_restored(scenario
     await scenario.run_bot(ONE)
     code, output = await scenario.verify()
     assert code == 0, output
-    assert f"{ONE}: note: put away by the restore: entries 2 to 3." in output
+    assert f"{ONE}: note: discarded by the restore: entries 2 to 3." in output
 
 
 async def test_a_cut_log_continues_only_after_a_restore_by_the_operator(scenario: AnchorScenario) -> None:
@@ -335,7 +335,7 @@ async def test_a_cut_log_continues_only_after_a_restore_by_the_operator(scenario
     await scenario.run_bot(ONE)
     code, output = await scenario.verify()
     assert code == 0, output
-    assert f"{TWO}: note: put away by the restore: entry 1." in output
+    assert f"{TWO}: note: discarded by the restore: entry 1." in output
 
 
 async def test_a_restore_without_the_anchor_is_refused(scenario: AnchorScenario) -> None:
@@ -344,7 +344,7 @@ async def test_a_restore_without_the_anchor_is_refused(scenario: AnchorScenario)
     await scenario.run_command("backup", str(backup))
     scenario.anchored = False
     code, output = await scenario.run_command("restore", str(backup), "--yes")
-    assert (code, "set AUDIT_ANCHOR as the bot has it" in output) == (2, True)
+    assert (code, "set AUDIT_ANCHOR to the same value as for the bot" in output) == (2, True)
     await scenario.run_bot()  # from now on there is intentionally no anchor
     code, output = await scenario.run_command("restore", str(backup), "--yes")
     assert code == 0, output
@@ -359,21 +359,21 @@ async def test_lines_that_wait_during_a_restore_are_written_before_it(scenario: 
     await scenario.run_bot()
     code, output = await scenario.verify()
     assert code == 0, output
-    assert f"{ONE}: note: put away by the restore: entries 2 to 3." in output
+    assert f"{ONE}: note: discarded by the restore: entries 2 to 3." in output
 
 
 @pytest.mark.parametrize("trigger", CHAINS)
 async def test_a_dropped_changed_or_added_trigger_is_detected(scenario: AnchorScenario, trigger: str) -> None:
     await scenario.run_bot(ONE)
     for statement, message in (
-        (f"DROP TRIGGER {trigger}", f"the trigger {trigger} was taken away"),
+        (f"DROP TRIGGER {trigger}", f"the trigger {trigger} was removed"),
         (
             f"CREATE TRIGGER {trigger} BEFORE DELETE ON audit BEGIN SELECT 1; END",
             f"the trigger {trigger} was changed",
         ),
         (
             "CREATE TRIGGER more AFTER INSERT ON audit BEGIN DELETE FROM audit; END",
-            "the trigger more was put in",
+            "the trigger more was added",
         ),
     ):
         with closing(sqlite3.connect(scenario.path)) as connection:
@@ -388,7 +388,7 @@ async def test_the_log_stays_valid_after_an_erasure_and_an_uninstallation(
     await scenario_on_both.run_bot(ONE, TWO)
     assert (await scenario_on_both.run_command("erase-user", ONE, "U0ANNA", "--yes"))[0] == 0
     code, output = await scenario_on_both.verify()
-    assert (code, "1 line waits for the anchor" in output) == (0, True)
+    assert (code, "1 line is waiting for the anchor" in output) == (0, True)
     database = await open_database(scenario_on_both.url)
     storage = make_repositories(database, secret_box())
     await storage.wipe(TWO)
@@ -468,13 +468,13 @@ def with_next_number(line: str) -> str:
 @pytest.mark.parametrize(
     ("forge", "message"),
     [
-        (forge_lines(lambda lines: lines[:-1]), "are missing, and do not wait either"),
-        (forge_lines(lambda lines: lines[1:]), "the anchor begins with line 2, in the midst"),
-        (forge_lines(lambda lines: [*lines[:2], *lines[3:]]), "does not follow the one before it"),
-        (forge_lines(lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]]), "does not follow"),
-        (forge_lines(lambda lines: [*lines, with_next_number(lines[-1])]), "its signature does not fit"),
-        (forge_lines(lambda lines: [*lines, "hello", lines[-1]]), "can't be read"),
-        (forge_lines(lambda lines: [*lines[:-1], lines[-1].replace('"seq":2', '"seq":3')]), "does not fit"),
+        (forge_lines(lambda lines: lines[:-1]), "are missing, and aren't waiting to be written"),
+        (forge_lines(lambda lines: lines[1:]), "the anchor begins in the middle, with line 2"),
+        (forge_lines(lambda lines: [*lines[:2], *lines[3:]]), "doesn't follow the line before it"),
+        (forge_lines(lambda lines: [*lines[:2], lines[3], lines[2], *lines[4:]]), "doesn't follow"),
+        (forge_lines(lambda lines: [*lines, with_next_number(lines[-1])]), "its signature doesn't match"),
+        (forge_lines(lambda lines: [*lines, "hello", lines[-1]]), "isn't valid"),
+        (forge_lines(lambda lines: [*lines[:-1], lines[-1].replace('"seq":2', '"seq":3')]), "doesn't match"),
         (forge_lines(lambda _: []), "are missing"),
     ],
 )
@@ -534,7 +534,7 @@ async def test_an_unavailable_anchor_blocks_nothing_and_catches_up_in_order(scen
     assert (await writer.waiting(), writer.state) == (3, "No such file or directory")
     moved_away.rename(scenario.anchor.parent)
     code, output = await scenario.verify()
-    assert (code, "3 lines wait for the anchor" in output) == (0, True)
+    assert (code, "3 lines are waiting for the anchor" in output) == (0, True)
     with structlog.testing.capture_logs() as logged:
         await writer.write_waiting()
     assert [event["event"] for event in logged] == ["audit.anchor_caught_up"]
@@ -600,10 +600,10 @@ async def test_deleted_waiting_lines_are_detected(scenario: AnchorScenario) -> N
     scenario.tamper("DELETE FROM audit_anchor_lines")
     code, output = await scenario.verify()
     assert code == 1
-    assert f"{ONE}: failed: entries after 1 have never come to the anchor" in output
+    assert f"{ONE}: failed: entries after 1 aren't in the anchor" in output
     await scenario.run_bot(ONE)
     code, output = await scenario.verify()
-    assert (code, "does not follow the one before it" in output) == (1, True)
+    assert (code, "doesn't follow the line before it" in output) == (1, True)
 
 
 @pytest.mark.parametrize("rest", [0, 1, 100, -1])
@@ -656,7 +656,7 @@ async def test_an_incomplete_line_that_is_never_completed_is_detected(scenario: 
         file.write('{"anchor":3,"event":"left"')
     await scenario.run_bot(ONE, ONE)
     code, output = await scenario.verify()
-    assert (code, "line 3 of the anchor can't be read" in output) == (1, True)
+    assert (code, "line 3 of the anchor isn't valid" in output) == (1, True)
 
 
 async def test_a_kill_between_writing_a_line_and_noting_it_writes_nothing_twice(
@@ -687,7 +687,7 @@ async def test_a_new_anchor_starts_with_the_state_of_all_chains(scenario: Anchor
     assert [json.loads(line)["event"] for line in moved.lines] == ["begun", "state", "state", "entry"]
     code, output = await moved.verify()
     assert code == 0, output
-    assert "what was before is elsewhere" in output
+    assert "earlier lines are elsewhere" in output
     code, output = await moved.verify(
         "--anchor", str(scenario.folder / "anchor.1"), "--anchor", str(moved.anchor)
     )

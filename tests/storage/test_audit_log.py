@@ -318,7 +318,7 @@ def test_old_entries_are_pruned_from_the_start_and_the_rest_is_valid(db: Connect
     assert verify_chain(db, "T1", VAULT, None).entries == LENGTH - 3
     for remaining in hashes[2:]:
         assert verify_chain(db, "T1", VAULT, remaining).last_seq == LENGTH
-    with pytest.raises(ChainBroken, match="those before entry 4 were forgotten"):
+    with pytest.raises(ChainBroken, match="entries before 4 were deleted"):
         verify_chain(db, "T1", VAULT, hashes[0])
     append(db, "T1", VAULT, make_entry(7), NOON + timedelta(days=7))
     assert is_valid(db)
@@ -330,7 +330,7 @@ def test_old_entries_are_pruned_from_the_start_and_the_rest_is_valid(db: Connect
 
 def test_an_unknown_hash_is_not_explained_by_pruning() -> None:
     db = make_chain()
-    with pytest.raises(ChainBroken, match=r"none of its entries$"):
+    with pytest.raises(ChainBroken, match=r"no entry has the expected hash$"):
         verify_chain(db, "T1", VAULT, "0" * 64)
 
 

@@ -14,8 +14,8 @@ from tests.support.schema import connect_directly
 
 ALWAYS = "CREATE TRIGGER another BEFORE INSERT ON audit_chains"
 POSTGRES_CHANGES = {
-    "DROP TRIGGER audit_is_not_cut ON audit": {"audit_is_not_cut": "taken away"},
-    "DROP FUNCTION refuse_audit_cut CASCADE": {"audit_is_not_cut": "taken away"},
+    "DROP TRIGGER audit_is_not_cut ON audit": {"audit_is_not_cut": "removed"},
+    "DROP FUNCTION refuse_audit_cut CASCADE": {"audit_is_not_cut": "removed"},
     "ALTER TABLE audit DISABLE TRIGGER audit_is_not_cut": {"audit_is_not_cut": "changed"},
     "ALTER TABLE audit_register DISABLE TRIGGER ALL": {"audit_register_stays": "changed"},
     "CREATE OR REPLACE FUNCTION refuse_audit_change() RETURNS trigger LANGUAGE plpgsql AS"
@@ -25,8 +25,8 @@ POSTGRES_CHANGES = {
     " EXECUTE FUNCTION refuse_audit_change('the audit log is only added to')": {
         "audit_is_not_changed": "changed"
     },
-    f"{ALWAYS} FOR EACH ROW EXECUTE FUNCTION refuse_audit_cut()": {"another": "put in"},
-    "CREATE RULE another AS ON INSERT TO audit DO INSTEAD NOTHING": {"another": "put in"},
+    f"{ALWAYS} FOR EACH ROW EXECUTE FUNCTION refuse_audit_cut()": {"another": "added"},
+    "CREATE RULE another AS ON INSERT TO audit DO INSTEAD NOTHING": {"another": "added"},
 }
 
 
@@ -46,8 +46,8 @@ def test_a_changed_trigger_is_detected_in_postgres(statement: str, postgres: Pos
 @pytest.mark.parametrize(
     ("statement", "expected"),
     [
-        ("DROP TRIGGER audit_is_not_cut", {"audit_is_not_cut": "taken away"}),
-        (f"{ALWAYS} BEGIN SELECT 1; END", {"another": "put in"}),
+        ("DROP TRIGGER audit_is_not_cut", {"audit_is_not_cut": "removed"}),
+        (f"{ALWAYS} BEGIN SELECT 1; END", {"another": "added"}),
     ],
 )
 async def test_a_changed_trigger_is_detected_in_a_file(

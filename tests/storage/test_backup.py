@@ -110,7 +110,7 @@ def test_a_backup_contains_the_log_of_a_killed_bot(path: Path) -> None:
 def test_an_existing_file_is_overwritten_only_on_request(path: Path) -> None:
     target = path.with_name("copy.db")
     target.write_text("somebody's letters")
-    with pytest.raises(BackupProblem, match="there already"):
+    with pytest.raises(BackupProblem, match="already exists"):
         back_up(path, target)
     assert target.read_text() == "somebody's letters"
     back_up(path, target, overwrite=True)
@@ -129,7 +129,7 @@ def test_the_database_is_never_overwritten_by_its_own_backup(path: Path, name: s
 def test_a_backup_is_refused_without_a_database_or_target_folder(path: Path) -> None:
     with pytest.raises(DatabaseMissing):
         back_up(path.with_name("none.db"), path.with_name("copy.db"))
-    with pytest.raises(BackupProblem, match="no folder"):
+    with pytest.raises(BackupProblem, match="the folder .* does not exist"):
         back_up(path, path.parent / "nowhere" / "copy.db")
     with pytest.raises(BackupProblem, match="is a folder"):
         back_up(path, path.parent)
@@ -270,9 +270,9 @@ def make_newer(backup: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (delete_backup, "there is no file"),
+        (delete_backup, "does not exist"),
         (overwrite_with_text, "copy.db is damaged"),
-        (empty_backup, "copy.db is no database of Buildbell's"),
+        (empty_backup, "copy.db is not a Buildbell database"),
         (truncate_backup, "copy.db is damaged"),
         (overwrite_a_page, "copy.db is damaged"),
         (make_another_programs_database, "copy.db is another program's database"),

@@ -150,7 +150,7 @@ async def test_a_target_with_other_data_is_not_changed(path: Path, target: str, 
     copy_database(path, target)
     before = all_rows(target)
     execute(path, "UPDATE people SET name = 'another' WHERE user_id = 'U0BEN' AND team_id = 'T1'")
-    with pytest.raises(CopyRefused, match="holds other data of Buildbell"):
+    with pytest.raises(CopyRefused, match="has other Buildbell data"):
         copy_database(path, target)
     assert all_rows(target) == before
     other = tmp_path / "other.db"
@@ -158,7 +158,7 @@ async def test_a_target_with_other_data_is_not_changed(path: Path, target: str, 
     with psycopg.connect(target) as connection:
         connection.execute("CREATE TABLE buildbell_copy (source TEXT, tables TEXT[])")
         connection.execute("INSERT INTO buildbell_copy VALUES ('/data/b.db', '{}')")
-    with pytest.raises(CopyRefused, match=r"a copy of /data/b\.db into this database has not ended"):
+    with pytest.raises(CopyRefused, match=r"a copy of /data/b\.db into this database is not finished"):
         copy_database(other, target)
 
 
@@ -183,7 +183,7 @@ def test_a_target_of_another_version_or_program_is_refused(
 
 def test_a_source_of_another_version_is_refused(path: Path, target: str, tmp_path: Path) -> None:
     first_version(tmp_path / "old.db")
-    with pytest.raises(DatabaseOlder, match="Start the bot of this version once with that file"):
+    with pytest.raises(DatabaseOlder, match="Start the bot of this version once with this file"):
         copy_database(tmp_path / "old.db", target)
     execute(path, "UPDATE _sqlite_migrations SET name = 'm999_later' WHERE name LIKE 'm015%'")
     with pytest.raises(DatabaseNewer, match="newer Buildbell"):
@@ -220,7 +220,7 @@ async def test_nul_characters_are_removed_as_the_bot_removes_them(path: Path, ta
             r"^accounts: the row with team_id 'T1', user_id 'U0BEN', provider 'bitrise' has a NUL .* column sealed\.",
         ),
         (["UPDATE looks SET token = 't' || char(0)"], r"^looks: .* has a NUL character in column token\."),
-        (["UPDATE people SET email = CAST(x'ff' AS TEXT)"], "has bytes that are no text in column email,"),
+        (["UPDATE people SET email = CAST(x'ff' AS TEXT)"], "has bytes that aren't text in column email,"),
         (["UPDATE builds SET number = 'many' WHERE number = 1"], "^builds: .* has a text in column number,"),
         (["UPDATE builds SET number = 1.5 WHERE number = 1"], "^builds: .* has a fraction in column number,"),
         (["UPDATE messages SET parcel = NULL WHERE rowid = 1"], "has no value in column parcel,"),
@@ -238,7 +238,9 @@ def test_a_row_that_postgres_cannot_hold_is_named(
 def test_what_the_server_refuses_is_named_without_its_content(path: Path, target: str) -> None:
     # An index takes no text of this length (PostgreSQL, "B-Tree Indexes").
     execute(path, "UPDATE builds SET branch = 'secret' || hex(randomblob(9000)) WHERE state = 'succeeded'")
-    with pytest.raises(CopyFailed, match=r"^builds: PostgreSQL refuses a row: index row requires") as problem:
+    with pytest.raises(
+        CopyFailed, match=r"^builds: PostgreSQL rejected a row: index row requires"
+    ) as problem:
         copy_database(path, target)
     assert "secret" not in str(problem.value)
 

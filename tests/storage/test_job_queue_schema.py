@@ -70,7 +70,7 @@ async def test_a_newer_migration_is_refused_only_if_it_takes_something_away(url:
     with psycopg.connect(url) as connection:
         connection.execute("INSERT INTO buildbell_migrations VALUES ('m999_takes_away', now(), 0)")
     for refused in (open_database, open_shared_database, migrate_database):
-        with pytest.raises(DatabaseNewer, match=r"\(it knows m999_takes_away\)"):
+        with pytest.raises(DatabaseNewer, match=r"\(it has m999_takes_away\)"):
             await refused(url)
 
 

@@ -131,7 +131,7 @@ async def test_tokens_that_are_renewed_during_a_rotation_are_stored(url: str) ->
         ("accounts", "sealed", f"accounts: of {ANNA} in {TEAM} at bitrise"),
         ("installations", "sealed", f"installations: of workspace {TEAM}"),
         ("proposals", "act", "proposals: "),
-        ("audit_chains", "seal", f"audit of workspace {TEAM}"),
+        ("audit_chains", "seal", f"audit log of workspace {TEAM}"),
     ],
 )
 async def test_nothing_is_changed_if_a_value_cannot_be_decrypted(
@@ -162,7 +162,7 @@ async def test_a_forged_end_of_the_audit_log_is_not_sealed_again(url: str) -> No
     await write_to_database(
         url, lambda db: db.execute("UPDATE audit_chains SET last_seq = 1 WHERE team_id = ?", [TEAM])
     )
-    with pytest.raises(UndecryptableValue, match="not those that were sealed"):
+    with pytest.raises(UndecryptableValue, match="differ from the sealed ones"):
         await write_to_database(url, lambda db: rotate_key(db, secret_box(NEW, OLD)))
     with pytest.raises(ChainBroken):
         await write_to_database(url, lambda db: verify_chain(db, TEAM, secret_box(OLD), None))

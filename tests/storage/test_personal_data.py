@@ -171,7 +171,7 @@ async def test_pending_actions_of_an_erased_user_are_withdrawn(url: str) -> None
         )
     ]
     await database.close()
-    assert len([content for content in contents if "This was withdrawn" in content]) == 1
+    assert len([content for content in contents if "Withdrawn: " in content]) == 1
     assert [row["asked_by"] for row in rows(url, "proposals") if row["team_id"] == TEAM] == [BEN]
 
 

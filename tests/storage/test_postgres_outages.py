@@ -104,14 +104,18 @@ async def test_what_waiting_can_not_mend_is_refused_at_once_and_shows_no_passwor
     missing = urlunsplit(urlsplit(url)._replace(path="/nowhere"))
     with capture_logs() as logs:
         for address, problem, text in (
-            (wrong, DatabaseNotWritable, r"^DATABASE_URL: .* refuses the bot: .*password authentication"),
+            (
+                wrong,
+                DatabaseNotWritable,
+                r"^DATABASE_URL: .* rejected the connection: .*password authentication",
+            ),
             (missing, DatabaseMissing, "^DATABASE_URL: .*Create it: createdb"),
         ):
             for opening in (PostgresDatabase.open, PostgresDatabase.open_shared):
                 with pytest.raises(problem, match=text) as caught:
                     await opening(address)
                 assert "battery" not in str(caught.value)
-        with pytest.raises(DatabaseNotWritable, match=r"may not create tables .* owner"):
+        with pytest.raises(DatabaseNotWritable, match=r"can't create tables .* owner"):
             await PostgresDatabase.open(with_user(url, "locked", PASSWORD))
     assert logs == []
 
@@ -236,7 +240,7 @@ async def test_a_copy_that_takes_the_database_during_an_outage_is_named_and_keep
         [line] = logs
         assert (line["event"], "copy-database" in line["reason"]) == ("database.unavailable", True)
         waiting = asyncio.create_task(database.write(insert("later")))
-        with pytest.raises(DatabaseInUse, match="Wait until the copy has ended"):
+        with pytest.raises(DatabaseInUse, match="Wait for the copy to finish"):
             await PostgresDatabase.open(url)
         copy.close()
         await asyncio.wait_for(waiting, 30)

@@ -96,7 +96,7 @@ async def test_the_audit_log_is_verified_exported_and_sealed(url: str) -> None:
     assert (await run_command(url, "audit", "--team", TEAM, "--expect", last_hash))[0] == 0
     assert (await run_command(url, "audit", "--expect", last_hash))[0] == 2
     code, output = await run_command(url, "audit", "--team", TEAM, "--expect", "0" * 64)
-    assert (code, "noted before is none of its entries" in output) == (1, True)
+    assert (code, "no entry has the expected hash" in output) == (1, True)
     assert "its seal was not checked" in (await run_command(url, "audit", key=""))[1]
     assert (await run_command(url, "audit", "--team", "T9"))[0] == 2
     assert (await run_command(url, "audit", "--export", "--seal"))[0] == 2
@@ -122,7 +122,7 @@ async def test_the_audit_log_is_verified_exported_and_sealed(url: str) -> None:
     assert code == 1
     assert f"{TEAM}: ok" in output
     assert "T2: failed: entry 1 was changed." in output
-    assert "All workspaces: failed: the trigger audit_is_not_changed was taken away." in output
+    assert "All workspaces: failed: the trigger audit_is_not_changed was removed." in output
     assert (await run_command(url, "audit", "--seal"))[0] == 1
 
 

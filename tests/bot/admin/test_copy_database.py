@@ -66,7 +66,7 @@ async def test_what_cannot_be_copied_is_said_in_one_line(path: Path, target: str
         (target, path, "FROM: must be an SQLite file. There is no way back from PostgreSQL to a file"),
         (path, tmp_path / "c.db", "TO: must be a PostgreSQL database"),
         (path, f"postgresql://u:{PASSWORD}@host", "TO: must name the database"),
-        (path, f"postgresql://u:{PASSWORD}@[host/db", "TO: is no valid URL of PostgreSQL"),
+        (path, f"postgresql://u:{PASSWORD}@[host/db", "TO: isn't a valid PostgreSQL URL"),
         (tmp_path / "none.db", target, "there is no database at"),
         (
             path,
@@ -83,7 +83,7 @@ async def test_what_cannot_be_copied_is_said_in_one_line(path: Path, target: str
     assert not (tmp_path / "c.db").exists()
     bot = await open_database(str(path))
     code, output = await copy(path, target)
-    assert (code, "b.db is in use by a bot or another copy. Stop that first" in output) == (2, True)
+    assert (code, "b.db is in use by a bot or another copy. Stop it first" in output) == (2, True)
     await bot.close()
 
 
@@ -95,11 +95,11 @@ async def test_a_row_that_cannot_be_copied_stops_the_command_and_it_continues_on
         db.execute("UPDATE people SET email = x'00ff'")
     code, output = await copy(path, target)
     assert (code, output.count("\n")) == (1, 1)
-    assert "people: the row with team_id 'T1', user_id 'U0ANNA' has bytes that are no text" in output
+    assert "people: the row with team_id 'T1', user_id 'U0ANNA' has bytes that aren't text" in output
     code, output = await run_command(target, "export-user", "T1", "U0ANNA")
     assert (code, "Run the same `buildbell copy-database` again" in output) == (2, True)
     code, output = await run_forked("doctor", DATABASE_URL=target)
-    assert "the copy into this database has not ended" in output
+    assert "the copy into this database is not finished" in output
     with connect_directly(str(path)) as db:
         for person in ("anna", "ben"):
             row = [f"{person}-at-bitrise@example.com", f"U0{person.upper()}"]
@@ -116,4 +116,7 @@ async def test_an_error_of_the_server_is_one_line_without_the_row(path: Path, ta
     with psycopg.connect(target) as connection:
         connection.execute("ALTER TABLE people RENAME TO persons")
     code, output = await run_command(target, "export-user", "T1", "U0ANNA")
-    assert (code, output) == (1, 'buildbell: the database server says: relation "people" does not exist.\n')
+    assert (code, output) == (
+        1,
+        'buildbell: the database server reports: relation "people" does not exist.\n',
+    )

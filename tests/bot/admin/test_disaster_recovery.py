@@ -126,7 +126,7 @@ async def test_a_restore_that_forgets_pending_notifications_repeats_none(tmp_pat
         output = await run_operator_command(
             harness, "restore", str(tmp_path / "backup.db"), "--forget-owed", "--yes"
         )
-        assert "polling starts from the current state" in output
+        assert "Polling starts from the current state" in output
         while_down = harness.bitrise.start_build(harness.bitrise.android, ends_as=None)
         harness.bitrise.finish(while_down)
         await assert_everything_works(harness, builds)

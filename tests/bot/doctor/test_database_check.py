@@ -38,7 +38,7 @@ async def test_the_state_of_the_tables_is_shown_and_nothing_is_changed(postgres:
     with connect_directly(url) as db:
         db.execute("CREATE TABLE buildbell_copy (source TEXT)")
     found = await check_database(url)
-    assert (found.passed, "the copy into this database has not ended" in found.result) == (False, True)
+    assert (found.passed, "the copy into this database is not finished" in found.result) == (False, True)
     postgres.drop_database(url)
     assert "does not exist" in (await check_database(url)).result
 

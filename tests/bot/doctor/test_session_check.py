@@ -52,7 +52,7 @@ async def test_a_pooler_in_transaction_mode_is_refused(
     url = f"postgresql://buildbell@127.0.0.1:{pooler.port}{name}"
     [found] = await check_database(url)
     assert not found.passed
-    assert found.result.startswith("DATABASE_URL: it leads through a connection pooler in transaction mode")
+    assert found.result.startswith("DATABASE_URL: goes through a connection pooler in transaction mode")
     with pytest.raises(DatabasePooled, match="pool_mode=session"):
         await open_database(url)
     with pytest.raises(DatabasePooled):
@@ -66,7 +66,7 @@ async def test_the_server_ends_the_session_of_a_vanished_machine_after_twenty_se
     name, port = urlsplit(url).path, parse_qs(urlsplit(url).query)["port"][0]
     found = await check_database(f"postgresql://buildbell@127.0.0.1:{port}{name}")
     assert [finding.passed for finding in found] == [True, True]
-    assert found[1].result == "the server ends that of a machine that has vanished after 20 s"
+    assert found[1].result == "if a machine vanishes, the server ends its session after 20 s"
     found = await check_database(url)
     assert [finding.passed for finding in found] == [True, True]
     assert found[1].result == "a Unix socket on this machine, where TCP keepalives do not apply"

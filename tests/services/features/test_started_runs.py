@@ -192,7 +192,7 @@ async def test_the_message_of_a_run_that_can_not_be_followed_does_not_stay_runni
     await wait_for_text(harness, post, "Sample Android #2 is running")
     await harness.disconnect()
     text = await wait_for_text(
-        harness, post, "This message is no longer updated: Buildbell can't see it on behalf of @anna"
+        harness, post, "This message is no longer updated: Buildbell can no longer see it for @anna"
     )
     assert "anna started Sample Android #2" in text
     assert "is running" not in text
@@ -204,7 +204,7 @@ async def test_the_message_of_a_run_that_can_not_be_followed_does_not_stay_runni
     await harness.stop_bot()
     await harness.execute("UPDATE subscriptions SET created_at = '2026-01-01T00:00:00.000000+00:00'")
     await harness.start_bot()
-    await wait_for_text(harness, post, "This message is no longer updated: it has not ended within 7 days")
+    await wait_for_text(harness, post, "This message is no longer updated: it didn't finish within 7 days")
     await harness.wait_for_values("SELECT COUNT(*) FROM watched_apps", 0)
 
 
