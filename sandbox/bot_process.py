@@ -85,7 +85,9 @@ class BotProcess:
                     if self._reader is not None and self._reader.done():
                         # A signal to a process that has just ended makes asyncio warn of an unknown child.
                         await self.wait()
-                        raise RuntimeError(f"the bot ended before it logged {event!r}:\n{self.recent_log()}")
+                        raise RuntimeError(
+                            f"the bot stopped before it logged {event!r}:\n{self.recent_log()}"
+                        )
                     await self._line_received.wait()
         except TimeoutError:
             raise TimeoutError(f"the bot did not log {event!r}:\n{self.recent_log()}") from None

@@ -21,14 +21,14 @@ def render_page(title: str, body: str, *, instead_of: str, status: int = 200) ->
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<style>{_STYLE}</style></head><body><main>{body}"
-        f"<footer>The sandbox, not {escape(instead_of)}.</footer></main></body></html>"
+        f"<footer>This is the sandbox, not {escape(instead_of)}.</footer></main></body></html>"
     )
     return web.Response(text=text, content_type="text/html", status=status, headers=_HEADERS)
 
 
 def render_error(message: str) -> str:
     """Return the body of an error page."""
-    return f"<h1>Something went wrong</h1><p>{escape(message)}</p>"
+    return f"<h1>This request isn't valid</h1><p>{escape(message)}</p>"
 
 
 def redirect_back(address: str, **given: str) -> web.Response:

@@ -21,8 +21,8 @@ HELP = """\
   press Abort            press the newest button with this name
   fill reason="too old"  fill in the open modal (suggestion=…, reason=…) and submit it
   say @buildbell status  post a message
-  start android develop  start a build, as a push does; finish it with: fail, pass
-  deploy shop            deploy an app at Build.io, as a push does; deploy shop badly: it fails
+  start android develop  start a build, like a push; finish it with: fail, pass
+  deploy shop            deploy an app at Build.io, like a push; deploy shop badly: the deployment fails
   crash shop web.1       crash a dyno; loop shop web.1: crash it in a loop, until: steady shop web.1
   as ben                 switch to another user (anna, ben, carla)
   members                list the members at Bitrise, with their roles and tokens

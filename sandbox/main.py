@@ -36,7 +36,7 @@ async def run_sandbox(
         environment.buildio.start_clock()
         _say(f"The sandbox is running: {environment.slack.url}/")
         _say(
-            "Open it in a browser: a small Slack, with Bitrise and Build.io beside it. Or type commands here:"
+            "Open it in a browser: simulated Slack, with Bitrise and Build.io beside it. Or type commands here:"
         )
         _say(HELP)
         _say("You are Anna, in #builds. Try: /bitrise subscribe android   then: start android   and: fail")

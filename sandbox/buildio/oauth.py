@@ -52,12 +52,10 @@ class OAuthEndpoints:
         """Show the consent page; an error goes to the app only if its redirect URI can be trusted."""
         query = request.query
         if query.get("client_id") != CLIENT_ID:
-            return _page(render_error("The client_id is not known."), status=400)
+            return _page(render_error("Unknown client_id."), status=400)
         redirect_uri = query.get("redirect_uri", "")
         if redirect_uri not in self.grants.redirect_uris:
-            return _page(
-                render_error("The redirect_uri is none of those that the app has registered."), status=400
-            )
+            return _page(render_error("The redirect_uri isn't registered for this app."), status=400)
         if (error := _request_error(query)) is not None:
             return _redirect(redirect_uri, query.get("state"), error=error)
         authorization = AuthorizationRequest(
@@ -77,7 +75,7 @@ class OAuthEndpoints:
             return _redirect(authorization.redirect_uri, authorization.state, error="access_denied")
         member = self.members.get(str(form.get("person")))
         if member is None or not member.is_person:
-            return _page(render_error("There is no such person at Build.io."), status=403)
+            return _page(render_error("Unknown user."), status=403)
         return _redirect(
             authorization.redirect_uri,
             authorization.state,
@@ -120,7 +118,7 @@ class OAuthEndpoints:
                 return self.grants.refresh(_required(form, "refresh_token"), scopes)
             case None:
                 raise TokenEndpointError("invalid_request", "grant_type is missing")
-        raise TokenEndpointError("unsupported_grant_type", "There are authorization_code and refresh_token")
+        raise TokenEndpointError("unsupported_grant_type", "Use authorization_code or refresh_token")
 
     def _render_question(self, name: str, authorization: AuthorizationRequest) -> str:
         users = "".join(
@@ -133,8 +131,8 @@ class OAuthEndpoints:
             for scope in sorted(authorization.scopes)
         )
         return (
-            "<h1>An app asks to act for you at Build.io</h1>"
-            f"<p>It would be allowed:</p><ul>{scopes}</ul>"
+            "<h1>An app wants to use your Build.io account</h1>"
+            f"<p>It will be able to:</p><ul>{scopes}</ul>"
             f'<form method="post" action="{AUTHORIZE}"><input type="hidden" name="asked" value="{name}">'
             f'<label>You are <select name="person">{users}</select></label>'
             '<p class="press"><button name="press" value="Deny">Deny</button>'
@@ -174,7 +172,7 @@ async def _parse_form(request: web.Request) -> dict[str, str]:
         raise TokenEndpointError("invalid_request", f"The Content-Type must be {FORMS}")
     form = await request.post()
     if len(form) != len(set(form)):
-        raise TokenEndpointError("invalid_request", "A parameter is there twice")
+        raise TokenEndpointError("invalid_request", "A parameter is repeated")
     return {name: str(value) for name, value in form.items()}
 
 
@@ -184,7 +182,7 @@ def _check_client(request: web.Request, form: Mapping[str, str]) -> None:
     scheme, _, encoded = request.headers.get("Authorization", "").partition(" ")
     if scheme:
         if form.get("client_secret") is not None:
-            raise TokenEndpointError("invalid_request", "There are client credentials twice")
+            raise TokenEndpointError("invalid_request", "Client credentials are repeated")
         try:
             name, _, secret = b64decode(encoded, validate=True).decode().partition(":")
         except (binascii.Error, UnicodeDecodeError):
@@ -201,7 +199,7 @@ def _required(form: Mapping[str, str], name: str) -> str:
 
 
 def _page(body: str, *, status: int = 200) -> web.Response:
-    return render_page("Let an app act for you", body, instead_of="Build.io", status=status)
+    return render_page("Authorize an app", body, instead_of="Build.io", status=status)
 
 
 def _redirect(address: str, state: str | None, **given: str) -> web.Response:

@@ -85,21 +85,19 @@ class OAuthGrants:
         """
         consent = self._codes.get(code)
         if consent is None:
-            raise TokenEndpointError("invalid_grant", "The code is not known")
+            raise TokenEndpointError("invalid_grant", "Unknown code")
         if consent.spent:
             self.revoke(consent)
             raise TokenEndpointError("invalid_grant", "The code was used already")
         if self.now() >= consent.until:
             raise TokenEndpointError("invalid_grant", "The code has expired")
         if redirect_uri != consent.authorization.redirect_uri:
-            raise TokenEndpointError("invalid_grant", "The redirect_uri is another one than before")
+            raise TokenEndpointError("invalid_grant", "The redirect_uri differs from the one before")
         challenge = consent.authorization.challenge
         if (verifier is None) != (challenge is None):
-            raise TokenEndpointError(
-                "invalid_grant", "There must be a code_verifier where there was a code_challenge"
-            )
+            raise TokenEndpointError("invalid_grant", "A code_challenge requires a code_verifier")
         if verifier is not None and challenge_of(verifier) != challenge:
-            raise TokenEndpointError("invalid_grant", "The code_verifier does not fit the code_challenge")
+            raise TokenEndpointError("invalid_grant", "The code_verifier doesn't match the code_challenge")
         consent.spent = True
         return self._issue(consent)
 
@@ -116,7 +114,7 @@ class OAuthGrants:
                 if scopes is not None and not scopes <= consent.authorization.scopes:
                     raise TokenEndpointError("invalid_scope", "This was not allowed before")
                 return self._issue(consent, scopes)
-        raise TokenEndpointError("invalid_grant", "The refresh token is not known")
+        raise TokenEndpointError("invalid_grant", "Unknown refresh token")
 
     def revoke(self, consent: Consent) -> None:
         """Revoke a consent."""

@@ -64,7 +64,7 @@ def read_json(arguments: Arguments, name: str) -> Any:
         return parse_json(value)
     except ValueError:
         error = f"invalid_{name}_format" if name in ("blocks", "metadata") else "invalid_arguments"
-        raise SlackError(error, f"{name} is no JSON") from None
+        raise SlackError(error, f"{name} isn't valid JSON") from None
 
 
 def read_timestamp(arguments: Arguments, name: str, error: str) -> float | None:
@@ -112,4 +112,4 @@ def _start(arguments: Arguments) -> int:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} isn't valid JSON")

@@ -103,9 +103,7 @@ class ConversationMethods(MethodContext):
                 raise SlackError("user_disabled")
         if len(user_ids) > 1:
             self.require_scope("mpim:write")
-            raise SlackError(
-                "invalid_user_combination", "the sandbox has no direct messages of several people"
-            )
+            raise SlackError("invalid_user_combination", "the sandbox has no group direct messages")
         [channel] = [
             channel for channel in self.workspace.channels.values() if channel.im_with == user_ids[0]
         ]

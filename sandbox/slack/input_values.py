@@ -59,7 +59,7 @@ def find_element(blocks: Sequence[Block], name: str, block_id: str | None = None
         if name in names and block_id in (None, found_in):
             return found_in, element
     options = ", ".join(_text(element) or element["type"] for _, element in iterate_elements(blocks))
-    raise InvalidInteraction(f"there is nothing called {name} to press; there is {options or 'nothing'}")
+    raise InvalidInteraction(f"no button named {name}; choose from {options or 'none'}")
 
 
 def action_payload(block_id: str, element: Block, value: Any) -> dict[str, Any]:

@@ -125,7 +125,7 @@ class InstallationPage:
             (organisation for organisation in self._organisations() if organisation.id == identity), None
         )
         if found is None:
-            raise InstallationRefused(f"There is no workspace {identity}")
+            raise InstallationRefused(f"Unknown workspace {identity}")
         return found
 
     def _organisations(self) -> list[Enterprise]:

@@ -114,7 +114,7 @@ class SlackSimulator(WorkspaceDriver):
         Ids may equal those of another workspace. By default it has three users and three channels of its own.
         """
         if team in self.workspaces:
-            raise ValueError(f"there is a workspace {team} already")
+            raise ValueError(f"the workspace {team} already exists")
         workspace = Workspace(
             bot_name(self.manifest),
             self._now,
@@ -157,7 +157,7 @@ class SlackSimulator(WorkspaceDriver):
         target = team
         if organisation:
             if workspace.enterprise is None:
-                raise ValueError(f"{workspace.name} is in no organisation")
+                raise ValueError(f"{workspace.name} isn't in an organisation")
             target = workspace.enterprise.id
         form = {"person": installer.id, "press": press}
         return await give_consent(install_url, self.url + PATH, query={"team": target}, form=form)

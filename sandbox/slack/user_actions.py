@@ -235,7 +235,7 @@ class UserActions(MessageActions):
         user = self._find_active_user(user_name)
         opened = self.modal(user_name)
         if opened is None or "submit" not in opened.view:
-            raise InvalidInteraction(f"{user.name} has nothing to submit")
+            raise InvalidInteraction(f"{user.name} has no form to submit")
         opened.entered |= values or {}
         blocks = opened.view["blocks"]
         state = view_state(blocks, opened.entered, submitting=True) | selected_state(
@@ -339,7 +339,7 @@ class UserActions(MessageActions):
             return opened.view["blocks"], opened.to_json()
         home = self.workspace.homes.get(user.id)
         if home is None:
-            raise InvalidInteraction(f"{user.name} has neither a modal nor a Home before them")
+            raise InvalidInteraction(f"{user.name} has no modal or Home open")
         return home["blocks"], self.workspace.home_json(user.id)
 
     def _apply_response(self, user: User, opened: OpenView, body: Mapping[str, Any]) -> None:
@@ -352,9 +352,7 @@ class UserActions(MessageActions):
                         block["block_id"] for block in opened.view["blocks"] if block["type"] == "input"
                     }
                     if unknown := set(body["errors"]) - inputs:
-                        raise SlackError(
-                            "invalid_arguments", f"no input block is called {', '.join(unknown)}"
-                        )
+                        raise SlackError("invalid_arguments", f"no input block is named {', '.join(unknown)}")
                     opened.errors = dict(body["errors"])
                 case "update":
                     opened.show(validate_view(body["view"]))

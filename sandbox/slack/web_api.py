@@ -268,7 +268,7 @@ class WebApi:
         try:
             content = parse_json(text)
             if not isinstance(content, dict):
-                raise SlackError("invalid_payload", "the body is no object")
+                raise SlackError("invalid_payload", "the body isn't an object")
             name = request.match_info["name"]
             target = next(
                 (driver for driver in self.workspaces.values() if driver.handles.has_response_url(name)), None
@@ -282,7 +282,7 @@ class WebApi:
             violations = [] if error.error in EXPECTED_ERRORS else [str(error)]
         except ValueError:
             status, result = 400, {"ok": False, "error": "invalid_payload"}
-            violations = ["the body is no JSON"]
+            violations = ["the body isn't valid JSON"]
         self.request_log.close_entry(entry, result, status=status, violations=violations)
         return web.json_response(result, status=status)
 

@@ -189,11 +189,11 @@ async def test_workflow_steps_trigger_a_build_and_wait_for_its_end(
     await find_message(page, "on your behalf").get_by_role("button", name="Approve").click()
     await expect(steps).to_contain_text("Start a Bitrise build completed")
     build = environment.bitrise.state.builds_newest_first()[0]
-    await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to end")
+    await steps.get_by_label("Step", exact=True).select_option(label="Wait for a build to finish")
     await steps.get_by_label("App").fill("android")
     await steps.get_by_label("Build").fill(build.slug)
     await steps.get_by_role("button", name="Run step").click()
-    await expect(steps).to_contain_text("Wait for a build to end running")
+    await expect(steps).to_contain_text("Wait for a build to finish running")
     environment.bitrise.finish(build, "error")
     await expect(steps).to_contain_text('"result": "failed"')
     await screenshot(page, "workflow-steps")

@@ -54,7 +54,7 @@ async def test_every_block_and_element_is_rendered_and_works(page: Page, screens
     await expect(gallery.get_by_role("heading", name="Markdown")).to_be_visible()
     await expect(gallery.get_by_text("<b>raw</b>")).to_be_visible()
     await expect(gallery.get_by_role("row", name="clone 3 s")).to_be_visible()
-    await gallery.get_by_text("Not drawn here: card").click()
+    await gallery.get_by_text("Not shown in the sandbox: card").click()
     await expect(gallery.get_by_text("A block that is not drawn")).to_be_visible()
     await screenshot(page, "blocks")
 

@@ -114,7 +114,7 @@ class BaseEndpoints:
         if role is None:
             raise not_found()
         if request.method != "GET" and role < Role.DEVELOPER:
-            raise ApiError(403, "You may look at this, and not change it")
+            raise ApiError(403, "You can view this, but not change it")
 
     def _find_app(self, request: web.Request) -> App:
         """Return the app of the path, by id or name. Raises ApiError."""
@@ -138,7 +138,7 @@ class BaseEndpoints:
             return None
         found = next((team for team in self.state.teams if team.id == value), None)
         if found is None or self._member(request).roles.get(found.name) is None:
-            raise invalid("team_id: there is no such team")
+            raise invalid("team_id: unknown team")
         self._check_access(request, found, None)
         return found
 
@@ -160,7 +160,7 @@ async def parse_body(
         raise ApiError(415, f"The Content-Type must be {JSON_TYPE}", is_violation=True)
     body = as_json(text)
     if body is None:
-        raise ApiError(400, "The body is no JSON", is_violation=True)
+        raise ApiError(400, "The body isn't valid JSON", is_violation=True)
     if not isinstance(body, dict):
         raise invalid("The body must be a JSON object", is_violation=True)
     if known is not None and (unknown := sorted(set(body) - set(known))):
@@ -206,9 +206,9 @@ def parse_config(body: Mapping[str, Any], *, nulls: bool) -> dict[str, str | Non
         raise invalid("there are no config vars in the body", is_violation=True)
     for key, value in body.items():
         if not _KEY.fullmatch(key):
-            raise invalid(f"{key} is no name of a config var")
+            raise invalid(f"{key} isn't a valid config var name")
         if value is None and not nulls:
-            raise invalid(f"{key} must be a string; DELETE takes a config var away", is_violation=True)
+            raise invalid(f"{key} must be a string; use DELETE to remove a config var", is_violation=True)
         if value is not None and not isinstance(value, str):
             raise invalid(f"{key} must be a string", is_violation=True)
     return dict(body)

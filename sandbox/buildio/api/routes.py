@@ -96,7 +96,7 @@ class BuildioApi(
             raise ApiError(404, "There is no such endpoint", is_violation=True) from None
         except web.HTTPMethodNotAllowed:
             self._member(request)
-            raise ApiError(405, "The endpoint does not know this method", is_violation=True) from None
+            raise ApiError(405, "The endpoint doesn't support this method", is_violation=True) from None
 
     async def _me(self, request: web.Request) -> web.Response:
         return json_response({"email": self._member(request).email})

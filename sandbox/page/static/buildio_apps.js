@@ -26,10 +26,10 @@ function renderDyno(app, dyno) {
   return el("div", { class: "dyno" },
     el("span", {}, `${dyno.name} ${STATES[dyno.state] ?? dyno.state}${restarts}${dyno.loops ? " ⏳ loops" : ""}`),
     el("span", { class: "actions" },
-      smallButton("Crash", () => runCommand("buildio-crash", target), { "aria-label": `Let ${name} crash` }),
+      smallButton("Crash", () => runCommand("buildio-crash", target), { "aria-label": `Crash ${name}` }),
       dyno.loops
-        ? smallButton("Steady", () => runCommand("buildio-steady", target), { "aria-label": `Let ${name} stay up` })
-        : smallButton("Loop", () => runCommand("buildio-loop", target), { "aria-label": `Let ${name} crash in a loop` })));
+        ? smallButton("Steady", () => runCommand("buildio-steady", target), { "aria-label": `Keep ${name} up` })
+        : smallButton("Loop", () => runCommand("buildio-loop", target), { "aria-label": `Crash ${name} in a loop` })));
 }
 
 function show() {
@@ -41,9 +41,9 @@ function show() {
       app.deployment?.error ? el("p", { class: "hint" }, app.deployment.error) : null,
       el("span", { class: "actions" },
         smallButton("Deploy", () => runCommand("buildio-deploy", { app: app.name }), { "aria-label": `Deploy ${app.name}` }),
-        smallButton("Deploy badly", () => runCommand("buildio-deploy", { app: app.name, fails: true }), { "aria-label": `Deploy ${app.name} badly` }),
-        smallButton("Deploy, then loop", () => runCommand("buildio-deploy", { app: app.name, loops: true }), { "aria-label": `Deploy ${app.name}, whose dynos then loop` }),
-        open ? smallButton("End", () => runCommand("buildio-end", { app: app.name }), { "aria-label": `End the deployment of ${app.name}` }) : null),
+        smallButton("Deploy (fail)", () => runCommand("buildio-deploy", { app: app.name, fails: true }), { "aria-label": `Deploy ${app.name} (fail)` }),
+        smallButton("Deploy (crash loop)", () => runCommand("buildio-deploy", { app: app.name, loops: true }), { "aria-label": `Deploy ${app.name} (crash loop)` }),
+        open ? smallButton("Finish", () => runCommand("buildio-end", { app: app.name }), { "aria-label": `Finish the deployment of ${app.name}` }) : null),
       app.dynos.map((dyno) => renderDyno(app, dyno)),
       app.domains.slice(1).map((one) => el("p", { class: "hint" }, `${one.hostname} ${CERTIFICATES[one.status] ?? one.status}`)));
   }));

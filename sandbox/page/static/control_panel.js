@@ -55,7 +55,7 @@ function renderBuilds() {
         smallButton("Fail", () => runCommand("end", { ...target, result: "error" }), { "aria-label": `Fail ${name}` }),
         smallButton("Crash", () => runCommand("end", { ...target, result: "error", crash: true }), { "aria-label": `Crash ${name}` }),
         smallButton("Hang", () => runCommand("hang", target), { "aria-label": `Hang ${name}` }),
-        smallButton("Abort", () => runCommand("abort", { ...target, reason: "not needed any more" }), { "aria-label": `Abort ${name} on Bitrise's own page` })) : null);
+        smallButton("Abort", () => runCommand("abort", { ...target, reason: "no longer needed" }), { "aria-label": `Abort ${name} on Bitrise's own page` })) : null);
   }));
 }
 

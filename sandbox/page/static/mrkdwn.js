@@ -158,5 +158,5 @@ function styled(text, style = {}) {
 
 /** What can't be drawn, as its JSON: never dropped. */
 export function unknown(thing) {
-  return el("details", { class: "unknown" }, el("summary", {}, `Not drawn here: ${thing?.type ?? "?"}`), el("pre", {}, JSON.stringify(thing, null, 2)));
+  return el("details", { class: "unknown" }, el("summary", {}, `Not shown in the sandbox: ${thing?.type ?? "?"}`), el("pre", {}, JSON.stringify(thing, null, 2)));
 }

@@ -162,7 +162,7 @@ async def test_the_consent_page_can_be_submitted_once_and_by_a_user(app: App) ->
 async def test_an_unregistered_redirect_uri_is_refused(app: App, changed: Any) -> None:
     status, text, redirect = await app.open_page(**changed)
     assert (status, redirect) == (400, {})
-    assert "Something went wrong" in text
+    assert "This request isn't valid" in text
 
 
 @pytest.mark.parametrize(

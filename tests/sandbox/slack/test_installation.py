@@ -112,7 +112,7 @@ async def test_the_installation_page_shows_the_app_its_scopes_and_the_workspaces
         ({"redirect_uri": "https://app.example/back/../elsewhere"}, "did not match any configured URIs"),
         ({"redirect_uri": "http://app.example/back"}, "did not match any configured URIs"),
         ({"redirect_uri": "https://app.example/back<script>"}, "back&lt;script&gt;"),
-        ({"team": "T0NOWHERE"}, "There is no workspace T0NOWHERE"),
+        ({"team": "T0NOWHERE"}, "Unknown workspace T0NOWHERE"),
     ],
 )
 async def test_the_installation_page_refuses_invalid_requests(
@@ -427,7 +427,7 @@ async def test_an_app_without_org_deploy_is_not_offered_to_organisations() -> No
         aiohttp.ClientSession() as session,
         session.get(installation_url(slack, team="E0GRID")) as page,
     ):
-        assert "There is no workspace E0GRID" in await page.text()
+        assert "Unknown workspace E0GRID" in await page.text()
     response = await install(slack, team="T0EAST")
     assert (response["team"]["id"], response["enterprise"]["id"], response["is_enterprise_install"]) == (
         "T0EAST",

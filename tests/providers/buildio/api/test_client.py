@@ -174,7 +174,7 @@ async def test_config_vars_are_listed_set_and_removed(client_fixture: ClientFixt
     }
     with pytest.raises(NotFound):
         await client_fixture.buildio.remove_config_var("shop", "DATABASE_URL")
-    with pytest.raises(RequestRejected, match="no name of a config var") as caught:
+    with pytest.raises(RequestRejected, match="isn't a valid config var name") as caught:
         await client_fixture.buildio.set_config_vars("shop", {"WITH SPACE": "x"})
     assert caught.value.code == "invalid_params"
 
