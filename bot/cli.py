@@ -111,7 +111,7 @@ def sandbox(
     The bot's data is deleted at the end, unless the environment has DATABASE_URL: an empty database for the sandbox.
     """
     if not 0 <= port <= MAX_PORT:
-        stop(f"--port: {port} is not a port; use 1 to {MAX_PORT}, or 0 for a free port.", USAGE_ERROR)
+        stop(f"--port: {port} isn't a valid port; use 1 to {MAX_PORT}, or 0 for a free port.", USAGE_ERROR)
     if not 0 < speed <= MAX_SPEED:
         stop(
             f"--speed: {speed:g} is out of range; use a number above 0 and up to {MAX_SPEED:,}.", USAGE_ERROR

@@ -93,7 +93,9 @@ class DataSettings(BaseSettings):
             and self.database_path is not None
             and self.audit_anchor.path.resolve().parent == self.database_path.resolve().parent
         ):
-            message = "AUDIT_ANCHOR: must be in another folder than the database, out of reach of whatever writes there"
+            message = (
+                "AUDIT_ANCHOR: must be in another folder than the database, where its programs can't write"
+            )
             conflicts_found.append(Conflict(message, "audit_anchor"))
         return conflicts_found
 

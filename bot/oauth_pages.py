@@ -90,8 +90,8 @@ class OAuthPages:
             return self._make_page(f"{label} did not respond", text, team=session.team, status=502)
         except (ProviderError, WorkspaceGone) as problem:
             log.warning("sign_in.failed", team=session.team, provider=self._provider, reason=str(problem))
-            text = f"{label} no longer accepted its own code, so no account was connected."
-            return self._make_page("Please start again in Slack", text, team=session.team, status=400)
+            text = f"{label} no longer accepted its own code. No account was connected."
+            return self._make_page("Start again in Slack", text, team=session.team, status=400)
 
     async def _issue_code(self, session: OAuthSession, code: str) -> web.Response:
         tokens = await self._oauth.exchange(code, session.verifier)
@@ -100,7 +100,7 @@ class OAuthPages:
         if owner is None:
             return self._make_page(
                 "No account was connected",
-                f"{label} does not say who you are. Sign in there as a user.",
+                f"{label} did not report who you are. Sign in there as a user.",
                 team=session.team,
                 status=400,
             )
@@ -110,15 +110,15 @@ class OAuthPages:
         return self._make_page(
             f"You are {escape(owner.name)} at {label}",
             f"To finish, go back to Slack and paste this code into the dialog: <code>{paste_code}</code>",
-            "The code works once, for ten minutes. Give it to nobody: anyone who sent you here to get it could act as"
-            f" you at {label}. If you did not start this in Slack yourself, close this page.",
+            "The code works once and expires in 10 minutes. Don't share it: anyone who sent you here to get it could"
+            f" act as you at {label}. If you did not start this in Slack yourself, close this page.",
             team=session.team,
         )
 
     def _make_expired_texts(self) -> tuple[str, str]:
         command = f"{self._provider.command} connect"
         text = f"This page has expired, or was used already. Type {command} again."
-        return "Please start again in Slack", escape(text)
+        return "Start again in Slack", escape(text)
 
     def _make_page(self, title: str, *sentences: str, team: str = "", status: int = 200) -> web.Response:
         slack = f"https://app.slack.com/client/{quote(team, safe='')}"

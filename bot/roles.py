@@ -22,7 +22,7 @@ def parse_roles(text: str) -> tuple[Role, ...]:
     """Return the roles that the text names, each once and in their order. Raises ValueError."""
     words = {word.strip().lower() for word in text.split(",") if word.strip()}
     if not words or (unknown := sorted(words.difference(Role))):
-        problem = f"{unknown[0]!r:.40} is no role" if words else "names no role"
+        problem = f"{unknown[0]!r:.40} isn't a role" if words else "has no role"
         raise ValueError(f"{problem}: write {', '.join(Role)}, or some of them, separated by commas")
     return tuple(role for role in Role if role in words)
 

@@ -102,7 +102,7 @@ class ServiceTokenCheck:
                         f"{probe.url_setting}: {label}'s API is not at this URL ({refusal.words or 404})."
                     ) from refusal
                 raise ServiceTokenRefused(
-                    f"{label} refuses {probe.setting} ({refusal.words or 401})."
+                    f"{label} rejected {probe.setting} ({refusal.words or 401})."
                 ) from refusal
 
 

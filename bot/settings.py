@@ -40,7 +40,7 @@ class Settings(DataSettings):
 
     roles: Annotated[tuple[Role, ...], NoDecode] = Field(
         default=tuple(Role),
-        description="What this process does, separated by commas; less than everything needs PostgreSQL"
+        description="What this process does, separated by commas. Fewer than all roles need PostgreSQL"
         " (docs/scaling.md).",
     )
 
@@ -53,7 +53,7 @@ class Settings(DataSettings):
     )
     slack_signing_secret: SecretStr | None = Field(
         default=None,
-        description="Signing secret of the Slack app. Required in HTTP mode, but for roles other than `web`.",
+        description="Signing secret of the Slack app. Required in HTTP mode for the role `web`.",
     )
     slack_client_id: str | None = Field(
         default=None,
@@ -372,9 +372,7 @@ class Settings(DataSettings):
         except InvalidAccessRule as problem:
             raise InvalidAccessRule(f"POLICY_FILE: {problem}") from problem
         if self.buildbell_secret_key is None and any(isinstance(rule, ApprovalRule) for rule in rules):
-            raise InvalidAccessRule(
-                "POLICY_FILE has a rule that requires approval, which needs BUILDBELL_SECRET_KEY"
-            )
+            raise InvalidAccessRule("POLICY_FILE has a rule that requires approval: set BUILDBELL_SECRET_KEY")
         if self.many_workspaces and any(rule.names_somebody and not rule.workspaces for rule in rules):
             raise InvalidAccessRule(
                 "POLICY_FILE names users, groups or channels, whose IDs differ in each workspace that installs the app"

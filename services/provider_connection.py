@@ -36,8 +36,8 @@ class Finding:
 def apps_finding(what: str, count: int) -> Finding:
     """Return the finding on how many apps a token sees; none is a failure."""
     if not count:
-        return Finding(what, "the token sees none", "give its owner access to the apps")
-    return Finding(what, f"the token sees {count}")
+        return Finding(what, "the token can see none", "give its owner access to the apps")
+    return Finding(what, f"the token can see {count}")
 
 
 Client = TypeVar("Client")

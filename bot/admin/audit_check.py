@@ -41,9 +41,7 @@ class AuditCheck:
         """Print a line for each finding; return whether all checks passed. Raises UsageError."""
         teams = teams_with_chains(db)
         if expected is not None and team is None and len(teams) > 1:
-            raise UsageError(
-                "there are several workspaces: add --team TEAM to say which one the hash belongs to."
-            )
+            raise UsageError("there are several workspaces: add --team TEAM, the workspace of the hash.")
         errors = register_problems(db, self._vault)
         notes: dict[str | None, list[str]] = {}
         anchored = self._read_anchor()

@@ -81,11 +81,11 @@ def _check_policy_file(settings: Settings) -> Finding:
     try:
         rules = settings.operator_rules()
     except InvalidAccessRule as problem:
-        return Finding("Policy", str(problem), "correct the file or POLICY_FILE (docs/access-rules.md)")
+        return Finding("Access rules", str(problem), "correct the file or POLICY_FILE (docs/access-rules.md)")
     if settings.policy_file is None:
-        return Finding("Policy", "POLICY_FILE is not set, so there are no rules of the operator")
+        return Finding("Access rules", "POLICY_FILE is not set, so the operator has no rules")
     return Finding(
-        "Policy", f"{settings.policy_file}, with {len(rules)} {'rule' if len(rules) == 1 else 'rules'}"
+        "Access rules", f"{settings.policy_file}, with {len(rules)} {'rule' if len(rules) == 1 else 'rules'}"
     )
 
 

@@ -24,9 +24,9 @@ from services.slack.event_payloads import Departure, EventPayload
 from services.slack.payloads import CommandPayload, Payload
 from storage.database import Database, DatabaseUnavailable
 
-NOT_INSTALLED = "I am not installed in this workspace. Ask an admin to install me."
+NOT_INSTALLED = "Buildbell isn't installed in this workspace. Ask an admin to install it."
 NOT_SERVED = (
-    "This Buildbell is for other workspaces. Ask whoever runs it to add this one to SLACK_WORKSPACES."
+    "This Buildbell is for other workspaces. Ask its operator to add this workspace to SLACK_WORKSPACES."
 )
 # How long a request waits until its workspace is found: less than the three seconds that Slack waits for a response.
 LOOKUP_SECONDS = 2.0

@@ -14,26 +14,26 @@ _FAILURES = {
         "You pressed Cancel on Slack's page. If that was a mistake, start again.",
     ),
     "invalid_browser": (
-        "Please start again",
+        "Start again",
         (
             "This page was opened in another browser than the one in which you started the installation, or was loaded"
             " twice. Nothing was installed. Stay in one browser, and allow cookies for this page."
         ),
     ),
     "invalid_state": (
-        "Please start again",
+        "Start again",
         "This installation has expired, or is already complete. Nothing was installed.",
     ),
     "missing_code": (
-        "Please start again",
+        "Start again",
         "Slack's response was incomplete. Nothing was installed.",
     ),
     "code_already_used": (
-        "Please start again",
+        "Start again",
         "This installation is already complete. Nothing was installed.",
     ),
     "invalid_code": (
-        "Please start again",
+        "Start again",
         "Slack no longer accepted its own code. Nothing was installed.",
     ),
     "not_allowed_here": (
@@ -52,9 +52,9 @@ _FAILURES = {
         "Nothing was installed. Wait a minute, then start again.",
     ),
     "broken": (
-        "Something went wrong",
+        "The installation failed",
         (
-            "The error is in the bot's log. Nothing usable was installed: start again, and if that does not help,"
+            "The error is in the bot's log. Nothing usable was installed: start again, and if it fails again,"
             " contact the operator of this Buildbell."
         ),
     ),
@@ -62,7 +62,7 @@ _FAILURES = {
 _UNKNOWN_FAILURE = (
     "Nothing was installed",
     (
-        "Slack did not allow it. Start again; if that does not help, ask an admin of your workspace, or the operator of"
+        "Slack did not allow it. Start again; if it fails again, ask an admin of your workspace, or the operator of"
         " this Buildbell."
     ),
 )

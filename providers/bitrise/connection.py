@@ -199,4 +199,4 @@ async def _bitrise_fix(bitrise: BitriseClient, problem: ProviderError) -> str:
         return "check BITRISE_TOKEN and BITRISE_API_URL"
     if refused:
         return "BITRISE_API_URL is correct: check BITRISE_TOKEN"
-    return "BITRISE_API_URL must end with the version, as in https://api.bitrise.io/v0.1"
+    return "BITRISE_API_URL must end with the version, such as https://api.bitrise.io/v0.1"

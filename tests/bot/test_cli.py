@@ -29,8 +29,8 @@ def run_cli(*arguments: str) -> tuple[int, str]:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("sandbox", "--port", "99999"), "--port: 99999 is not a port"),
-        (("sandbox", "--port", "-1"), "--port: -1 is not a port"),
+        (("sandbox", "--port", "99999"), "--port: 99999 isn't a valid port"),
+        (("sandbox", "--port", "-1"), "--port: -1 isn't a valid port"),
         (("sandbox", "--speed", "0"), "--speed: 0 is out of range"),
         (("sandbox", "--speed", "-1"), "--speed: -1 is out of range"),
         (("sandbox", "--speed", "nan"), "--speed: nan is out of range"),

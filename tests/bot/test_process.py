@@ -170,7 +170,7 @@ async def test_the_doctor_passes_all_checks(environment: SandboxEnvironment) -> 
         "Clock",
         "Socket Mode",
         "Bitrise: as api-demo",
-        "the token sees 3",
+        "the token can see 3",
         "Database",
     ):
         assert part in output

@@ -39,10 +39,10 @@ WRONG = [
     ("database_url", "sqlite:///:memory:", "must name a file"),
     ("database_url", "/var/lib/", "must name a file"),
     ("buildbell_secret_key", "short", "each key needs 32 characters"),
-    ("audit_anchor", "anchor.jsonl", "must be a file's whole path"),
+    ("audit_anchor", "anchor.jsonl", "must be the full path of a file"),
     ("audit_anchor", "syslog+tcp://host:0x", "must have a port"),
-    ("roles", "poller,web", "'poller' is no role: write web, poll, dispatch, jobs, or some of them"),
-    ("roles", " , ", "names no role: write web, poll, dispatch, jobs"),
+    ("roles", "poller,web", "'poller' isn't a role: write web, poll, dispatch, jobs, or some of them"),
+    ("roles", " , ", "has no role: write web, poll, dispatch, jobs"),
     ("slack_bot_token", "xoxb-…", "still contains the … of .env.example"),
     ("slack_app_token", "xapp-1\n", "must be one word"),
     ("slack_signing_secret", "two words", "must be one word"),
@@ -71,8 +71,8 @@ WRONG = [
     ("backlog_count", "0", "input should be greater than or equal to 1"),
     ("backlog_minutes", "1e300", "input should be less than or equal to"),
     ("flood_limit", "4", "input should be greater than or equal to 5"),
-    ("abort_kinds", "freeze", "'freeze' is no rule: write kind=pattern"),
-    ("abort_kinds", "freeze=(", "the pattern of freeze can't be read"),
+    ("abort_kinds", "freeze", "'freeze' isn't a valid rule: write kind=pattern"),
+    ("abort_kinds", "freeze=(", "the pattern of freeze isn't valid"),
     ("history_days", "1", "input should be greater than or equal to 2"),
     ("history_days", "1000000000000", "input should be less than or equal to 36500"),
     ("audit_days", "29", "input should be greater than or equal to 30"),
@@ -233,13 +233,13 @@ def test_run_and_doctor_read_the_policy_file(tmp_path: Path) -> None:
         assert message.startswith(f"POLICY_FILE: {policy}")
         assert expected in message
         [finding] = failed_findings(policy_file=str(policy))
-        assert (finding.check, finding.result) == ("Policy", message)
+        assert (finding.check, finding.result) == ("Access rules", message)
     policy.write_text('[[rule]]\nprotect = ["abort"]')
-    assert "needs BUILDBELL_SECRET_KEY" in settings_error(policy_file=str(policy), buildbell_secret_key=None)
+    assert "set BUILDBELL_SECRET_KEY" in settings_error(policy_file=str(policy), buildbell_secret_key=None)
     assert [
         finding.check for finding in failed_findings(policy_file=str(policy), buildbell_secret_key=None)
     ] == [
-        "Policy",
+        "Access rules",
         "Key",
     ]
     assert failed_findings(policy_file=str(policy)) == []

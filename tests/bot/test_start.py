@@ -139,11 +139,11 @@ async def started(bot: Application) -> AsyncIterator[Application]:
     [
         ("slack_bot_token", TokenRefused, "Slack rejected SLACK_BOT_TOKEN (invalid_auth)."),
         ("slack_app_token", TokenRefused, "Slack rejected SLACK_APP_TOKEN (invalid_auth)."),
-        ("bitrise_token", ServiceTokenRefused, "Bitrise refuses BITRISE_TOKEN (Unauthorized)"),
+        ("bitrise_token", ServiceTokenRefused, "Bitrise rejected BITRISE_TOKEN (Unauthorized)"),
         (
             "buildio_token",
             ServiceTokenRefused,
-            "Build.io refuses BUILDIO_TOKEN (The credentials are missing or invalid)",
+            "Build.io rejected BUILDIO_TOKEN (The credentials are missing or invalid)",
         ),
     ],
 )
@@ -201,7 +201,7 @@ async def test_a_server_with_the_documented_endpoints_only_does_not_stop_the_sta
     services.buildio.fault("GET /api/v1/me", "status", status=404, times=1000)
     async with started(services.bot()):
         pass
-    with pytest.raises(ServiceTokenRefused, match="Bitrise refuses BITRISE_TOKEN"):
+    with pytest.raises(ServiceTokenRefused, match="Bitrise rejected BITRISE_TOKEN"):
         await services.bot(bitrise_token=WRONG["bitrise_token"]).run()
 
 
@@ -244,7 +244,7 @@ async def test_a_token_that_is_revoked_later_stops_only_the_next_start(services:
                 await asyncio.sleep(0.02)
     # The next start fails, and sends no other request with the token.
     request_count = len(services.bitrise.requests)
-    with pytest.raises(ServiceTokenRefused, match="Bitrise refuses BITRISE_TOKEN"):
+    with pytest.raises(ServiceTokenRefused, match="Bitrise rejected BITRISE_TOKEN"):
         await services.bot(service_token_acts="1").run()
     assert len(services.bitrise.requests) == request_count + 2
 
@@ -327,7 +327,7 @@ async def test_the_doctor_reports_each_problem_with_a_fix_and_continues(services
     failed = {check: f"{one.result} → {one.fix}" for check, one in findings.items() if not one.passed}
     for check, expected in {
         "LOG_LEVEL": "correct LOG_LEVEL",
-        "Policy": "/nowhere.toml can't be read",
+        "Access rules": "/nowhere.toml can't be read",
         "Key": "`buildbell new-key`",
         "Database": "/proc/b.db can't be written",
         "Slack scopes": "missing app_mentions:read",
@@ -340,7 +340,7 @@ async def test_the_doctor_reports_each_problem_with_a_fix_and_continues(services
     refused = (await services.examine(slack_bot_token="xoxb-nobodys-0000", **over_http))["Slack token"]
     assert (refused.passed, "SLACK_BOT_TOKEN" in (refused.fix or "")) == (False, True)
     assert findings["Build.io"].result == "as build-service@acme.example"
-    assert findings["Build.io apps"].result.startswith("the token sees 4")
+    assert findings["Build.io apps"].result.startswith("the token can see 4")
 
 
 async def test_the_doctor_checks_only_providers_with_a_token(services: Services) -> None:
@@ -364,7 +364,7 @@ async def test_a_wrong_client_secret_of_buildio_stops_the_start_and_is_named(ser
         "Build.io sign-in"
     ]
     assert finding.passed
-    with pytest.raises(ServiceTokenRefused, match="refuses BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET"):
+    with pytest.raises(ServiceTokenRefused, match="rejected BUILDIO_CLIENT_ID with BUILDIO_CLIENT_SECRET"):
         await services.bot(**known, buildio_client_secret="nobodys").run()
     finding = (await services.examine(**known, buildio_client_secret="nobodys"))["Build.io sign-in"]
     assert (finding.passed, "BUILDIO_CLIENT_SECRET" in (finding.fix or "")) == (False, True)

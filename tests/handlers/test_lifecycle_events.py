@@ -247,9 +247,9 @@ async def test_without_an_installation_the_response_says_who_can_install_the_app
     await harness.execute("DELETE FROM installations WHERE team_id = ?", TEAM)
     await harness.start_bot()
     # It is not known whether the app was ever installed, so the response does not say.
-    post = await harness.ask("/bitrise apps", "not installed in this workspace")
+    post = await harness.ask("/bitrise apps", "isn't installed in this workspace")
     assert harness.message_text(post).endswith(
-        "I am not installed in this workspace. Ask an admin to install me."
+        "Buildbell isn't installed in this workspace. Ask an admin to install it."
     )
     await harness.twin.ask("/bitrise apps", "3 apps")
 

@@ -32,7 +32,7 @@ async def test_a7_a_sign_in_link_sent_to_another_person_does_not_give_away_their
         link = await start_sign_in(actions, "carla")
         status, text = await actions.harness.buildio.give_consent(link, user="anna")
         assert status == 200
-        assert "Give it to nobody" in text
+        assert "Don't share it" in text
         assert await actions.harness.rows("SELECT * FROM accounts") == []
         await actions.open_connect_modal("anna")
         await actions.harness.users.submit("anna", {"token": code_in(text)})

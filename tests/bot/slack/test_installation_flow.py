@@ -182,7 +182,7 @@ async def test_cancelling_is_confirmed_and_ends_the_state(installation_visit: In
     assert f'href="{installation_visit.harness.url}/slack/install"' in page
     installation_visit.cookie = cookie
     status, page = await installation_visit.follow_redirect(**code)
-    assert (status, heading(page)) == (400, "Please start again")
+    assert (status, heading(page)) == (400, "Start again")
     await assert_nothing_installed(installation_visit.harness)
 
 
@@ -304,7 +304,7 @@ async def test_an_error_in_the_bot_is_reported_without_details(
 
     monkeypatch.setattr(Installations, "async_save", broken)
     status, page = await installation_visit.follow_redirect(**await installation_visit.allow())
-    assert (status, heading(page)) == (500, "Something went wrong")
+    assert (status, heading(page)) == (500, "The installation failed")
     assert "disk" not in page
 
 
