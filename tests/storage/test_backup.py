@@ -129,7 +129,7 @@ def test_the_database_is_never_overwritten_by_its_own_backup(path: Path, name: s
 def test_a_backup_is_refused_without_a_database_or_target_folder(path: Path) -> None:
     with pytest.raises(DatabaseMissing):
         back_up(path.with_name("none.db"), path.with_name("copy.db"))
-    with pytest.raises(BackupProblem, match="the folder .* does not exist"):
+    with pytest.raises(BackupProblem, match=r"the folder .* does not exist"):
         back_up(path, path.parent / "nowhere" / "copy.db")
     with pytest.raises(BackupProblem, match="is a folder"):
         back_up(path, path.parent)
