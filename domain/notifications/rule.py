@@ -163,7 +163,7 @@ def _describe_delivery(rule: NotificationRule) -> str:
         DeliveryStyle.WEEKLY: f"; weekly summary on {rule.on.name.capitalize()} {when}",
     }[rule.style]
     if rule.broadcast:
-        delivery += ", also sent to the channel"
+        delivery += ", replies also shown in the channel"
     if rule.quiet:
         hours = f"{rule.quiet.start:%H:%M}–{rule.quiet.end:%H:%M} ({rule.zone})"
         delivery += f"; quiet hours {hours}, summarized afterwards"
