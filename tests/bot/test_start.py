@@ -339,14 +339,14 @@ async def test_the_doctor_reports_each_problem_with_a_fix_and_continues(services
     over_http = {"slack_app_token": None, "slack_signing_secret": "s" * 32}
     refused = (await services.examine(slack_bot_token="xoxb-nobodys-0000", **over_http))["Slack token"]
     assert (refused.passed, "SLACK_BOT_TOKEN" in (refused.fix or "")) == (False, True)
-    assert findings["Build.io"].result == "as build-service@acme.example"
+    assert findings["Build.io"].result == "connected as build-service@acme.example"
     assert findings["Build.io apps"].result.startswith("the token can see 4")
 
 
 async def test_the_doctor_checks_only_providers_with_a_token(services: Services) -> None:
     findings = await services.examine(bitrise_token=None)
     assert "Bitrise" not in findings
-    assert findings["Build.io"].result == "as build-service@acme.example"
+    assert findings["Build.io"].result == "connected as build-service@acme.example"
     assert [finding for finding in findings.values() if not finding.passed] == []
 
 
