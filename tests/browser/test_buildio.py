@@ -49,7 +49,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
 
     await send_message(page, "/buildio config set DATABASE_URL")
     form = dialog(page, "Set config vars")
-    await form.get_by_role("textbox", name=re.compile("^Value")).fill(SECRET)
+    await form.get_by_role("textbox", name="Value (optional)").fill(SECRET)
     await screenshot(page, "config-set")
     await form.get_by_role("button", name="Set", exact=True).click()
     await expect(find_message(page, "+ DATABASE_URL")).to_be_visible()
