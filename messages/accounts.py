@@ -84,7 +84,7 @@ def read_token(values: FormValues) -> SecretStr:
 
 def account_connected(name: str, provider: Provider) -> str:
     """Say in a sentence that the account is connected."""
-    return f"✅ Connected to {provider.label} as {name}. What you do here now uses your own account."
+    return f"✅ Connected to {provider.label} as {name}. What you see and do here now uses your own token."
 
 
 def disconnect_question(name: str, provider: Provider, stopping: Mapping[str, int]) -> Message:

@@ -128,7 +128,7 @@ class SandboxEnvironment:
         await self.slack.users.command(user, "builds", f"{command} connect")
         await self.slack.wait_for_modal(user, field)
         await self.slack.users.submit(user, {"token": token})
-        await self.slack.wait_for_modal(user, "with your own token")
+        await self.slack.wait_for_modal(user, "uses your own token")
         await self.slack.users.close_modal(user)
 
     async def bot_url(self) -> str:

@@ -93,7 +93,7 @@ async def test_a_code_and_a_state_work_once(actions: ActionHarness) -> None:
     _, text = await actions.harness.buildio.give_consent(link)
     status, again = await actions.harness.buildio.give_consent(link)
     assert (status, "Start again in Slack" in again) == (400, True)
-    for expected in ("with your own token", "none of yours"):
+    for expected in ("uses your own token", "This code isn't valid"):
         await actions.harness.users.submit("anna", {"token": code_in(text)})
         opened = actions.harness.users.modal("anna")
         assert opened is not None

@@ -120,7 +120,7 @@ async def test_commands_are_offered_and_completed_by_keyboard(page: Page) -> Non
     await expect(field).to_have_value("/bitrise ")
     await field.press_sequentially("whoami")
     await field.press("Enter")
-    await expect(find_message(page, "with your own token")).to_be_visible()
+    await expect(find_message(page, "uses your own token")).to_be_visible()
     await field.fill("/nonsense")
     await field.press("Enter")
     await expect(
@@ -144,7 +144,7 @@ async def test_threads_unread_counts_and_direct_messages_work(
     await expect(page.get_by_role("button", name="builds 1 unread")).to_be_visible()
     await page.get_by_role("navigation").get_by_role("button", name="buildbell").click()
     await send_message(page, "whoami")
-    await expect(find_message(page, "with your own token")).to_be_visible()
+    await expect(find_message(page, "uses your own token")).to_be_visible()
 
 
 async def test_faults_and_violations_are_shown_in_the_inspector(

@@ -91,7 +91,7 @@ class FuzzHarness:
         code = _CODE.search(page)
         assert code is not None, f"{status}: {page}"
         await harness.users.submit(user, {"token": code[0]})
-        await harness.slack.wait_for_modal(user, "with your own token")
+        await harness.slack.wait_for_modal(user, "uses your own token")
         await harness.users.close_modal(user)
 
     async def _reconnect_accounts(self) -> None:

@@ -460,7 +460,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
     ),
     # It returns a sentence, like errors do, and is escaped where it is shown.
     "account_connected": st.builds(accounts.account_connected, UNTRUSTED_TEXT, PROVIDER).map(
-        lambda said: notices.notice_modal("Linked", said)
+        lambda said: notices.notice_modal("Connected", said)
     ),
     "account_disconnected": st.builds(accounts.account_disconnected, OPTIONAL_UNTRUSTED_TEXT, PROVIDER),
     "flood_digest": st.builds(

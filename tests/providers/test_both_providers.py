@@ -321,7 +321,7 @@ async def test_the_home_finds_apps_of_both_providers_and_subscriptions_name_thei
     harness.users.open_home("anna")
     await harness.wait_until(lambda: "Build.io · shop: all finished deployments" in read_home(harness))
     assert "Bitrise · Sample Android: all finished builds" in read_home(harness)
-    assert "You are `anna-berg@acme.example` there." in read_home(harness)
+    assert "Connected as `anna-berg@acme.example`." in read_home(harness)
     found = await harness.users.options("anna", "pick_app", "s")
     assert option_texts(found)["Build.io"] == ["shop", "shop-pr-42", "shop-staging"]
     assert "Sample Android" in option_texts(found)["Bitrise"]

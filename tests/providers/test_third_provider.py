@@ -171,5 +171,5 @@ async def test_the_whole_bot_serves_it_from_the_command_to_the_approved_action(
 
     # Home knows the account.
     harness.users.open_home("anna")
-    await harness.wait_until(lambda: "ME AT TINY CI\nYou are `anna` there." in home_of(harness, "anna"))
+    await harness.wait_until(lambda: "YOUR TINY CI ACCOUNT\nConnected as `anna`." in home_of(harness, "anna"))
     assert harness.slack.violations == []

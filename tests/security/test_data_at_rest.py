@@ -280,7 +280,7 @@ async def test_g1_permissions_lost_at_bitrise_are_lost_here_at_once(harness: Bot
     harness.bitrise.set_role("ben-okafor", harness.bitrise.android, None)
     await harness.ask("/bitrise trigger android branch:main", "No app named", person="ben")
     harness.bitrise.revoke(BEN_TOKEN)
-    await harness.ask("/bitrise trigger ios branch:main", "does not", person="ben")
+    await harness.ask("/bitrise trigger ios branch:main", "rejected your token", person="ben")
     assert harness.bitrise.state.builds == []
 
 

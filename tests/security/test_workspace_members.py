@@ -162,7 +162,7 @@ async def test_b9_a_token_in_the_wrong_place_is_not_shown_stored_or_logged(
         f"abort #1 {ANNA_TOKEN}",
         f"trigger ios branch:main message:{ANNA_TOKEN}",
     ):
-        answer = await harness.ask(f"/bitrise {command}", "revoke it at Bitrise now", person="ben")
+        answer = await harness.ask(f"/bitrise {command}", "Revoke it at Bitrise now", person="ben")
         assert ANNA_TOKEN not in harness.message_text(answer)
     assert changes_at_bitrise(harness) == []
     assert ANNA_TOKEN.encode() not in harness.stored_bytes()

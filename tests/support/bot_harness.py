@@ -85,7 +85,7 @@ class WorkspaceHarness:
             await self.users.command(person, "builds", f"{provider.command} connect")
             await self.slack.wait_for_modal(person, "paste it here")
             await self.users.submit(person, {"token": token or tokens[person]})
-            await self.slack.wait_for_modal(person, "with your own token")
+            await self.slack.wait_for_modal(person, "uses your own token")
             await self.users.close_modal(person)
 
     async def disconnect(self, person: str = "anna", provider: Provider = BITRISE) -> Post:

@@ -168,7 +168,7 @@ async def _fetch_owner(token: SecretStr, context: RequestContext, provider: Prov
     clients = context.services.clients.at(provider)
     if not _TOKEN.fullmatch(token.get_secret_value()):
         raise UserError(
-            "This isn't a valid token: tokens have only letters, digits and punctuation, and no spaces."
+            "This isn't a valid token: tokens have only letters (a-z), digits and punctuation, and no spaces."
         )
     if clients.is_service_token(token):
         raise UserError("This is Buildbell's own token. Paste yours.")

@@ -75,7 +75,7 @@ async def test_the_rules_are_those_of_this_provider_and_name_what_is_off(harness
         "deploy: anyone with a connected account",
         "run commands in dynos: nobody",
         "log in to clusters: nobody",
-        "You may deploy here.",
+        "You can deploy here.",
         "No rules yet",
     ):
         assert line in text

@@ -42,7 +42,7 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
     ("token", "expected"),
     [
         ("bld_of-nobody-00000000000", "Build.io rejected this token"),
-        ("two words", "This is no token"),
+        ("two words", "This isn't a valid token"),
         (TOKEN, "This is Buildbell's own token"),
         ("ABCD-EFGH-JKLM-NPQR", "This code isn't valid"),
     ],

@@ -115,7 +115,7 @@ async def test_a_forbidden_action_is_refused_in_command_and_form(
         await harness.users.click("anna", card, "Deploy…")
         await harness.slack.wait_for_modal("anna", "Branch")
         await harness.users.submit("anna", {"branch": "main"})
-        modal = await harness.slack.wait_for_modal("anna", "Nobody may deploy")
+        modal = await harness.slack.wait_for_modal("anna", "No one can deploy")
         assert modal.entered == {"branch": "main"}
         assert requested_builds(harness) == []
 

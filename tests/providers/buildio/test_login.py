@@ -88,7 +88,7 @@ async def test_the_file_is_deleted_when_it_expires_also_after_a_restart(tmp_path
 async def test_a_person_whom_no_rule_names_is_refused(harness_with_rules: HarnessWithRules) -> None:
     async with harness_with_rules(ON) as harness:
         await harness.ask(
-            "/buildio login eu", "Only Anna Berg and Ben Okafor may log in to clusters", person="carla"
+            "/buildio login eu", "Only Anna Berg and Ben Okafor can log in to clusters", person="carla"
         )
         assert requested_regions(harness) == []
 

@@ -87,7 +87,7 @@ async def test_running_commands_is_off_by_default_and_refused_before_the_form_op
     assert harness.users.modal("anna") is None
     assert executed_commands(harness) == []
     audit = harness.message_text(await harness.ask("/buildio audit", "run"))
-    assert "refused" in audit.casefold()
+    assert "wasn't allowed to" in audit
 
 
 async def test_a_command_is_shown_exactly_before_it_runs(harness_with_rules: HarnessWithRules) -> None:
@@ -322,7 +322,7 @@ async def test_a_person_whom_the_rule_does_not_name_is_refused(harness_with_rule
     async with harness_with_rules(ON) as harness:
         await harness.ask(
             "/buildio run shop dyno:web.1 -- ls",
-            "Only Anna Berg and Ben Okafor may run commands in dynos of shop",
+            "Only Anna Berg and Ben Okafor can run commands in dynos in shop",
             person="carla",
         )
         assert executed_commands(harness) == []

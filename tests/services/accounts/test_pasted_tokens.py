@@ -15,7 +15,7 @@ from tests.providers.buildio.config_var_harness import leaks, logged
 from tests.security.test_other_companies import change_user
 from tests.support.bot_harness import BotHarness, bot_harness
 
-REVOKE = "revoke it at {} now"
+REVOKE = "Revoke it at {} now"
 
 
 @pytest.fixture

@@ -236,7 +236,7 @@ async def test_a_failed_refresh_is_tried_again_after_a_pause_and_the_old_token_i
     assert await harness.token() == "access-1"
     assert harness.oauth.requests == ["refresh-1"]
     harness.clock.passed = LASTS
-    with pytest.raises(ProviderDown, match="could not be renewed"):
+    with pytest.raises(ProviderDown, match="couldn't be renewed"):
         await harness.token()
     harness.oauth.problem, harness.oauth.requests = None, []
     harness.clock.passed += FIRST_PAUSE * 2

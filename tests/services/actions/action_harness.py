@@ -75,7 +75,7 @@ class ActionHarness:
         for person in people:
             await self.open_connect_modal(person)
             await self.harness.users.submit(person, {"token": token or BUILDIO_TOKENS[person]})
-            await self.harness.slack.wait_for_modal(person, "with your own token")
+            await self.harness.slack.wait_for_modal(person, "uses your own token")
             await self.harness.users.close_modal(person)
 
     async def wait_for_message(self, text: str, person: str | None = "anna", channel: str = "builds") -> Post:

@@ -41,8 +41,8 @@ async def test_a_token_is_checked_at_once_and_never_shown_again(harness: BotHarn
     ("token", "said"),
     [
         ("bitpat_of-nobody-0000000000", "Bitrise rejected this token"),
-        ("two words", "This is no token"),
-        ("kürzlich-erfunden", "This is no token"),
+        ("two words", "This isn't a valid token"),
+        ("kürzlich-erfunden", "This isn't a valid token"),
         (TOKEN, "This is Buildbell's own token"),
     ],
 )
@@ -74,7 +74,7 @@ async def test_without_an_encryption_key_linking_is_refused_with_the_reason(tmp_
 
 
 async def test_a_token_typed_in_a_command_is_neither_repeated_nor_stored(harness: BotHarness) -> None:
-    said = await harness.ask(f"/bitrise connect {ANNA_TOKEN}", "revoke it at Bitrise now")
+    said = await harness.ask(f"/bitrise connect {ANNA_TOKEN}", "Revoke it at Bitrise now")
     assert ANNA_TOKEN not in harness.message_text(said)
     said = await harness.ask(f"/bitrise status {BEN_TOKEN}", "")
     assert BEN_TOKEN not in harness.message_text(said)
@@ -159,7 +159,7 @@ async def test_the_owner_of_a_refused_token_is_notified_once(harness: BotHarness
     await harness.connect("ben")
     harness.bitrise.revoke(BEN_TOKEN)
     for _ in range(3):
-        await harness.ask("/bitrise trigger android branch:main", "does not", person="ben")
+        await harness.ask("/bitrise trigger android branch:main", "rejected your token", person="ben")
     await harness.wait_for_message("Bitrise rejected your token", person="ben", channel="D0BEN")
     await harness.ask("/bitrise whoami", "rejected your token", person="ben")
     posts = [post for post in harness.slack.posts("D0BEN") if "I say this once" in harness.message_text(post)]
@@ -181,9 +181,9 @@ async def test_a_user_who_leaves_the_workspace_loses_their_account(harness: BotH
 
 async def test_the_name_at_bitrise_comes_from_the_account(harness: BotHarness) -> None:
     await harness.users.command("carla", "builds", "/bitrise me name:ben-okafor")
-    await harness.wait_for_message("The builds of `ben-okafor` are yours", person="carla")
+    await harness.wait_for_message("Your builds: by `ben-okafor`", person="carla")
     await harness.connect("ben")
-    await harness.ask("/bitrise me", "The builds of `ben-okafor` are yours", person="ben")
+    await harness.ask("/bitrise me", "Your builds: by `ben-okafor`", person="ben")
     await harness.ask("/bitrise me", "name isn't set", person="carla")
 
 
@@ -226,7 +226,7 @@ async def test_home_shows_what_the_user_may_see(harness: BotHarness) -> None:
     assert "Sample Android #1" not in home("carla")
     assert CARLA_TOKEN not in home("carla")
     # A Home that is still open shows the account as it is now.
-    linked = "You are `ben-okafor` there"
+    linked = "Connected as `ben-okafor`"
     assert linked in home("ben")
     await harness.disconnect("ben")
     await harness.wait_until(lambda: linked not in home("ben"))

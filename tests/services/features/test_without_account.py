@@ -88,7 +88,7 @@ async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
     rules = '[[rule]]\nallow = ["deploy"]\napps = ["ledger"]\nwho = ["U0BEN"]\n'
     async with open_governed(tmp_path, rules) as harness:
         await harness.ask("/buildio use shop", "set this channel's app to")
-        await harness.ask("/buildio policy", "You may deploy here.")
+        await harness.ask("/buildio policy", "You can deploy here.")
         await harness.ask("/buildio policy ledger", "You can't deploy here")
         await harness.ask("/buildio deploy branch:main", "anna started deploying")
         await harness.confirm("/buildio config unset shop LOG_LEVEL", "Delete", "− `LOG_LEVEL`")
