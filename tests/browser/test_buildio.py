@@ -36,7 +36,7 @@ async def test_an_app_is_created_fails_is_fixed_and_managed(
     await form.get_by_role("button", name="Create", exact=True).click()
     await expect(find_message(page, "@anna created the app orders")).to_be_visible()
     await send_message(page, "/buildio use orders")
-    await expect(find_message(page, "orders is this channel's app")).to_be_visible()
+    await expect(find_message(page, "set this channel's app to orders")).to_be_visible()
     await send_message(page, "/buildio subscribe")
     await expect(find_message(page, "subscribed to")).to_be_visible()
 

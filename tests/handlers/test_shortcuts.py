@@ -71,7 +71,7 @@ async def test_a_slow_reply_shows_that_it_is_in_progress(harness: BotHarness) ->
 async def test_the_builds_of_a_message_are_found_by_number_or_link(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
-    await harness.ask("/bitrise use android", "is this channel's app")
+    await harness.ask("/bitrise use android", "set this channel's app to")
     for words in (
         "look at #1 please",
         f"https://app.bitrise.io/app/{build.app.slug}/build/{build.slug}?tab=log",
@@ -88,7 +88,7 @@ async def test_an_abort_from_a_modal_is_announced_in_the_channel_and_shown_in_th
 ) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android)
     harness.bitrise.start_running(build)
-    await harness.ask("/bitrise use android", "is this channel's app")
+    await harness.ask("/bitrise use android", "set this channel's app to")
     await harness.users.shortcut("anna", "about_build", harness.users.say("ben", "builds", "#1"))
     await harness.slack.wait_for_modal("anna", "is running")
     await harness.users.set_value("anna", "Abort…")

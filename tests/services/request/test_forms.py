@@ -87,11 +87,11 @@ async def choose_app(harness: BotHarness) -> None:
 async def test_a_reply_that_the_channel_does_not_take_goes_to_the_user(harness: BotHarness) -> None:
     harness.slack.fault("chat.postMessage", "error", words="is_archived")
     await choose_app(harness)
-    await harness.wait_for_message("is this channel's app", channel="D0ANNA")
+    await harness.wait_for_message("set this channel's app to", channel="D0ANNA")
 
 
 async def test_a_reply_during_an_outage_of_slack_is_posted_later(harness: BotHarness) -> None:
     harness.slack.fault("chat.postMessage", "status", status=503)
     await choose_app(harness)
-    await harness.wait_for_message("is this channel's app")
-    assert not harness.messages_with("is this channel's app", channel="D0ANNA")
+    await harness.wait_for_message("set this channel's app to")
+    assert not harness.messages_with("set this channel's app to", channel="D0ANNA")
