@@ -135,7 +135,7 @@ async def test_pipelines_are_listed_without_builds_and_found_by_number_or_link(
     link = f"https://app.bitrise.io/app/{pipeline.app.slug}/pipelines/{pipeline.slug}"
     await harness.ask(f"/bitrise pipeline {link}", "release-train #2")
     await harness.ask("/bitrise pipeline android #1", "Sample Android has no pipeline #1")
-    await harness.ask("/bitrise pipeline lunch", "lunch isn't a valid pipeline")
+    await harness.ask("/bitrise pipeline lunch", "`lunch` isn't a valid pipeline")
     await harness.ask("/bitrise pipelines ios", "has no recent pipelines")
     harness.users.invite("builds")
     post = harness.users.say("ben", "builds", f"see {link}")
