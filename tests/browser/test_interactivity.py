@@ -66,7 +66,7 @@ async def test_the_home_shows_running_builds_and_pauses_subscriptions(
     await screenshot(page, "home")
     await home.get_by_role("button", name="Pause").click()
     await expect(home).to_contain_text("Paused.")
-    await home.get_by_role("button", name="Abort…").click()
+    await home.get_by_role("button", name="Abort").click()
     dialog = page.get_by_role("dialog", name="Abort a build")
     await dialog.get_by_label("Your own words").fill("not now")
     await dialog.get_by_role("button", name="Abort build").click()

@@ -107,7 +107,7 @@ async def test_a_confirm_dialog_can_be_declined(environment: SandboxEnvironment,
     await expect(page.get_by_role("dialog")).to_have_count(0)
     assert len(environment.bitrise.state.builds) == before
     await card.get_by_role("button", name="Rebuild").click()
-    await page.get_by_role("button", name="Rebuild").click()
+    await page.get_by_role("dialog").get_by_role("button", name="Rebuild").click()
     await expect(find_message(page, "started Sample Android #4")).to_be_visible()
 
 

@@ -163,7 +163,7 @@ class ScenarioPlayer:
         for number in (12, 13):
             bitrise.add_build_request(bitrise.android, number)
         await self.harness.wait_for_message("Approval needed to build", person=None)
-        await self.harness.wait_for_message("Failing since #2", person=None)
+        await self.harness.wait_for_message("First failure: #2", person=None)
 
     async def _prepare_buildio(self) -> None:
         harness, buildio = self.harness, self.harness.buildio
