@@ -231,7 +231,7 @@ async def _a_second_approver(story: Story) -> None:
     await story.wait_for_notification("New access rule: Approval")
     before = len(story.bitrise.state.builds)
     await story.users.command("ben", "builds", "/bitrise trigger android branch:main")
-    pending = await story.wait_for_notification("ben wants to start Sample Android")
+    pending = await story.wait_for_notification("ben requests approval to start Sample Android")
     await story.users.click("ben", pending, "Approve")
     await story.wait_for_notification("You can't decide your own request", viewer="ben")
     story.check(len(story.bitrise.state.builds) == before, "somebody has agreed with himself")

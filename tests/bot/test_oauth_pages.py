@@ -36,7 +36,7 @@ async def authorize(actions: ActionHarness, person: str = "anna") -> None:
     )
     assert status == 200, text
     await actions.harness.users.submit(person, {"token": code_in(text)})
-    await actions.harness.slack.wait_for_modal(person, "at Build.io. From now on")
+    await actions.harness.slack.wait_for_modal(person, "Connected to Build.io as")
     await actions.harness.users.close_modal(person)
 
 

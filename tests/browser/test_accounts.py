@@ -64,7 +64,7 @@ async def test_an_account_is_connected_and_a_protected_branch_needs_a_second_app
 
     await switch_user(page, "Ben Okafor")
     await send_message(page, "/bitrise trigger android branch:main")
-    asked = find_message(page, "@ben wants to start Sample Android")
+    asked = find_message(page, "@ben requests approval to start Sample Android")
     await expect(asked).to_be_visible()
     await screenshot(page, "second-approver")
     await switch_user(page, "Anna Berg")

@@ -40,7 +40,7 @@ async def shows(harness: BotHarness, *texts: str, without: str = "", person: str
 
 async def test_a_new_user_sees_the_first_steps_and_they_work(harness: BotHarness) -> None:
     harness.users.open_home("anna")
-    await shows(harness, "FIRST STEPS", "Nothing is running", "Connect Bitrise to see your apps")
+    await shows(harness, "FIRST STEPS", "Nothing is running", "Not connected.")
     await harness.users.set_value("anna", "Change your Bitrise name and notifications")
     await harness.slack.wait_for_modal("anna", "Your name at Bitrise")
     await harness.users.submit("anna", {"name": "octo", "told": ["Direct messages when your builds finish"]})

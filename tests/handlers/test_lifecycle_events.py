@@ -45,7 +45,7 @@ async def use_every_feature(workspace: WorkspaceHarness) -> None:
     await workspace.fill_in_rule(**rule)
     await workspace.wait_for_message("New access rule: Approval", person=None)
     await workspace.users.command("ben", "builds", "/bitrise trigger android branch:main")
-    await workspace.wait_for_message("ben wants to start Sample Android", person=None)
+    await workspace.wait_for_message("ben requests approval to start Sample Android", person=None)
 
 
 async def assert_removed(harness: BotHarness, team: str) -> None:

@@ -157,7 +157,7 @@ async def test_the_whole_bot_serves_it_from_the_command_to_the_approved_action(
 
     # The operator's rule asks for a second person.
     await harness.users.click("anna", failed, "Retry")
-    question = await harness.wait_for_message("wants to retry Library #1", person=None)
+    question = await harness.wait_for_message("requests approval to retry Library #1", person=None)
     assert len(tiny.jobs["library"]) == 1
     await harness.users.click("ben", question, "Approve")
     await harness.wait_for_message("anna started Library #2", person=None)

@@ -59,7 +59,7 @@ async def test_b15_a_new_config_value_is_in_no_message_file_or_export(tmp_path: 
         await actions.connect("anna", "ben")
         values = {"API_KEY": SecretStr(canary)}
         await actions.request(SetConfigAction(app=as_bot_app(actions.harness.buildio.shop), values=values))
-        await actions.wait_for_message("anna wants to set the config var API_KEY of shop", None)
+        await actions.wait_for_message("anna requests approval to set the config var API_KEY of shop", None)
         audited = await actions.harness.ask("/bitrise audit", "set config vars `API_KEY`")
         assert canary not in actions.harness.message_text(audited)
         assert canary not in str(
@@ -97,7 +97,9 @@ async def test_b17_an_error_that_quotes_a_value_is_shown_and_logged_without_it(
     async with config_var_harness(tmp_path, rules) as harness:
         await open_form(harness, "/buildio config set shop KEY", "Set config vars", person="ben")
         await harness.users.submit("ben", {"value": f"first line\n{SECRET}"})
-        approval = await harness.wait_for_message("ben wants to set the config var KEY of shop", person=None)
+        approval = await harness.wait_for_message(
+            "ben requests approval to set the config var KEY of shop", person=None
+        )
         harness.buildio.fault("PATCH */config-vars", "error", status=422, words=f"KEY={SECRET} is too weak")
         await harness.users.click("anna", approval, "Approve")
         await harness.wait_until(lambda: "[redacted] is too weak" in harness.message_text(approval))

@@ -107,7 +107,7 @@ async def test_b32_rules_use_the_current_name_of_an_app_and_not_the_stored_one(
         await harness.stop_bot()
         await harness.start_bot()
         await harness.users.command("ben", "builds", "/bitrise trigger branch:main")
-        await harness.wait_for_message("wants to start payments-live", person=None)
+        await harness.wait_for_message("requests approval to start payments-live", person=None)
         assert harness.bitrise.state.builds == []
         harness.bitrise.start_running(harness.bitrise.start_build(harness.bitrise.android))
         await harness.ask(

@@ -64,7 +64,7 @@ async def test_b2_the_author_of_a_workflow_can_not_act_as_the_person_that_it_nam
     await harness.slack.workspace.wait_for(
         lambda: (
             any(
-                "Only the person in whose name" in harness.message_text(post)
+                "Only the person on whose behalf" in harness.message_text(post)
                 for post in harness.slack.posts("D0BEN", "anna")
             )
             or None

@@ -170,7 +170,7 @@ async def test_only_the_person_who_started_a_build_is_notified_of_its_end(
     harness: MultiWorkspaceHarness,
 ) -> None:
     for workspace in (harness, harness.twin):
-        await workspace.ask("/bitrise me ends:on", "I send you")
+        await workspace.ask("/bitrise me ends:on", "Direct messages when your builds finish: on")
         await workspace.ask("/bitrise subscribe android by:bot", "subscribed to")
     await harness.ask("/bitrise trigger android branch:main", "anna started Sample Android")
     harness.bitrise.finish(harness.bitrise.state.builds[0])
@@ -265,7 +265,7 @@ async def test_rules_and_pending_actions_belong_to_a_workspace(harness: MultiWor
         "/bitrise trigger android branch:main", "anna started Sample Android", person="anna"
     )
     await harness.users.command("ben", "builds", "/bitrise trigger android branch:main")
-    messages = await harness.wait_for_message("ben wants to start Sample Android", person=None)
+    messages = await harness.wait_for_message("ben requests approval to start Sample Android", person=None)
     # The button of one workspace has no effect in the other.
     forged = harness.twin.slack.workspace.post(
         harness.twin.slack.workspace.find_channel("builds"),

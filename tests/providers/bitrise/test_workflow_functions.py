@@ -132,7 +132,7 @@ async def test_a_workflow_aborts_a_build_in_a_users_name(harness: BotHarness) ->
     request = await confirm(harness, "anna")
     ended = await wait_until_over(harness, run)
     await harness.wait_until(
-        lambda: "a workflow wanted to abort Sample Android #1" in harness.message_text(request)
+        lambda: "a workflow's request to abort Sample Android #1" in harness.message_text(request)
     )
     assert "anna wanted" not in harness.message_text(request)
     assert "release is off" in harness.message_text(request)

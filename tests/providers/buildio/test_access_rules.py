@@ -116,7 +116,7 @@ async def test_an_admin_protects_a_stage_at_one_provider(harness: ActionHarness)
     await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.staging)), "ben")
     await harness.wait_for_message("restarted all processes of shop-staging", None)
     await harness.request(RestartAction(app=as_bot_app(harness.harness.buildio.shop)), "ben")
-    await harness.wait_for_message("ben wants to restart all processes of shop", None)
+    await harness.wait_for_message("ben requests approval to restart all processes of shop", None)
 
 
 async def test_an_approval_rule_does_not_extend_the_time_to_confirm_a_workflow_step(

@@ -136,7 +136,7 @@ async def test_a_protected_action_is_executed_after_an_approval(
         assert not is_done(buildio)
         await harness.request(act, "ben")
         post = await harness.wait_for_message("requests approval to", None)
-        assert f"ben wants to {act.summary()}" in harness.harness.message_text(post)
+        assert f"ben requests approval to {act.summary()}" in harness.harness.message_text(post)
         assert not is_done(buildio)
         await harness.harness.press(post, "Approve", "You can't decide your own request", person="ben")
         await harness.harness.users.click("anna", post, "Approve")
@@ -235,7 +235,7 @@ async def test_a_pending_action_shows_the_exact_array(tmp_path: Path) -> None:
             RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=command),
             "ben",
         )
-        post = await harness.wait_for_message("ben wants to run a command in web.1 of shop", None)
+        post = await harness.wait_for_message("ben requests approval to run a command in web.1 of shop", None)
         blocks = [block["text"]["text"] for block in post.blocks if block["type"] == "section"]
         details = "".join(text.removeprefix("```\n").removesuffix("\n```") for text in blocks[1:])
         [array] = [
@@ -326,12 +326,12 @@ async def test_a_rule_about_stages_protects_apps_in_a_stage_or_with_an_unknown_o
         await harness.wait_for_message("restarted all processes of shop-staging", None)
         for app in (buildio.shop, buildio.ledger):
             await harness.request(RestartAction(app=as_bot_app(app)))
-            await harness.wait_for_message(f"wants to restart all processes of {app.name}", None)
+            await harness.wait_for_message(f"requests approval to restart all processes of {app.name}", None)
         await harness.request(DeleteNamespaceAction(name="acme-internal"))
-        await harness.wait_for_message("wants to delete the namespace", None)
+        await harness.wait_for_message("requests approval to delete the namespace", None)
         buildio.fault("GET /api/v1/pipelines", "status", status=403)
         await harness.request(RestartAction(app=as_bot_app(buildio.review)))
-        await harness.wait_for_message("wants to restart all processes of shop-pr-42", None)
+        await harness.wait_for_message("requests approval to restart all processes of shop-pr-42", None)
 
 
 async def test_a_rule_for_one_provider_does_not_affect_the_other(tmp_path: Path) -> None:

@@ -103,7 +103,9 @@ async def test_a_protected_creation_names_the_team_and_waits_for_an_approval(
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio create shop-qa team:acme")
         post = await harness.wait_for_message("requests approval to", person=None, after=before)
-        assert "ben wants to create the app shop-qa for the team acme" in harness.message_text(post)
+        assert "ben requests approval to create the app shop-qa for the team acme" in harness.message_text(
+            post
+        )
         assert requested_apps(harness) == []
         await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben created the app shop-qa", person=None)

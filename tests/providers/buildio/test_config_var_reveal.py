@@ -196,7 +196,7 @@ async def test_an_approved_value_is_shown_only_to_the_requester(
     async with config_var_harness(tmp_path, SECOND) as harness:
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
         post = await harness.wait_for_message(
-            "ben wants to view the value of the config var DATABASE_URL of shop", person=None
+            "ben requests approval to view the value of the config var DATABASE_URL of shop", person=None
         )
         await harness.slack.wait_for_modal("ben", "Approval requested")
         assert visible_in(harness) == []
@@ -214,11 +214,11 @@ async def test_an_approved_value_is_shown_only_to_the_requester(
 async def test_an_approval_for_one_person_shows_nothing_to_another(tmp_path: Path) -> None:
     async with config_var_harness(tmp_path, SECOND) as harness:
         await harness.users.command("ben", "builds", "/buildio config get shop DATABASE_URL")
-        post = await harness.wait_for_message("ben wants to view the value", person=None)
+        post = await harness.wait_for_message("ben requests approval to view the value", person=None)
         await harness.users.click("anna", post, "Approve")
         granted = await harness.wait_for_message("ben can view `DATABASE_URL` of shop", person=None)
         await harness.users.click("anna", granted, "Reveal")
-        await harness.wait_for_message("anna wants to view the value", person=None)
+        await harness.wait_for_message("anna requests approval to view the value", person=None)
         button = next(block["elements"][0] for block in granted.blocks if block["type"] == "actions")
         carried = json.loads(button["value"])
         for forged in ({"key": "RAILS_ENV"}, {"until": carried["until"] + 1}, {"seal": "0" * 32}):
@@ -226,6 +226,8 @@ async def test_an_approval_for_one_person_shows_nothing_to_another(tmp_path: Pat
             before = harness.last("builds", None)
             await harness.users.close_modal("ben")
             await harness.users.click("ben", granted, "Reveal")
-            await harness.wait_for_message("ben wants to view the value", person=None, after=before)
+            await harness.wait_for_message(
+                "ben requests approval to view the value", person=None, after=before
+            )
         assert visible_in(harness) == []
         assert visible_in(harness, "production`") == []

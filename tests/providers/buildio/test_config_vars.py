@@ -200,7 +200,9 @@ async def test_an_approver_sees_the_keys_and_never_the_value(
 ) -> None:
     async with config_var_harness(tmp_path, SECOND) as harness:
         await set_by_form(harness, {"key": "PASSWORD", "value": SECRET}, person="ben")
-        post = await harness.wait_for_message("ben wants to set the config var PASSWORD of shop", person=None)
+        post = await harness.wait_for_message(
+            "ben requests approval to set the config var PASSWORD of shop", person=None
+        )
         assert changes(harness) == []
         assert leaks(harness, logged(capfd, caplog)) == []
         await harness.users.click("anna", post, "Approve")

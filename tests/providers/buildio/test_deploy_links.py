@@ -252,7 +252,7 @@ async def test_production_needs_a_second_approver(tmp_path: Path) -> None:
         await harness.users.click("ben", post, "Deploy to shop on Build.io")
         pending_post = await harness.wait_for_message("requests approval to", person=None)
         text = harness.message_text(pending_post)
-        assert "ben wants to deploy shop" in text
+        assert "ben requests approval to deploy shop" in text
         assert "Bitrise build #1 of Sample Android" in text
         assert count_deployments(harness.buildio.shop) == 0
         await harness.press(pending_post, "Approve", "You can't decide your own request", person="ben")

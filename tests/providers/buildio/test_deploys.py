@@ -130,7 +130,7 @@ async def test_production_needs_an_approval_and_staging_does_not(
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio deploy shop branch:main")
         post = await harness.wait_for_message("requests approval to", person=None, after=before)
-        assert "ben wants to deploy shop (branch main)" in harness.message_text(post)
+        assert "ben requests approval to deploy shop (branch main)" in harness.message_text(post)
         assert len(requested_builds(harness)) == 1
         await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben started deploying shop v2", person=None)

@@ -258,7 +258,7 @@ async def test_a_certificate_that_waits_for_an_approval_is_stored_encrypted(
         fields = {"host": HOST, "certificate": own.certificate, "private": own.key}
         await harness.users.submit("ben", fields)
         post = await harness.wait_for_message(
-            f"ben wants to add the domain {HOST} with a certificate to shop", person=None
+            f"ben requests approval to add the domain {HOST} with a certificate to shop", person=None
         )
         assert leaks(harness, logged(capfd, caplog), secret_line(own.key)) == []
         await harness.users.click("anna", post, "Approve")

@@ -162,7 +162,7 @@ async def test_an_approver_sees_no_value(
         await open_form(harness, f"/buildio envs set {environment.id} KEY", "Set config vars", person="ben")
         await harness.users.submit("ben", {"value": f"{SECRET}!"})
         post = await harness.wait_for_message(
-            "ben wants to set the config var KEY of the environment review of shop", person=None
+            "ben requests approval to set the config var KEY of the environment review of shop", person=None
         )
         assert changes(harness) == []
         await harness.users.click("anna", post, "Approve")

@@ -154,7 +154,7 @@ async def test_a_protected_action_waits_for_an_approval(harness_with_rules: Harn
         await harness.slack.wait_for_modal("ben", GOES)
         await harness.users.submit("ben", {"typed_name": "acme-internal"})
         post = await harness.wait_for_message("requests approval to", person=None, after=before)
-        assert "ben wants to delete the namespace acme-internal" in harness.message_text(post)
+        assert "ben requests approval to delete the namespace acme-internal" in harness.message_text(post)
         assert namespace_names(harness) == ["acme-internal"]
         await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben deleted the Build.io namespace acme-internal", person=None)

@@ -132,7 +132,7 @@ async def test_a_protected_action_waits_for_an_approval(harness_with_rules: Harn
         before = harness.last("builds", None)
         await harness.users.command("ben", "builds", "/buildio restart shop web.1")
         post = await harness.wait_for_message("requests approval to", person=None, after=before)
-        assert "ben wants to restart web.1 of shop" in harness.message_text(post)
+        assert "ben requests approval to restart web.1 of shop" in harness.message_text(post)
         assert requested_restarts(harness) == []
         await harness.users.click("anna", post, "Approve")
         await harness.wait_for_message("ben restarted `web.1` of shop", person=None)

@@ -33,7 +33,7 @@ who = ["U0ANNA", "U0BEN"]
 minutes = 20
 """
 TRIGGER = "/bitrise trigger android branch:main"
-REQUEST_TEXT = "ben wants to start Sample Android (branch main)"
+REQUEST_TEXT = "ben requests approval to start Sample Android (branch main)"
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ async def test_two_slack_users_with_the_same_bitrise_account_are_one_person(harn
     await harness.users.command("anna", "builds", "/bitrise connect")
     await harness.slack.wait_for_modal("anna", "Personal access token")
     await harness.users.submit("anna", {"token": BEN_TOKEN})
-    await harness.slack.wait_for_modal("anna", "You are ben-okafor")
+    await harness.slack.wait_for_modal("anna", "Connected to Bitrise as ben-okafor")
     await harness.users.close_modal("anna")
     request = await request_action(harness)
     await harness.press(request, "Approve", "You and the requester are the same Bitrise user")
@@ -115,9 +115,9 @@ async def test_the_approver_is_told_what_the_requester_lacks_without_a_connect_b
     refusal = await harness.press(request, "Approve", "has no connected Bitrise account that works")
     text = await harness.wait_for_message("but it failed", person=None)
     for post in (refusal, text):
-        assert "connect" not in harness.message_text(post)
+        assert "/bitrise connect" not in harness.message_text(post)
         assert "Connect account" not in harness.message_text(post)
-    assert "has no Bitrise account linked" in harness.message_text(text)
+    assert "has no connected Bitrise account" in harness.message_text(text)
     assert harness.bitrise.state.builds == []
 
 
@@ -145,7 +145,7 @@ async def test_a_build_without_a_known_branch_counts_as_protected(harness: BotHa
 async def test_aborting_a_build_of_a_protected_branch_needs_approval(harness: BotHarness) -> None:
     build = harness.bitrise.start_build(harness.bitrise.android, params={"branch": "release/2.1"})
     request = await request_action(harness, "/bitrise abort android #1 it is broken")
-    assert "ben wants to abort Sample Android #1" in harness.message_text(request)
+    assert "ben requests approval to abort Sample Android #1" in harness.message_text(request)
     assert "it is broken" in harness.message_text(request)
     # Those who may agree are notified, and nobody else.
     assert "<@U0ANNA>" in request.text
@@ -233,7 +233,7 @@ async def test_approval_for_an_action_from_home_is_requested_in_a_subscribed_cha
     await harness.users.set_value("ben", "Abort…")
     await harness.slack.wait_for_modal("ben", "at once and posts your name")
     await harness.users.submit("ben", {"reason": "stop"})
-    await harness.wait_for_message("ben wants to abort Sample Android #1", person=None)
+    await harness.wait_for_message("ben requests approval to abort Sample Android #1", person=None)
     assert build.result is None
 
 
@@ -301,7 +301,7 @@ async def test_an_approved_action_that_a_restart_interrupted_is_reported(tmp_pat
         )
         await harness.start_bot()
         await harness.wait_until(
-            lambda: "look in Bitrise whether it was done" in harness.message_text(request)
+            lambda: "Check at Bitrise whether it was done" in harness.message_text(request)
         )
 
 
@@ -337,7 +337,7 @@ async def test_a_workflow_without_a_confirmation_does_nothing(tmp_path: Path) ->
         await harness.users.click("ben", request, "Decline")
         await harness.wait_until(lambda: run.status == "failed")
         await harness.wait_until(
-            lambda: "ben declined: a workflow wanted to" in harness.message_text(request)
+            lambda: "ben declined a workflow's request to" in harness.message_text(request)
         )
         assert harness.bitrise.state.builds == []
 

@@ -162,7 +162,9 @@ async def test_the_owner_of_a_refused_token_is_notified_once(harness: BotHarness
         await harness.ask("/bitrise trigger android branch:main", "rejected your token", person="ben")
     await harness.wait_for_message("Bitrise rejected your token", person="ben", channel="D0BEN")
     await harness.ask("/bitrise whoami", "rejected your token", person="ben")
-    posts = [post for post in harness.slack.posts("D0BEN") if "I say this once" in harness.message_text(post)]
+    posts = [
+        post for post in harness.slack.posts("D0BEN") if "Until you reconnect" in harness.message_text(post)
+    ]
     assert len(posts) == 1
     harness.bitrise.members["ben-okafor"].tokens.append(BEN_TOKEN)
     await harness.connect("ben")

@@ -91,7 +91,7 @@ async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
         await harness.ask("/buildio policy", "You can deploy here.")
         await harness.ask("/buildio policy ledger", "You can't deploy here")
         await harness.ask("/buildio deploy branch:main", "anna started deploying")
-        await harness.confirm("/buildio config unset shop LOG_LEVEL", "Delete", "− `LOG_LEVEL`")
+        await harness.confirm("/buildio config unset shop LOG_LEVEL", "Remove", "− `LOG_LEVEL`")
         said = harness.message_text(await harness.ask("/buildio audit", "newest first"))
         assert "✅ anna deployed (branch `main`) · shop" in said
         assert "✅ anna set the channel's default app · shop" in said
