@@ -52,7 +52,7 @@ def tokens_of(actions: ActionHarness, username: str = "anna-berg") -> list[str]:
 
 async def test_the_user_who_started_enters_the_code_and_is_connected(actions: ActionHarness) -> None:
     await authorize(actions)
-    assert "at Build.io `anna-berg@acme.example`" in await actions.who_am_i()
+    assert "Connected to Build.io as `anna-berg@acme.example`" in await actions.who_am_i()
     await actions.request(DeployAction(app=as_bot_app(actions.harness.buildio.staging), branch="main"))
     await actions.wait_for_message("started deploying", None)
     assert actions.harness.buildio.staging.deployment is not None
@@ -172,7 +172,7 @@ async def test_a_refused_refresh_disables_the_account_and_notifies_its_owner_onc
     requests = [
         post
         for post in actions.harness.slack.posts("D0ANNA")
-        if "I say this once" in actions.harness.message_text(post)
+        if "Until you reconnect" in actions.harness.message_text(post)
     ]
     assert len(requests) == 1
     await authorize(actions)

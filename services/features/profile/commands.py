@@ -173,7 +173,7 @@ def profile_commands(provider: Provider) -> tuple[CommandSpec, ...]:
             ("me name:octo", "me mention:on", "me ends:on"),
             handler=partial(show_profile, provider=provider),
             notes=(
-                f"`name:` sets the name that {provider.label} shows with your builds. Only one person here can have it.",
+                f"`name:` sets the name that {provider.label} shows with your builds. Only one person can have it.",
                 "`mention:on` mentions you where your build's failure is posted.",
                 "`ends:on` sends you a direct message when your own builds finish.",
             ),

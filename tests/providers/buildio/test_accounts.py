@@ -33,7 +33,7 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
         "anna", "You are anna-berg@acme.example at Build.io"
     )
     assert ANNA_TOKEN not in str(confirmation.view)
-    assert "at Build.io `anna-berg@acme.example`" in await harness.who_am_i()
+    assert "Connected to Build.io as `anna-berg@acme.example`" in await harness.who_am_i()
     await harness.harness.stop_bot()
     assert ANNA_TOKEN.encode() not in harness.harness.stored_bytes()
 
@@ -72,7 +72,7 @@ async def test_a_button_acts_at_the_provider_that_it_names(harness: ActionHarnes
     await harness.connect("anna")
     reply = await commands.who_am_i(WhoAmI(), harness.context(), BUILDIO)
     await ChannelResponder(harness.context())(reply)
-    post = await harness.wait_for_message("at Build.io `anna-berg@acme.example`")
+    post = await harness.wait_for_message("Connected to Build.io as `anna-berg@acme.example`")
     question = await harness.harness.press(post, "Disconnect…", "Your token is deleted immediately")
     await harness.harness.press(question, "Disconnect", "Disconnected `anna-berg@acme.example` from Build.io")
     assert await harness.harness.rows("SELECT provider FROM accounts") == []
@@ -98,7 +98,7 @@ async def test_the_owner_of_a_revoked_token_is_notified_once_with_the_providers_
     posts = [
         post
         for post in harness.harness.slack.posts("D0BEN")
-        if "I say this once" in harness.harness.message_text(post)
+        if "Until you reconnect" in harness.harness.message_text(post)
     ]
     assert len(posts) == 1
     assert "rejected your token" in await harness.who_am_i("ben")

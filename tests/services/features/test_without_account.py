@@ -93,8 +93,8 @@ async def test_policy_and_audit_use_the_channels_app(tmp_path: Path) -> None:
         await harness.ask("/buildio deploy branch:main", "anna started deploying")
         await harness.confirm("/buildio config unset shop LOG_LEVEL", "Remove", "− `LOG_LEVEL`")
         said = harness.message_text(await harness.ask("/buildio audit", "newest first"))
-        assert "✅ anna deployed (branch `main`) · shop" in said
-        assert "✅ anna set the channel's default app · shop" in said
-        assert "✅ anna connected the account `anna-berg@acme.example`" in said
-        assert "✅ anna removed config vars `LOG_LEVEL` · shop" in said
+        assert "✅ @anna deployed (branch `main`) · shop" in said
+        assert "✅ @anna set the channel's default app · shop" in said
+        assert "✅ @anna connected the account `anna-berg@acme.example`" in said
+        assert "✅ @anna removed config vars `LOG_LEVEL` · shop" in said
         assert "→ ok" not in said
