@@ -225,8 +225,8 @@ def _streak_history(build: Build, streak: StreakState) -> list[str]:
             since = f"Failing since {_describe_mark(streak.red)}" if streak.red else ""
             return [f"{streak.failures} failures in a row. {since}".strip()]
         case StreakPosition.FIXED:
-            since = f"; failing since {_describe_mark(streak.red)}" if streak.red else ""
-            return [f"Fixed after {build_text.count_failures(build, streak.failures)}{since}"]
+            first = f"; first failure: {_describe_mark(streak.red)}" if streak.red else ""
+            return [f"Fixed after {build_text.count_failures(build, streak.failures)}{first}"]
         case _:
             return []
 
