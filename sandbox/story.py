@@ -123,7 +123,7 @@ async def _a_build_fails(story: Story) -> None:
         "40s preparing",
         "4m building",
     ):
-        story.check(part in message, f"the failure is told without {part}:\n{message}")
+        story.check(part in message, f"the notification of the failure lacks {part}:\n{message}")
 
 
 async def _the_log(story: Story) -> None:
@@ -133,15 +133,15 @@ async def _the_log(story: Story) -> None:
     await story.wait_for_edit(post, "Failed in `gradle-unit-test@1.0.7`")
     await story.users.click("ben", post, "View log")
     log = await story.wait_for_notification("118 tests completed, 1 failed", viewer="ben", after=post)
-    story.check(log.only_for == "U0BEN", "the log was shown to everybody")
-    story.check("\x1b" not in story.slack.message_text(log), "colours were left in the log")
+    story.check(log.only_for == "U0BEN", "the log was shown to everyone")
+    story.check("\x1b" not in story.slack.message_text(log), "the log still contains colours")
 
 
 async def _a_user_without_account(story: Story) -> None:
     """Carla has no connected account: she sees the builds of the channel, but cannot change anything."""
     await story.send_command("carla", "/bitrise status android", "Sample Android")
     await story.send_command("carla", "/bitrise trigger android branch:develop", "`/bitrise connect`")
-    story.check(len(story.bitrise.state.builds) == 1, "somebody without an account has started a build")
+    story.check(len(story.bitrise.state.builds) == 1, "a user without an account started a build")
 
 
 async def _abort_with_a_reason(story: Story) -> None:
@@ -161,10 +161,10 @@ async def _abort_with_a_reason(story: Story) -> None:
     story.check(
         "meant main" in story.slack.message_text(notification)
         and "ben-okafor" in story.slack.message_text(notification),
-        f"the abort is told without its reason, or not as Ben's: {story.slack.message_text(notification)}",
+        f"the notification of the abort lacks its reason, or Ben: {story.slack.message_text(notification)}",
     )
     aborted = next(build for build in story.bitrise.state.builds if build.number == 2)
-    story.check(aborted.result == "aborted", "the build goes on at Bitrise")
+    story.check(aborted.result == "aborted", "the build continues at Bitrise")
 
 
 async def _an_artifact(story: Story) -> None:
@@ -195,7 +195,7 @@ async def _a_crash(story: Story) -> None:
     await story.wait_for_notification("Sample Android #4 passed")
     await story.send_command("ben", "/bitrise builds android branch:main,develop", "Sample Android #2")
     times = [post for post in story.slack.posts("builds") if "#4 passed" in story.slack.message_text(post)]
-    story.check(len(times) == 1, f"the build was told {len(times)} times")
+    story.check(len(times) == 1, f"the build was notified {len(times)} times")
 
 
 async def _a_failure_streak(story: Story) -> None:
@@ -234,7 +234,7 @@ async def _a_second_approver(story: Story) -> None:
     pending = await story.wait_for_notification("ben requests approval to start Sample Android")
     await story.users.click("ben", pending, "Approve")
     await story.wait_for_notification("You can't decide your own request", viewer="ben")
-    story.check(len(story.bitrise.state.builds) == before, "somebody has agreed with himself")
+    story.check(len(story.bitrise.state.builds) == before, "a user approved their own request")
     await story.users.click("anna", pending, "Approve")
     await story.wait_for_notification("ben started Sample Android")
     await story.send_command("anna", "/bitrise audit", "requested approval to")

@@ -72,7 +72,7 @@ class FileSink:
         try:
             status = os.fstat(file)
             if not stat.S_ISREG(status.st_mode):
-                raise OSError(errno.EINVAL, "it is no usual file")
+                raise OSError(errno.EINVAL, "it isn't a regular file")
             if status.st_mode & 0o077:
                 _restrict_permissions(file, self._path)
             size = status.st_size

@@ -267,7 +267,7 @@ async def test_a_build_io_app_is_deployed_fails_and_crash_loops_from_the_page(
     await expect(shop).to_contain_text("1 of 118 tests failed")
     await pane.get_by_role("button", name="Crash shop web.2 in a loop").click()
     await expect(shop).to_contain_text("web.2 ❌ crashed ⏳ loops")
-    await pane.get_by_role("button", name="Let shop web.2 stay up").click()
+    await pane.get_by_role("button", name="Keep shop web.2 up").click()
     await page.get_by_role("button", name="Skip 1 min").click()
     await expect(shop).to_contain_text("web.2 ✅ up ×1")
     await pane.get_by_role("button", name="Deploy shop", exact=True).click()

@@ -549,7 +549,7 @@ async def test_an_anchor_that_is_no_regular_file_is_refused_and_not_changed(scen
     scenario.anchor.parent.mkdir()
     os.mkfifo(scenario.anchor, 0o644)
     database = await SqliteDatabase.open(scenario.path)
-    with pytest.raises(AnchorNotWritable, match="it is no usual file"):
+    with pytest.raises(AnchorNotWritable, match="it isn't a regular file"):
         await AnchorWriter(database, scenario.address, clock=lambda: NOON).check()
     await database.close()
     assert scenario.anchor.stat().st_mode & 0o777 == 0o644
