@@ -473,7 +473,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         notices.open_form_prompt, st.just("Ready."), st.just("Open"), st.just("a"), st.just("{}")
     ),
     "build_digest": st.builds(
-        notifications.build_digest, st.lists(CONTENTS, min_size=1, max_size=3), title=st.just("They ended")
+        notifications.build_digest, st.lists(CONTENTS, min_size=1, max_size=3), title=st.just("They finished")
     ),
     "user_group_options": st.builds(
         access_rules.user_group_options,
@@ -566,7 +566,7 @@ RENDERED: Mapping[str, st.SearchStrategy[Any]] = {
         not_notified=st.lists(st.tuples(BUILDS, UNTRUSTED_TEXT), max_size=3),
     ),
     "error_message": st.builds(
-        notices.error_message, UNTRUSTED_TEXT.map("I don't know {}. `/bitrise help` lists them.".format)
+        notices.error_message, UNTRUSTED_TEXT.map("Unknown command {}. `/bitrise help` lists them.".format)
     ),
     "approval_request": st.builds(
         pending_actions.approval_request,

@@ -153,7 +153,9 @@ async def test_a_branch_has_one_thread_whose_head_shows_the_last_result(harness:
 async def test_thread_replies_are_broadcast_if_the_subscription_asks_for_it(
     harness: BotHarness,
 ) -> None:
-    await harness.ask("/bitrise subscribe android style:thread broadcast:yes", "replies also shown in the channel")
+    await harness.ask(
+        "/bitrise subscribe android style:thread broadcast:yes", "replies also shown in the channel"
+    )
     start_build(harness, "success")
     head = await harness.wait_for_message("🧵", person=None)
     reply = await harness.wait_for_message("Sample Android #1 passed", person=None, after=head)
