@@ -21,9 +21,9 @@ PAUSE_SECONDS = 1.0
 class Verdict(Enum):
     """The result of a token's verification."""
 
-    ACCEPTED = "it takes it"
-    REFUSED = "it does not take it"
-    UNKNOWN = "it could not be asked"
+    ACCEPTED = "accepted"
+    REFUSED = "rejected"
+    UNKNOWN = "unknown"
 
 
 Ask = Callable[[SecretStr, Requester], Awaitable[object]]

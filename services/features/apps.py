@@ -77,7 +77,7 @@ class ChooseAppForm(Form[ViewMetadata, PickedApp | None, Reply]):
     callback_id = action_ids.CHOOSE_APP_MODAL
     title = "Choose an app"
     error_field = message_apps.APP_FIELD
-    success = "✅ Chosen; the channel was told."
+    success = "✅ App chosen and posted to the channel."
     is_refusal_final = True
     read_origin = ViewMetadata.read
     read_input = staticmethod(message_apps.read_app)

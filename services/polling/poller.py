@@ -144,7 +144,7 @@ class Poller(BackgroundJob):
             raise
         except Exception:
             # No error may end the polling: people would take the silence for "nothing has happened".
-            status = self._failed("Something broke on my side; it is in my log.")
+            status = self._failed("An error in Buildbell; its log has the details.")
             log.exception("watch.broken", failures=status.failures)
             return PollEnd(status, self._back_off(status.failures))
         if outcome.changes or outcome.overdue or outcome.pipelines:
@@ -217,11 +217,13 @@ class Pollers:
     def outage(self, provider: Provider) -> Outage | None:
         """Return why the provider can't be polled at the moment; None if it can."""
         if provider not in self._pollers:
-            return Outage(None, f"I have no token for {provider.label}. Whoever runs me can give me one.")
+            return Outage(
+                None, f"Buildbell has no token for {provider.label}. Ask whoever runs it to set one."
+            )
         return self._pollers[provider].outage
 
     async def baseline(self, app: App) -> Baseline:
         """Return the builds of an app that polling starts from. Raises ProviderError."""
         if app.provider not in self._sources:
-            raise Forbidden("I have no token for it", provider=app.provider)
+            raise Forbidden("Buildbell has no token for it", provider=app.provider)
         return await self._sources[app.provider].baseline(app.slug)

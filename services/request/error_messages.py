@@ -111,8 +111,8 @@ def sentence_for(error: BaseException) -> str:
     if isinstance(error, ChainBroken):
         log.error("audit.not_well", reason=str(error), check="buildbell audit --verify")
         return (
-            "This workspace's audit log was changed from outside, so nothing can be recorded in it and nothing is"
-            " started. Tell whoever runs Buildbell: `buildbell audit --verify` shows what is wrong."
+            "This workspace's audit log was changed from outside. Nothing can be recorded in it, so no action is"
+            " started. Ask whoever runs Buildbell: `buildbell audit --verify` shows what is wrong."
         )
     if isinstance(error, DatabaseUnavailable):
         log.info("answer.without_database")  # what is wrong with it is logged once

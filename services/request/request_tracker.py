@@ -59,7 +59,7 @@ EVENT_REPEATED_WITHIN = timedelta(hours=2)
 
 
 class Repeated(Exception):
-    """I have done this already. Begin anew to do it once more."""
+    """This has been done already. Start over to do it again."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

@@ -41,7 +41,7 @@ class Membership(Enum):
 
     MEMBER = "a full member of the workspace, or of another one of its organisation"
     GUEST = "a guest, whom the workspace has invited into some channels"
-    OUTSIDER = "of another company (Slack Connect), deactivated, or nobody"
+    OUTSIDER = "of another company (Slack Connect), deactivated, or unknown"
 
 
 class NotAMember(NotConnected):

@@ -39,7 +39,7 @@ _ROOT = str(Path(__file__).parents[2])
 
 
 class WorkFailed(Exception):
-    """I couldn't look through this text for secrets, so I don't show it. Try again in a minute."""
+    """This text couldn't be checked for secrets, so it isn't shown. Try again in a minute."""
 
     def __init__(self) -> None:
         super().__init__(self.__doc__)

@@ -166,7 +166,7 @@ async def test_the_result_of_an_action_needs_no_database_and_a_started_run_is_fo
     [build] = harness.bitrise.state.builds
     await harness.wait_for_message("anna started", person=None)
     harness.bitrise.finish(build)
-    await harness.wait_for_message("succeeded", person=None)
+    await harness.wait_for_message("passed", person=None)
     assert len(harness.messages_with("Sample Android #1")) == 1
     assert harness.messages_with(AWAY) == []
 

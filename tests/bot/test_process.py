@@ -67,7 +67,7 @@ async def test_log_lines_are_json_and_contain_no_token(environment: SandboxEnvir
     await environment.slack.wait_for_post("builds", "No app named", viewer="anna")
     environment.bitrise.fault("*", "status", times=5, status=401)
     await environment.slack.users.command("anna", "builds", "/bitrise build android #1")
-    await environment.slack.wait_for_post("builds", "does not accept the bot's own token", viewer="anna")
+    await environment.slack.wait_for_post("builds", "rejected Buildbell's own token", viewer="anna")
     await environment.bot.stop()
     assert all("timestamp" in line for line in environment.bot.lines)
     everything = str(environment.bot.lines)
@@ -169,7 +169,7 @@ async def test_the_doctor_passes_all_checks(environment: SandboxEnvironment) -> 
         "granted",
         "Clock",
         "Socket Mode",
-        "Bitrise: as api-demo",
+        "Bitrise: connected as api-demo",
         "the token can see 3",
         "Database",
     ):

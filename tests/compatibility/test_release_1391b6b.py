@@ -434,7 +434,7 @@ EXPECTED_TEXTS: dict[str, str] = {
     "build_rebuild": "with `primary`, a rebuild of Sample Android #1",
     "build_compare": "that passed was found",
     "build_show": "Sample Android #8 is",
-    "build_tell_me": "direct message when Sample iOS #13 ends",
+    "build_tell_me": "direct message when Sample iOS #13 finishes",
     "builds_next": "Sample iOS: all builds",
     "card_claim": "@anna is on it",
     "card_snooze": "by @anna",

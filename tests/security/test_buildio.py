@@ -79,7 +79,7 @@ async def test_b16_a_config_var_is_revealed_only_to_a_person_with_access_and_onl
         assert visible_in(harness) == []
         post = await listed(harness)
         await reveal(harness, post)
-        await harness.wait_until(lambda: "was shown here for a minute" in harness.message_text(post))
+        await harness.wait_until(lambda: "was shown here for 1 minute" in harness.message_text(post))
         assert visible_in(harness) == ["response_url"]
         assert post not in harness.slack.posts("builds", "ben")
         assert leaks(harness) == []

@@ -87,7 +87,7 @@ class AbortPipelineAction(PipelineAction):
 
     not_shown: ClassVar[Mapping[str, str]] = {
         **PipelineAction.not_shown,
-        "order.skip_git_status_report": "not sent: a pipeline's abort knows no such switch (API v0.1, pipeline-abort)",
+        "order.skip_git_status_report": "not sent: a pipeline's abort has no such switch (API v0.1, pipeline-abort)",
     }
     permission: ClassVar = Permission.ABORT
     act: Literal["abort_pipeline"] = "abort_pipeline"

@@ -67,7 +67,7 @@ def _signed_text(
 NAMES_SAID = 5
 # How a change of a config var is described; its value is never shown.
 SET, UNSET = "new value (not shown)", "removed"
-_VALUES_NOT_SHOWN = {"values": "values of config vars are shown to nobody; their names are"}
+_VALUES_NOT_SHOWN = {"values": "values of config vars are never shown; their names are"}
 
 
 class SetConfigAction(AppAction):

@@ -36,7 +36,7 @@ DOING = {
     Permission.LOGIN: "log in to clusters",
 }
 NAMES = {
-    "nobody": frozenset[str](),
+    "no one": frozenset[str](),
     EVERYONE_LINKED: PEOPLE,
     "Anna Berg": frozenset({"U0ANNA"}),
     "Ben Okafor": frozenset({"U0BEN"}),
@@ -73,8 +73,8 @@ async def test_the_rules_are_those_of_this_provider_and_name_what_is_off(harness
     for line in (
         "Who can do what in shop at Build.io in this channel",
         "deploy: anyone with a connected account",
-        "run commands in dynos: nobody",
-        "log in to clusters: nobody",
+        "run commands in dynos: no one",
+        "log in to clusters: no one",
         "You can deploy here.",
         "No rules yet",
     ):
@@ -149,7 +149,7 @@ async def test_an_admin_learns_why_an_action_that_the_operator_allows_elsewhere_
         run = RunCommandAction(app=as_bot_app(harness.harness.buildio.shop), dyno="web.1", command=("ls",))
         await harness.request(run, "ben")
         await harness.wait_for_message("a rule of this workspace can't turn it on", "ben")
-        assert "run commands in dynos: nobody" in harness.harness.message_text(
+        assert "run commands in dynos: no one" in harness.harness.message_text(
             await show_rules(harness, "shop")
         )
         await harness.request(

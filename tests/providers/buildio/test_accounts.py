@@ -30,7 +30,7 @@ async def test_a_token_is_confirmed_by_its_e_mail_address_and_never_echoed(harne
     assert "Build.io" in str(modal.view)
     await harness.harness.users.submit("anna", {"token": ANNA_TOKEN})
     confirmation = await harness.harness.slack.wait_for_modal(
-        "anna", "You are anna-berg@acme.example at Build.io"
+        "anna", "Connected to Build.io as anna-berg@acme.example"
     )
     assert ANNA_TOKEN not in str(confirmation.view)
     assert "Connected to Build.io as `anna-berg@acme.example`" in await harness.who_am_i()
@@ -63,7 +63,7 @@ async def test_a_person_has_accounts_at_both_providers(harness: ActionHarness) -
     await harness.harness.connect("anna")
     await harness.connect("anna")
     await commands.wipe(harness.context(), BUILDIO)
-    await harness.harness.ask("/bitrise whoami", "at Bitrise `anna-berg`")
+    await harness.harness.ask("/bitrise whoami", "Connected to Bitrise as `anna-berg`")
     assert "You have no connected" in await harness.who_am_i()
     assert await harness.harness.rows("SELECT provider FROM accounts") == [("bitrise",)]
 

@@ -185,7 +185,7 @@ def test_the_text_after_the_dashes_becomes_an_array_of_words(typed: str, array: 
         ("subscribe shop branch:", "`branch:` needs a value"),
         ("subscribe status:running", "Unknown status `running`"),
         ("why shop", "`shop` isn't a build"),
-        ("connect bitpat_secret", "Revoke it at Build.io"),
+        ("connect bitpat_secret", "revoke it at Build.io"),
         ('use "open', "The quote that starts with `\"open` isn't closed"),
         ("trigger env:A=1", "Unknown option `env:`"),
         ("abort #12", "Unknown command `abort`"),

@@ -228,7 +228,7 @@ async def test_a_value_never_leaks(
         assert "[redacted] is too weak" in form_errors(harness)["key"]
         await harness.users.close_modal("anna")
         await harness.confirm("/buildio config unset shop PASSWORD", "Remove", "− `PASSWORD`")
-        await harness.ask("/buildio audit", "remove config vars")
+        await harness.ask("/buildio audit", "removed config vars")
         assert set(visible_in(harness)) <= {"views.open", "views.update", "response_url"}
         assert leaks(harness, logged(capfd, caplog)) == []
 

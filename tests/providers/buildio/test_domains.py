@@ -242,7 +242,7 @@ async def test_a_person_without_account_sees_the_channels_domains_and_changes_no
         await harness.ask("/buildio subscribe shop", "subscribed")
         await harness.ask("/buildio domains shop", HOST, person="ben")
         await harness.ask(
-            "/buildio domains add shop a.shop.example", "your own Build.io account", person="ben"
+            "/buildio domains add shop a.shop.example", "Connect your Build.io account", person="ben"
         )
         assert changes(harness) == []
         await harness.connect("ben", provider=BUILDIO)
