@@ -283,7 +283,7 @@ class ScenarioPlayer:
     async def _confirm_unset(self, channel: str, before: Post | None) -> None:
         """Request the removal of config vars, which needs a confirmation."""
         question = await self.harness.wait_for_message("can't be undone", channel=channel, after=before)
-        await self.harness.users.click("anna", question, "Delete")
+        await self.harness.users.click("anna", question, "Remove")
         await self.wait_until_idle()
 
     def _run_workflow_steps(self) -> None:

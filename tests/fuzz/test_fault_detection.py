@@ -88,6 +88,7 @@ def test_a_leak_or_an_unwanted_mention_is_detected(
 ) -> None:
     with (
         patch(place, instead),
+        patch("domain.commands.errors.redact_beginning", lambda typed, _most: typed),
         patch("messages.kit.mrkdwn.redact_beginning", lambda shown, _most: shown),
         pytest.raises(AssertionError),
     ):

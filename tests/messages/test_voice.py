@@ -1,7 +1,7 @@
 """Texts for people keep to the voice and the glossary of `docs/style-guide.md`.
 
 Two views of the same texts: what the renderers make of any content, and every text in the source, so that no branch is
-missed. Texts of builds and users are checked by neither: the first person and short words only in the source.
+missed. Texts of builds and users are checked by neither: single words only in the source.
 """
 
 from __future__ import annotations
@@ -56,15 +56,19 @@ LABELS_OF_USERS = (
 
 @dataclass(frozen=True)
 class Refused:
-    """A word of the glossary's last column. `is_short`: it may occur by chance in a text that is not ours."""
+    """A word or phrase of the glossary's last column, and what to write instead."""
 
     pattern: str
     instead: str
-    is_short: bool = False
 
-    def find(self, text: str) -> str | None:
-        """Return the first occurrence, what to write instead, and what is around it."""
-        if (found := re.search(self.pattern, text)) is None:
+    def find(self, text: str, *, is_ours: bool) -> str | None:
+        """Return the first occurrence, what to write instead, and what is around it.
+
+        In a text that may not be `ours`, a single word is not counted: hypothesis also makes texts of words in the source.
+        """
+        occurrences = re.finditer(self.pattern, text)
+        found = next((match for match in occurrences if is_ours or " " in match[0].strip()), None)
+        if found is None:
             return None
         around = text[max(found.start() - 60, 0) : found.end() + 60]
         return f"{found[0]!r} → {self.instead}: {around!r}"
@@ -76,15 +80,9 @@ def _words(*words: str) -> str:
 
 
 REFUSED = (
-    Refused(
-        r"(?<![\w/@.:-])(?:I|I'm|I'll|I've|I'd)(?![\w/:-])",
-        "no first person: Buildbell, or no subject",
-        is_short=True,
-    ),
-    Refused(
-        _words(r"(?<!^)(?<!, )(?<!@)me", "my", "(?<!, )mine", "myself"), "no first person", is_short=True
-    ),
-    Refused(_words("we", "we're", "we've", "us", "our", "ours"), "no first person", is_short=True),
+    Refused(r"(?<![\w/@.:-])(?:I|I'm|I'll|I've|I'd)(?![\w/:-])", "no first person: Buildbell, or no subject"),
+    Refused(_words(r"(?<!^)(?<!, )(?<!@)me", "my", "(?<!, )mine", "myself"), "no first person"),
+    Refused(_words("we", "we're", "we've", "us", "our", "ours"), "no first person"),
     Refused(_words("told", "tells?", "telling"), "notify, post"),
     Refused(_words("hears?", "heard"), "notify"),
     Refused(_words("(?:keep|keeps|kept|stays?|is|are) silent", "silenced?"), "pause; not posted"),
@@ -185,11 +183,7 @@ SHOWN_KEYS = ("text", "alt_text", "fallback", "accessibility_label", "title", "n
 def refused_words(text: str, *, is_ours: bool = True) -> list[str]:
     """Return what the glossary refuses in a text, with what to write instead."""
     prose = NO_PROSE.sub(" … ", text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'"))
-    return [
-        found
-        for refused in REFUSED
-        if (is_ours or not refused.is_short) and (found := refused.find(prose)) is not None
-    ]
+    return [found for refused in REFUSED if (found := refused.find(prose, is_ours=is_ours)) is not None]
 
 
 def assert_refused_nowhere(texts: Mapping[str, str]) -> None:

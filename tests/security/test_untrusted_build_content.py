@@ -116,8 +116,8 @@ async def test_c7_a_log_that_can_not_be_redacted_is_not_shown_and_nothing_else_f
         os.kill(pid, signal.SIGKILL)
     with monkeypatch.context() as broken:
         broken.setattr(sys, "executable", "/nowhere/python")
-        await harness.press(log_message, "Send me the file", "so I don't show it")
-        await harness.ask("/bitrise log android #1", "so I don't show it")
+        await harness.press(log_message, "Send me the file", "so it isn't shown")
+        await harness.ask("/bitrise log android #1", "so it isn't shown")
         await harness.ask("/bitrise builds android", f"{build.number}", person="ben")
     assert [*harness.slack.workspace.files.values()] == [file]
     await harness.ask("/bitrise log android #1", "exit code 1")
