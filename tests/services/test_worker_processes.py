@@ -89,7 +89,7 @@ async def test_a_worker_killed_at_work_is_replaced_and_the_work_is_done(workers:
 
 
 async def test_work_fails_if_every_worker_dies(workers: WorkerPool) -> None:
-    with capture_logs() as logs, pytest.raises(WorkFailed, match="so I don't show it"):
+    with capture_logs() as logs, pytest.raises(WorkFailed, match="so it isn't shown"):
         await workers.run(os._exit, 1)
     assert [entry["event"] for entry in logs] == ["worker.died", "worker.died"]
     assert await workers.run(len, "abc") == 3

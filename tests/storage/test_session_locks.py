@@ -196,7 +196,7 @@ async def test_bots_and_copies_keep_each_other_out(
         pass
     await bots[0].close()
     with connect_for_copy(url):
-        with pytest.raises(DatabaseInUse, match="Wait until the copy has ended"):
+        with pytest.raises(DatabaseInUse, match="Wait for the copy to finish"):
             await PostgresDatabase.open(url)
         # A command is no bot.
         await (await PostgresDatabase.open_shared(url)).close()
