@@ -69,7 +69,7 @@ async def test_b2_the_author_of_a_workflow_can_not_act_as_the_person_that_it_nam
             )
             or None
         ),
-        10,
+        30,
         "the refusal",
     )
     assert changes_at_bitrise(harness) == []

@@ -104,7 +104,7 @@ async def test_the_whole_log_is_sent_as_a_file_to_the_user_or_shared_in_the_chan
         lambda: next(
             (post for post in harness.slack.workspace.find_channel("builds").posts if post.files), None
         ),
-        10,
+        30,
         "the file",
     )
     assert shared.thread_ts == card.ts

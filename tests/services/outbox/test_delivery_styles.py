@@ -216,7 +216,7 @@ async def test_the_log_excerpt_is_added_to_the_message_once_the_log_is_available
             > edits
             or None
         ),
-        5,
+        30,
         "another edit",
     )
     assert "Failed in" in harness.message_text(post)
@@ -231,7 +231,7 @@ async def test_a_message_stays_unchanged_if_its_log_may_not_be_read(harness: Bot
         lambda: (
             any(request.path.endswith(f"{failed.slug}/log") for request in harness.bitrise.requests) or None
         ),
-        5,
+        30,
         "a try",
     )
     assert "Failed in" not in harness.message_text(post)
