@@ -227,12 +227,8 @@ async def test_a_message_stays_unchanged_if_its_log_may_not_be_read(harness: Bot
     harness.bitrise.fault("GET */log", "status", status=403, times=50)
     failed = start_build(harness, "error")
     post = await harness.wait_for_message("#1 failed", person=None)
-    await harness.slack.workspace.wait_for(
-        lambda: (
-            any(request.path.endswith(f"{failed.slug}/log") for request in harness.bitrise.requests) or None
-        ),
-        30,
-        "a try",
+    await harness.wait_until(
+        lambda: any(request.path.endswith(f"{failed.slug}/log") for request in harness.bitrise.requests)
     )
     assert "Failed in" not in harness.message_text(post)
 
