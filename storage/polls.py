@@ -13,6 +13,7 @@ from domain.unit import Unit
 from storage.connection import Connection
 from storage.database import Database
 from storage.timestamps import from_text, to_text
+from storage.watched_builds import lock_watching
 
 _COLUMNS = (
     "polled, revision, requested, answered, next_at, not_before, failures, reason, last_success, last_read"
@@ -50,6 +51,9 @@ class Polls:
             return _status(row, self.time(db)) if row is not None else None
 
         def add(db: Connection) -> PollStatus:
+            # A change that is under way could not raise the revision of a row that was not there: what is watched is
+            # read after it.
+            lock_watching(db, [provider])
             db.execute(
                 "INSERT INTO polls (token, provider) VALUES (?, ?) ON CONFLICT DO NOTHING", [token, provider]
             )

@@ -116,10 +116,9 @@ class Poll:
 
     async def _current_state(self) -> PollState:
         revision = self._schedule.revision
-        # Without apps they are always read again: one may have come before the first poll of the token was stored.
-        if self._state is None or self._revision != revision or not self._state.apps:
-            # Otherwise only if subscriptions have changed: there can be ten thousand.
-            known = (self._apps or None) if self._revision == revision else None
+        if self._state is None or self._revision != revision:
+            # The apps are read again only if subscriptions have changed: there can be ten thousand.
+            known = self._apps if self._revision == revision else None
             self._revision = revision
             self._state = await self._storage.watched_builds.state(self._token, self._provider, known)
             if known is None:

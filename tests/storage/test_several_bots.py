@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,10 +13,13 @@ from pydantic import SecretStr
 from domain.audit_chain import AuditEntry, Event
 from domain.credentials import ProviderUser, Tokens
 from providers.bitrise.provider import BITRISE
+from storage.connection import Connection
 from storage.database import REMOVED, WorkspaceGone
 from storage.installations import OAuthStates
 from storage.oauth_sessions import AuthorizedSession
+from storage.polls import raise_watch_revision
 from storage.repositories import Repositories
+from storage.watched_builds import lock_watching
 from tests.support.factories import NOON
 from tests.support.postgres import PostgresServer
 from tests.support.shared_database import open_repositories
@@ -116,6 +120,35 @@ async def test_notices_reach_other_bots_after_the_commit_and_again_after_an_outa
     assert (await own.next(), await others.next()) == (None, None)
     await there.database.write(lambda db: db.notify("topic", "second"))
     assert (await own.next(), await others.next()) == ("second", "second")
+
+
+async def test_a_token_that_is_new_waits_for_subscriptions_that_are_being_changed(
+    bots: list[Repositories],
+) -> None:
+    """Otherwise its first poll would read what is watched before the change, and never again."""
+    here, there = bots
+    changing, changed = threading.Event(), threading.Event()
+
+    def change(db: Connection) -> None:
+        lock_watching(db, [BITRISE])
+        raise_watch_revision(db, [BITRISE])
+        changing.set()
+        assert changed.wait(30)
+
+    change_task = asyncio.ensure_future(here.database.write(change))
+    await asyncio.to_thread(changing.wait, 30)
+    first_read = asyncio.create_task(there.polls.read("bitrise:new", BITRISE))
+    query = (
+        "SELECT COUNT(*) FROM pg_locks JOIN pg_database ON pg_database.oid = database"
+        " WHERE datname = current_database() AND locktype = 'advisory' AND NOT granted"
+    )
+    waiting = 0
+    while not first_read.done() and not waiting:
+        [waiting] = await there.database.read(lambda db: db.execute(query).fetchone())
+    changed.set()
+    await change_task
+    await first_read
+    assert waiting == 1
 
 
 async def test_several_bots_add_to_one_audit_chain(bots: list[Repositories]) -> None:
