@@ -43,7 +43,7 @@ FORGET_SECONDS = 3600.0
 CONNECTIONS = 3
 # How long to wait for a free connection.
 CONNECTION_SECONDS = 5.0
-# How late a process may still add a periodic job.
+# How many seconds late a process may still add a periodic job.
 LATE_SECONDS = 3.0
 CLEANUP = "cleanup"
 MINUTE = 60
@@ -78,7 +78,7 @@ class JobQueue:
             timeout=CONNECTION_SECONDS,
             reconnect_timeout=CONNECTION_SECONDS,
         )
-        # A bot that starts looks at everything by itself, so it adds no jobs for times before.
+        # A bot looks at everything when it starts, so it adds no periodic jobs that were due before.
         self.app = App(connector=connector, periodic_defaults={"max_delay": LATE_SECONDS})
         self.app.job_manager = _TolerantManager(connector)
         # Transactions run on threads, with connections that are not asynchronous.

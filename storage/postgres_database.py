@@ -258,7 +258,7 @@ class PostgresDatabase(Database):
             with suppress(psycopg.Error):
                 connection.rollback()
             if connection.info.transaction_status is not TransactionStatus.IDLE:
-                # The server has ended it in the midst of a statement, which psycopg notices only with the next one.
+                # The server has ended it in the middle of a statement; psycopg notices only with the next one.
                 connection.close()
             if not connection.closed or not isinstance(problem, psycopg.OperationalError):
                 raise

@@ -47,7 +47,7 @@ class Schedule:
             self._known_times.discard(entry)
             self._woken[entry[1]] = None
         for key in [key for key, until in self._pauses.items() if until <= time]:
-            # A key that is being run waits for the end of its run, and no more for its pause.
+            # A key that is being run waits for the end of its run, not for its pause.
             del self._pauses[key]
             self._woken[key] = None
         return iter(tuple(self._woken))

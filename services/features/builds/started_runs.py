@@ -76,7 +76,7 @@ async def _follow(
         # The bot itself can't see what this user may start.
         log.info("run.not_watched", app=app.slug, reason=type(error).__name__)
     except DatabaseUnavailable:
-        # It was started, and whoever is told nothing starts it once more. The channel's message comes later.
+        # The run has started: a person who isn't told would start it again. The channel's message comes later.
         if context.services.slack.late_replies.retry(context.team, context.person, follow):
             return Reply(add_notice(run_started(note, buttons), FOLLOWED_LATER), Visibility.ONE_PERSON)
         log.error("run.not_followed", app=app.slug, reason="too many wait for the database")
