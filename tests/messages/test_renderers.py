@@ -790,7 +790,7 @@ def test_every_renderer_has_a_case_and_only_readers_and_parts_have_none() -> Non
         assert returned is not Message, f"{name} has no case"
 
 
-@examples(15)
+@examples(6)
 @pytest.mark.parametrize("name", sorted(CASES))
 @given(data=st.data())
 def test_untrusted_text_never_becomes_markup_or_a_mention(name: str, data: st.DataObject) -> None:

@@ -213,7 +213,7 @@ def visible_texts(value: Any) -> Iterator[str]:
 
 
 # Without smaller examples of a failure: the text is the same, and there may be many failures.
-@settings(examples(10), phases=(Phase.explicit, Phase.generate))
+@settings(examples(4), phases=(Phase.explicit, Phase.generate))
 @pytest.mark.parametrize("name", sorted(CASES))
 @given(data=st.data())
 def test_what_is_rendered_keeps_to_the_glossary(name: str, data: st.DataObject) -> None:
