@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from itertools import pairwise
 from pathlib import Path
@@ -41,23 +41,17 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
             return []
         log = Path(folder) / "polls"
         log.touch()
-        killed, killed_at, ended_at, cpu = await _poll(
+        polls, unfinished, killed_at, ended_at, cpu = await _poll(
             databases[POSTGRES](), log, processes, tokens, interval
         )
-        polls, unfinished = _read(log, killed)
     before = {token: [at for at in times if at < killed_at] for token, times in polls.items()}
-    # Nobody knows what became of these, so another process makes them again.
     after = {
-        token: [
-            at
-            for at in [*before.get(token, [])[-2:], *(at for at in times if at >= killed_at)]
-            if (token, at) not in unfinished
-        ]
+        token: [*before[token][-2:], *(at for at in times if at >= killed_at)]
         for token, times in polls.items()
     }
     return [
         *_compare("", before, tokens, interval, killed_at),
-        *_compare(", one killed", after, tokens, interval, ended_at),
+        *_compare(", one killed", after, tokens, interval, ended_at, unfinished),
         BenchmarkResult(
             "… unfinished by the killed process, and repeated",
             f"{len(unfinished)} polls",
@@ -76,13 +70,22 @@ async def measure(scale: float = 1) -> list[BenchmarkResult]:
 
 
 def _compare(
-    name: str, polls: Mapping[int, Sequence[float]], tokens: int, interval: float, until: float
+    name: str,
+    polls: Mapping[int, Sequence[float]],
+    tokens: int,
+    interval: float,
+    until: float,
+    unfinished: Collection[tuple[int, float]] = (),
 ) -> list[BenchmarkResult]:
-    gaps = [second - first for times in polls.values() for first, second in pairwise(times)]
-    open_gaps = [until - times[-1] for times in polls.values() if times]
-    shortest, longest = min(gaps, default=0.0), max([*gaps, *open_gaps], default=0.0)
+    gaps = {
+        (token, first): second - first for token, times in polls.items() for first, second in pairwise(times)
+    }
+    # Nobody knows what became of an unfinished poll, so it may be repeated at once.
+    settled = [gap for poll, gap in gaps.items() if poll not in unfinished]
+    waits = [*gaps.values(), *(until - times[-1] for times in polls.values() if times)]
+    shortest, longest = min(settled, default=0.0), max(waits, default=0.0)
     least, most = interval * (1 - JITTER) - PRECISION, interval * (1 + JITTER) + ALLOWANCE
-    twice, late = sum(gap < least for gap in gaps), sum(gap > most for gap in [*gaps, *open_gaps])
+    twice, late = sum(gap < least for gap in settled), sum(wait > most for wait in waits)
     missing = tokens - sum(bool(times) for times in polls.values())
     return [
         BenchmarkResult(
@@ -104,8 +107,8 @@ def _compare(
 
 async def _poll(
     database_url: str, log: Path, processes: int, tokens: int, interval: float
-) -> tuple[int, float, float, float]:
-    """Let the processes poll; return the one that was killed, when that was, when all ended, and their CPU seconds."""
+) -> tuple[dict[int, list[float]], set[tuple[int, float]], float, float, float]:
+    """Let the processes poll; return what `_read` returns, the times of the kill and the end, and the CPU seconds."""
     async with AsyncExitStack() as stack:
         children = [
             (
@@ -127,8 +130,10 @@ async def _poll(
         await children[0].kill()
         await asyncio.sleep(INTERVALS * interval + ALLOWANCE)
         ended_at = time.monotonic()
+        # Before the others stop: each hands its tokens over, and they are then polled at once.
+        polls, unfinished = _read(log, children[0].pid)
         cpu += sum([(await child.ask())["cpu"] for child in children[1:]])
-    return children[0].pid, killed_at, ended_at, cpu
+    return polls, unfinished, killed_at, ended_at, cpu
 
 
 def _read(log: Path, killed: int = 0) -> tuple[dict[int, list[float]], set[tuple[int, float]]]:
