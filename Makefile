@@ -30,7 +30,7 @@ torture: $(READY)  ## kill the bot hundreds of times, and count the notification
 
 fuzz: $(READY)  ## run the fuzz tests for an hour with a random seed; `make test` runs them for 20 seconds
 	FUZZ_SEED=random FUZZ_SECONDS=$(or $(FUZZ_SECONDS),3600) $(BIN)/python -m pytest tests/fuzz -x -s
-	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -n 2 tests/messages tests/domain
+	EXAMPLES_TIMES=20 $(BIN)/python -m pytest -n 2 tests/messages tests/domain tests/storage tests/sandbox
 
 story: $(READY)  ## play a whole day in the sandbox automatically
 	$(BIN)/python -m bot sandbox --story

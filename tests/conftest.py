@@ -20,6 +20,7 @@ from storage.database_url import open_database
 from storage.repositories import Repositories
 from storage.sqlite_database import SqliteDatabase
 from tests.support.bot_harness import BotHarness, bot_harness
+from tests.support.examples import TIMES
 from tests.support.postgres import PostgresServer, shared_template, start_or_skip
 from tests.support.repositories import make_repositories
 from tests.support.transactions import check_locks
@@ -102,8 +103,8 @@ structlog.configure(
     ]
 )
 
-# Property tests have no deadline, and use the same examples on every machine.
-settings.register_profile("buildbell", deadline=None, derandomize=True)
+# Property tests have no deadline, and use the same examples on every machine; `make fuzz` takes other and more ones.
+settings.register_profile("buildbell", max_examples=50 * TIMES, deadline=None, derandomize=TIMES == 1)
 settings.load_profile("buildbell")
 
 

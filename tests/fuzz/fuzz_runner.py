@@ -16,7 +16,7 @@ from hypothesis.strategies import SearchStrategy
 T = TypeVar("T")
 
 # Slack payloads, provider responses and webhook calls get a third each.
-FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "10"))
+FUZZ_SECONDS = float(os.environ.get("FUZZ_SECONDS", "6"))
 SHARE_SECONDS = FUZZ_SECONDS / 3
 # A fixed seed, so that results are reproducible; `make fuzz` uses new ones.
 FUZZ_SEED = os.environ.get("FUZZ_SEED", "2026")

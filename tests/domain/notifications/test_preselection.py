@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.build import BuildChange, BuildState
@@ -15,6 +15,7 @@ from domain.notifications.evaluation import evaluate
 from domain.notifications.matching import event_of_change
 from domain.notifications.preselection import ANY_BUILD, Preselection, search_keys_of
 from domain.notifications.rule import NotificationRule, Result
+from tests.support.examples import examples
 from tests.support.factories import make_build
 from tests.support.notification_rules import BUILDS, NAMES, PEOPLE, RULES
 
@@ -24,7 +25,7 @@ KNOWN: st.SearchStrategy[Mapping[str, frozenset[str]]] = st.dictionaries(
 POSITIONS = st.sampled_from(StreakPosition)
 
 
-@settings(max_examples=600)
+@examples(200)
 @given(
     RULES, BUILDS, st.none() | st.just(BuildState.RUNNING), POSITIONS, KNOWN, st.sampled_from(("T1", "T2"))
 )

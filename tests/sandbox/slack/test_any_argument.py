@@ -9,7 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.manifest import manifest
@@ -18,6 +18,7 @@ from sandbox.slack.server import BOT_TOKEN, SlackSimulator
 from sandbox.slack.validation import SlackError
 from sandbox.slack.web_api_methods import METHODS
 from tests.sandbox.slack.web_api_call import call_web_api
+from tests.support.examples import examples
 
 # All arguments that any method reads.
 NAMES = """
@@ -96,7 +97,7 @@ def fresh() -> SlackSimulator:
 
 
 @given(st.sampled_from(sorted(METHODS)), arguments())
-@settings(max_examples=600)
+@examples(200)
 def test_no_argument_breaks_a_method(method: str, given_: dict[str, Any]) -> None:
     methods = fresh().api.methods
     try:
